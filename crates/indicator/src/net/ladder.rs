@@ -15,18 +15,22 @@ pub const RUNGS_V4: [u8; 5] = [16, 20, 22, 24, 32];
 pub const RUNGS_V6: [u8; 6] = [32, 40, 48, 56, 64, 128];
 
 /// The `network` tokens that a publisher serves for `indicator`: the blocks of the next rung
-/// that make it up, at most 128. Nothing where it is no `network`.
+/// that make it up, at most 128, without those that are special as a whole and that nobody could
+/// ask for (192.0.2.0/24 of 192.0.2.0/23). Nothing where it is no `network`.
 pub fn split(indicator: &Indicator) -> impl Iterator<Item = Indicator> + use<> {
     let cidr = match indicator.indicator_type() {
         IndicatorType::Network => Cidr::from_bytes(indicator.as_bytes()),
         _ => None,
     };
     cidr.into_iter().flat_map(|cidr| {
-        let rung = *rungs(cidr)
-            .iter()
-            .find(|&&rung| rung >= cidr.length())
-            .unwrap_or(&cidr.length());
-        (0..1 << (rung - cidr.length())).map(move |i| token(cidr.part(rung, i)))
+        let length = cidr.length();
+        let rungs = rungs(cidr).iter().copied();
+        let next = rungs.filter(|&rung| rung >= length).min();
+        let rung = next.unwrap_or(length);
+        (0..1 << (rung - length))
+            .map(move |i| cidr.part(rung, i))
+            .filter(|part| !part.is_special())
+            .map(token)
     })
 }
 

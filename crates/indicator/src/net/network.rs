@@ -140,13 +140,17 @@ impl Cidr {
         }
     }
 
-    fn check(self) -> Result<(), Refusal> {
-        let special = match self {
+    /// Whether one special block holds all of it.
+    pub(super) fn is_special(self) -> bool {
+        match self {
             Self::V4 { bits, length } => is_special_v4(bits, bits | !mask_v4(length)),
             Self::V6 { bits, length } => is_special_v6(bits, bits | !mask_v6(length)),
-        };
+        }
+    }
+
+    fn check(self) -> Result<(), Refusal> {
         match self {
-            _ if special => Err(Refusal::NotGlobal),
+            _ if self.is_special() => Err(Refusal::NotGlobal),
             Self::V4 { length, .. } if length < SHORTEST_V4 => Err(Refusal::PrefixTooShort),
             Self::V6 { length, .. } if length < SHORTEST_V6 => Err(Refusal::PrefixTooShort),
             Self::V6 { length, .. } if length > LONGEST_V6_BUT_HOST && length < 128 => {
