@@ -2,20 +2,44 @@
 
 use zeroize::Zeroizing;
 
-use crate::net::{address, network};
+use crate::names::account::{self, Platform};
+use crate::names::phone::{self, Region};
+use crate::names::url::{self, UrlHost};
+use crate::names::{self, domain, email};
+use crate::net::{address, ladder, network};
 use crate::{Indicator, IndicatorType, PublicSuffixes, Refusal};
 
 /// Turns text into indicators, with the tables, defaults and keys that this needs.
 #[derive(Clone)]
 pub struct Canonicaliser {
-    pub(crate) suffixes: PublicSuffixes,
+    suffixes: PublicSuffixes,
+    default_region: Option<Region>,
+    default_platform: Option<Platform>,
 }
 
 impl Canonicaliser {
     /// A canonicaliser with a public suffix list and no defaults.
     #[must_use]
     pub fn new(suffixes: PublicSuffixes) -> Self {
-        Self { suffixes }
+        Self {
+            suffixes,
+            default_region: None,
+            default_platform: None,
+        }
+    }
+
+    /// Reads telephone numbers without country code as numbers of `region`.
+    #[must_use]
+    pub fn with_default_region(mut self, region: Region) -> Self {
+        self.default_region = Some(region);
+        self
+    }
+
+    /// Reads account names without platform as names on `platform`.
+    #[must_use]
+    pub fn with_default_platform(mut self, platform: Platform) -> Self {
+        self.default_platform = Some(platform);
+        self
     }
 
     /// Canonicalises `text`, white space around it aside, as a value of `indicator_type`.
@@ -31,9 +55,43 @@ impl Canonicaliser {
         let bytes = match indicator_type {
             IndicatorType::Ip => address::parse(text),
             IndicatorType::Network => network::parse(text),
+            IndicatorType::Email => email::parse(text),
+            IndicatorType::EmailFolded => email::parse_folded(text),
+            IndicatorType::Phone => phone::parse(text, self.default_region),
+            IndicatorType::Account => account::parse(text, self.default_platform.as_ref()),
+            IndicatorType::Domain | IndicatorType::UrlHost => domain::parse(text),
+            IndicatorType::RegistrableDomain => domain::parse_registrable(text, &self.suffixes),
+            IndicatorType::Url => url::parse(text),
             _ => Err(Refusal::TypeUnknown),
         }?;
         Ok(Indicator::from_canonical(indicator_type, bytes))
+    }
+
+    /// The indicators that follow from `indicator` (`spec/10-indicators.md` §5): the folded form of
+    /// an e-mail address, the registrable domain of a domain, the host of a URL as `url_host` or
+    /// `ip`, the ladder tokens of a network between two rungs. Empty for everything else.
+    #[must_use]
+    pub fn derive(&self, indicator: &Indicator) -> Vec<Indicator> {
+        let bytes = indicator.as_bytes();
+        let one = |kind, bytes| vec![Indicator::from_canonical(kind, bytes)];
+        match indicator.indicator_type() {
+            IndicatorType::Email => {
+                email::fold(bytes).map(|folded| one(IndicatorType::EmailFolded, folded))
+            }
+            IndicatorType::Domain => domain::registrable(bytes, &self.suffixes)
+                .map(|name| one(IndicatorType::RegistrableDomain, name)),
+            IndicatorType::Url => url::host(bytes).map(|host| match host {
+                UrlHost::Name(name) => one(IndicatorType::UrlHost, name),
+                UrlHost::Ip(address) => one(IndicatorType::Ip, address),
+            }),
+            IndicatorType::Network => Some(
+                ladder::split(indicator)
+                    .filter(|token| token != indicator)
+                    .collect(),
+            ),
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 
     /// Canonicalises `text` as a value of the one type that its form shows.
@@ -58,6 +116,14 @@ pub(crate) fn text(indicator_type: IndicatorType, bytes: &[u8]) -> Zeroizing<Str
     let text = match indicator_type {
         IndicatorType::Ip => address::text(bytes),
         IndicatorType::Network => network::text(bytes),
+        IndicatorType::Phone => phone::text(bytes),
+        IndicatorType::Email
+        | IndicatorType::EmailFolded
+        | IndicatorType::Account
+        | IndicatorType::Domain
+        | IndicatorType::RegistrableDomain
+        | IndicatorType::Url
+        | IndicatorType::UrlHost => names::text(bytes),
         _ => None,
     };
     Zeroizing::new(text.unwrap_or_default())

@@ -34,6 +34,44 @@ pub enum Refusal {
     PrefixTooShort,
     /// An IPv6 network from /65 to /127.
     PrefixTooLong,
+    /// Not a domain name: UTS #46 refuses it, or a character that no host name has.
+    NotADomain,
+    /// A domain name with nothing between two dots, or nothing at all.
+    EmptyLabel,
+    /// A name of one label, which means something in one network only.
+    SingleLabel,
+    /// An IP address, or a last label that is a number, where a name is wanted.
+    IsAnIp,
+    /// A public suffix, under which anybody may register.
+    IsAPublicSuffix,
+    /// A name below a registrable domain.
+    BelowRegistrable,
+    /// An e-mail address without `@`.
+    NotAnEmail,
+    /// A local part that is empty or has what RFC 5321 does not allow outside quotes.
+    BadLocalPart,
+    /// A quoted local part, which has many spellings.
+    QuotedLocalPart,
+    /// Not a telephone number: letters or other characters, or no digits.
+    NotAPhone,
+    /// A telephone number without country code, and no default region.
+    NationalNumber,
+    /// A telephone number with an extension.
+    Extension,
+    /// A telephone number that no numbering plan has.
+    NoSuchNumber,
+    /// A telephone number that a regulator keeps for fiction.
+    Fictitious,
+    /// An account name without platform, and no default platform.
+    NoPlatform,
+    /// A platform with other characters than letters, digits, `.` and `-`.
+    BadPlatform,
+    /// An account name that PRECIS UsernameCaseMapped refuses.
+    NotAUsername,
+    /// Not an absolute URL.
+    NotAUrl,
+    /// A URL whose scheme is not http, https or ftp.
+    UnsupportedScheme,
 }
 
 impl Refusal {
@@ -76,6 +114,58 @@ impl Refusal {
             Self::PrefixTooLong => (
                 "prefix_too_long",
                 "an IPv6 prefix from /65 to /127; give the /64 or the address",
+            ),
+            Self::NotADomain => ("not_a_domain", "not a domain name"),
+            Self::EmptyLabel => ("empty_label", "a domain name with nothing between two dots"),
+            Self::SingleLabel => (
+                "single_label",
+                "a name of one label, such as `localhost` or `com`",
+            ),
+            Self::IsAnIp => (
+                "is_an_ip",
+                "an IP address or a numeric last label; the type of an address is `ip`",
+            ),
+            Self::IsAPublicSuffix => (
+                "is_a_public_suffix",
+                "a public suffix, which names no registrant",
+            ),
+            Self::BelowRegistrable => (
+                "below_registrable",
+                "a name below a registrable domain; its type is `domain`",
+            ),
+            Self::NotAnEmail => ("not_an_email", "no `@`"),
+            Self::BadLocalPart => (
+                "bad_local_part",
+                "a local part that is empty or has spaces, stray dots or other characters that need quotes",
+            ),
+            Self::QuotedLocalPart => (
+                "quoted_local_part",
+                "a quoted local part, which has many spellings",
+            ),
+            Self::NotAPhone => ("not_a_phone", "not a telephone number"),
+            Self::NationalNumber => (
+                "national_number",
+                "no country code; write it with `+` or name a --default-region",
+            ),
+            Self::Extension => (
+                "extension",
+                "an extension, which is not part of a telephone number",
+            ),
+            Self::NoSuchNumber => ("no_such_number", "a number that no numbering plan has"),
+            Self::Fictitious => ("fictitious", "a number that a regulator keeps for fiction"),
+            Self::NoPlatform => ("no_platform", "no platform; write PLATFORM:NAME"),
+            Self::BadPlatform => (
+                "bad_platform",
+                "a platform with other characters than letters, digits, `.` and `-`",
+            ),
+            Self::NotAUsername => (
+                "not_a_username",
+                "a name that is empty, has spaces or characters that user names do not have (RFC 8265)",
+            ),
+            Self::NotAUrl => ("not_a_url", "not an absolute URL"),
+            Self::UnsupportedScheme => (
+                "unsupported_scheme",
+                "a scheme other than http, https and ftp",
             ),
         }
     }
