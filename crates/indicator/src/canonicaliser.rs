@@ -1,13 +1,19 @@
 //! The one way from text to an [`Indicator`].
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
+use crate::fingerprint::{ja4, ssh_key};
 use crate::names::account::{self, Platform};
 use crate::names::phone::{self, Region};
 use crate::names::url::{self, UrlHost};
 use crate::names::{self, domain, email};
 use crate::net::{address, ladder, network};
-use crate::{Indicator, IndicatorType, PublicSuffixes, Refusal};
+use crate::payment::{card, iban, pan};
+use crate::registry::{asn, lei};
+use crate::wallet::{btc, eth, tron};
+use crate::{Indicator, IndicatorType, PaymentKey, PublicSuffixes, Refusal};
 
 /// Turns text into indicators, with the tables, defaults and keys that this needs.
 #[derive(Clone)]
@@ -15,6 +21,7 @@ pub struct Canonicaliser {
     suffixes: PublicSuffixes,
     default_region: Option<Region>,
     default_platform: Option<Platform>,
+    payment_key: Option<Arc<PaymentKey>>,
 }
 
 impl Canonicaliser {
@@ -25,6 +32,7 @@ impl Canonicaliser {
             suffixes,
             default_region: None,
             default_platform: None,
+            payment_key: None,
         }
     }
 
@@ -39,6 +47,13 @@ impl Canonicaliser {
     #[must_use]
     pub fn with_default_platform(mut self, platform: Platform) -> Self {
         self.default_platform = Some(platform);
+        self
+    }
+
+    /// Hashes every `pan` under `key`. Clones share the key.
+    #[must_use]
+    pub fn with_payment_key(mut self, key: PaymentKey) -> Self {
+        self.payment_key = Some(Arc::new(key));
         self
     }
 
@@ -62,7 +77,16 @@ impl Canonicaliser {
             IndicatorType::Domain | IndicatorType::UrlHost => domain::parse(text),
             IndicatorType::RegistrableDomain => domain::parse_registrable(text, &self.suffixes),
             IndicatorType::Url => url::parse(text),
-            _ => Err(Refusal::TypeUnknown),
+            IndicatorType::Pan => pan::parse(text, self.payment_key.as_deref()),
+            IndicatorType::CardWeak => card::parse(text),
+            IndicatorType::Iban => iban::parse(text),
+            IndicatorType::Btc => btc::parse(text),
+            IndicatorType::Eth => eth::parse(text),
+            IndicatorType::Tron => tron::parse(text),
+            IndicatorType::SshKey => ssh_key::parse(text),
+            IndicatorType::Ja4 => ja4::parse(text),
+            IndicatorType::Asn => asn::parse(text),
+            IndicatorType::Lei => lei::parse(text),
         }?;
         Ok(Indicator::from_canonical(indicator_type, bytes))
     }
@@ -124,7 +148,16 @@ pub(crate) fn text(indicator_type: IndicatorType, bytes: &[u8]) -> Zeroizing<Str
         | IndicatorType::RegistrableDomain
         | IndicatorType::Url
         | IndicatorType::UrlHost => names::text(bytes),
-        _ => None,
+        IndicatorType::Pan => pan::text(bytes),
+        IndicatorType::CardWeak => card::text(bytes),
+        IndicatorType::Iban => iban::text(bytes),
+        IndicatorType::Btc => btc::text(bytes),
+        IndicatorType::Eth => eth::text(bytes),
+        IndicatorType::Tron => tron::text(bytes),
+        IndicatorType::SshKey => ssh_key::text(bytes),
+        IndicatorType::Ja4 => ja4::text(bytes),
+        IndicatorType::Asn => asn::text(bytes),
+        IndicatorType::Lei => lei::text(bytes),
     };
     Zeroizing::new(text.unwrap_or_default())
 }

@@ -24,13 +24,17 @@
 
 mod bytes;
 mod canonicaliser;
+mod fingerprint;
 mod indicator;
 mod indicator_type;
 mod label;
 mod names;
 mod net;
+mod payment;
 mod public_suffixes;
 mod refusal;
+mod registry;
+mod wallet;
 
 pub use canonicaliser::Canonicaliser;
 pub use indicator::Indicator;
@@ -39,5 +43,6 @@ pub use label::{Day, Label, LabelError, LabelFields, Reason, Role, Severity};
 pub use names::account::Platform;
 pub use names::phone::{Region, UnknownRegion};
 pub use net::ladder;
+pub use payment::PaymentKey;
 pub use public_suffixes::{NotASuffixList, PublicSuffixes};
 pub use refusal::Refusal;

@@ -72,6 +72,60 @@ pub enum Refusal {
     NotAUrl,
     /// A URL whose scheme is not http, https or ftp.
     UnsupportedScheme,
+    /// Check digits or a checksum that do not fit the rest.
+    ChecksumMismatch,
+    /// An address of a test network or of another chain.
+    WrongNetwork,
+    /// The keyed hash of a PAN where the PAN is wanted.
+    AlreadyHashed,
+    /// Not 12 to 19 digits with at most one space or hyphen between two.
+    NotAPan,
+    /// A card number of one digit repeated.
+    Placeholder,
+    /// A PAN, and no payment key to hash it under.
+    PaymentKeyMissing,
+    /// Not a BIN, the last four digits and an expiry.
+    NotAWeakCard,
+    /// So many digits of a card that they may be the whole number.
+    FullPan,
+    /// An expiry that is neither MM/YY, MM/YYYY nor YYYY-MM.
+    MalformedExpiry,
+    /// Not two letters, two digits and up to 30 letters and digits.
+    NotAnIban,
+    /// A country that is not in the IBAN registry.
+    IbanCountryUnknown,
+    /// An account number that is not built as its country prescribes.
+    BbanStructure,
+    /// Not a Bitcoin address.
+    NotABtcAddress,
+    /// A bech32 address in upper and lower case at once.
+    MixedCase,
+    /// A segregated witness version or length that does not exist.
+    WitnessProgram,
+    /// Not `0x` and 40 hex digits.
+    NotAnEthAddress,
+    /// Not a TRON address in base58check.
+    NotATronAddress,
+    /// Neither a SHA-256 fingerprint nor an SSH public key.
+    NotAnSshKey,
+    /// An SSH certificate, which changes while its key stays.
+    SshCertificate,
+    /// An SSH fingerprint by another hash than SHA-256.
+    FingerprintHash,
+    /// Not a JA4 fingerprint.
+    NotAJa4,
+    /// A raw JA4 (`_r`), with lists where the hashes belong.
+    Ja4Raw,
+    /// Another fingerprint of the JA4+ family.
+    OtherJa4,
+    /// Not an autonomous system number of 32 bits.
+    NotAnAsn,
+    /// An AS number in asdot, which looks like a decimal fraction.
+    Asdot,
+    /// A reserved, private or documentation AS number.
+    AsnReserved,
+    /// Not 18 letters and digits and two check digits.
+    NotALei,
 }
 
 impl Refusal {
@@ -166,6 +220,69 @@ impl Refusal {
             Self::UnsupportedScheme => (
                 "unsupported_scheme",
                 "a scheme other than http, https and ftp",
+            ),
+            Self::ChecksumMismatch => (
+                "checksum_mismatch",
+                "the checksum does not fit; a typing error",
+            ),
+            Self::WrongNetwork => (
+                "wrong_network",
+                "an address of a test network or another chain",
+            ),
+            Self::AlreadyHashed => (
+                "already_hashed",
+                "a keyed hash; give the card number itself",
+            ),
+            Self::NotAPan => ("not_a_pan", "not 12 to 19 digits"),
+            Self::Placeholder => ("placeholder", "one digit repeated, which is no card"),
+            Self::PaymentKeyMissing => (
+                "payment_key_missing",
+                "the consortium's payment key is not installed here",
+            ),
+            Self::NotAWeakCard => (
+                "not_a_weak_card",
+                "not BIN, last four digits and expiry, such as 411111*1111 12/27",
+            ),
+            Self::FullPan => (
+                "full_pan",
+                "may be a full card number; mask it: 41111111*1111 12/27",
+            ),
+            Self::MalformedExpiry => (
+                "malformed_expiry",
+                "an expiry other than MM/YY, MM/YYYY or YYYY-MM",
+            ),
+            Self::NotAnIban => ("not_an_iban", "not an IBAN"),
+            Self::IbanCountryUnknown => ("iban_country_unknown", "its country has no IBANs"),
+            Self::BbanStructure => ("bban_structure", "not built as its country prescribes"),
+            Self::NotABtcAddress => ("not_a_btc_address", "not a Bitcoin address"),
+            Self::MixedCase => ("mixed_case", "bech32 in upper and lower case at once"),
+            Self::WitnessProgram => (
+                "witness_program",
+                "no such witness version or program length",
+            ),
+            Self::NotAnEthAddress => ("not_an_eth_address", "not 0x and 40 hex digits"),
+            Self::NotATronAddress => ("not_a_tron_address", "not a TRON address"),
+            Self::NotAnSshKey => (
+                "not_an_ssh_key",
+                "neither SHA256:BASE64 nor an SSH public key",
+            ),
+            Self::SshCertificate => ("ssh_certificate", "an SSH certificate; give its key"),
+            Self::FingerprintHash => (
+                "fingerprint_hash",
+                "a fingerprint by another hash than SHA-256; give the key",
+            ),
+            Self::NotAJa4 => ("not_a_ja4", "not a JA4 fingerprint"),
+            Self::Ja4Raw => ("ja4_raw", "the raw form of a JA4; give the hashed one"),
+            Self::OtherJa4 => (
+                "other_ja4",
+                "another JA4+ fingerprint, which does not name a TLS client",
+            ),
+            Self::NotAnAsn => ("not_an_asn", "not an AS number"),
+            Self::Asdot => ("asdot", "an AS number with a dot; write it as one number"),
+            Self::AsnReserved => ("asn_reserved", "reserved, private or for documentation"),
+            Self::NotALei => (
+                "not_a_lei",
+                "not 18 letters and digits and two check digits",
             ),
         }
     }
