@@ -117,22 +117,6 @@ impl Canonicaliser {
         }
         .unwrap_or_default()
     }
-
-    /// Canonicalises `text` as a value of the one type that its form shows.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::TypeUnknown`] where no type recognises it, [`Refusal::TypeAmbiguous`] where
-    /// several do, and the type's own [`Refusal`] where the form shows the type and the value
-    /// breaks its rules.
-    pub fn detect(&self, text: &str) -> Result<Indicator, Refusal> {
-        let text = text.trim_ascii();
-        match self.parse(IndicatorType::Ip, text) {
-            Err(Refusal::IsANetwork) => self.parse(IndicatorType::Network, text),
-            Err(Refusal::NotAnIp) => Err(Refusal::TypeUnknown),
-            other => other,
-        }
-    }
 }
 
 /// The text of canonical bytes, which only [`Canonicaliser`] and the ladder make.

@@ -24,6 +24,7 @@
 
 mod bytes;
 mod canonicaliser;
+mod detect;
 mod fingerprint;
 mod indicator;
 mod indicator_type;
