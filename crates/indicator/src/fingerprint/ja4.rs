@@ -51,15 +51,20 @@ fn other_refusal(text: &str) -> Refusal {
     let parts: Vec<&str> = text.split('_').collect();
     let is_other = match *parts.as_slice() {
         // JA4X, JA4SSH, JA4S.
-        [a, b, c] => {
-            [a, b, c].iter().all(|part| is_hex(part, 12))
+        [a, b, c]
+            if [a, b, c].iter().all(|part| is_hex(part, 12))
                 || [a, b, c].iter().all(|part| is_ssh_window(part))
-                || is_server_head(a) && is_hex(b, 4) && is_hex(c, 12)
+                || is_server_head(a) && is_hex(b, 4) && is_hex(c, 12) =>
+        {
+            true
         }
-        // JA4H, JA4T.
-        [a, b, c, d] => {
-            is_http_head(a) && [b, c, d].iter().all(|part| is_hex(part, 12))
-                || is_number(a) && b.split('-').all(is_number) && is_number(c) && is_number(d)
+        // JA4H, without cookies one or two parts shorter.
+        [head, ref hashes @ ..] if !hashes.is_empty() && is_http_head(head) => {
+            hashes.iter().all(|hash| is_hex(hash, 12))
+        }
+        // JA4T, JA4TS, JA4TScan.
+        [window, options, segment, scale, ..] => {
+            options.split('-').all(is_number) && [window, segment, scale].into_iter().all(is_number)
         }
         _ => false,
     };

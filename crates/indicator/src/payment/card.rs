@@ -62,7 +62,7 @@ fn is_mask(c: char) -> bool {
 }
 
 fn is_separator(c: char) -> bool {
-    matches!(c, ' ' | '-')
+    c == '-' || c.is_ascii_whitespace()
 }
 
 /// The ASCII digits of `text`, separators left out; nothing where it holds anything else.
