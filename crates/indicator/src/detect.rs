@@ -105,17 +105,17 @@ fn is_email(text: &str) -> bool {
 fn shown_wallet(text: &str) -> Option<IndicatorType> {
     /// Shortest address that BIP-173 and BIP-350 allow: a program of two bytes.
     const SHORTEST_SEGWIT: usize = "bc1pfeessrawgf".len();
-    let is_segwit = text.len() >= SHORTEST_SEGWIT
-        && btc::has_segwit_prefix(text)
-        && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    if is_segwit {
-        return Some(IndicatorType::Btc);
-    }
-    match wallet::base58_version(text)? {
+    // Before segregated witness: TRON addresses may begin with TB1, like a testnet's.
+    match wallet::base58_version(text) {
         // Mainnet and testnet, P2PKH and P2SH each.
-        0x00 | 0x05 | 0x6f | 0xc4 => Some(IndicatorType::Btc),
-        0x41 => Some(IndicatorType::Tron),
-        _ => None,
+        Some(0x00 | 0x05 | 0x6f | 0xc4) => Some(IndicatorType::Btc),
+        Some(0x41) => Some(IndicatorType::Tron),
+        _ => {
+            let is_segwit = text.len() >= SHORTEST_SEGWIT
+                && btc::has_segwit_prefix(text)
+                && text.bytes().all(|b| b.is_ascii_alphanumeric());
+            is_segwit.then_some(IndicatorType::Btc)
+        }
     }
 }
 
