@@ -5,14 +5,89 @@
 //! Memory is bounded, whatever the feed.
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![warn(missing_docs)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod columns;
 mod error;
 mod excerpt;
+mod headers;
+mod json;
+mod jsonl;
+mod lines;
 mod options;
+mod output;
+mod plain;
+mod refang;
 mod row;
+mod rows;
+mod seen;
+mod sniff;
+mod source;
+mod table;
+#[cfg(test)]
+mod testing;
+
+use std::io::Read;
+
+use blindmatch_indicator::Canonicaliser;
+
+use output::Output;
+use source::Source;
 
 pub use error::{BinaryKind, ColumnInfo, Compression, FeedError, JsonFault, Reached};
 pub use excerpt::excerpt;
 pub use options::{Column, Format, NotAColumn, Options, UnknownFormat};
 pub use row::{Claim, Place, Row, RowFault, Value};
+
+/// What was read of a feed, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The format.
+    pub format: Format,
+    /// How the input was compressed.
+    pub compression: Option<Compression>,
+    /// How far: all of it.
+    pub reached: Reached,
+    /// Rows of a table that had no value in the columns in use; they were not handed out.
+    pub rows_without_value: u64,
+    /// The columns from which values were taken; none where the format has no columns.
+    pub columns: Vec<ColumnInfo>,
+}
+
+/// Reads a feed and hands every row to `sink`.
+///
+/// gzip and Zstandard are undone, and a UTF-8 byte order mark is skipped. `canonicaliser` serves
+/// to recognise columns by their first values and for nothing else: rows come as they are written.
+///
+/// # Errors
+///
+/// A [`FeedError`] where the feed as a whole is not what it has to be. Rows may have been handed
+/// out before it was found; they should not be kept.
+pub fn read(
+    input: impl Read,
+    options: &Options,
+    canonicaliser: &Canonicaliser,
+    sink: &mut dyn FnMut(&Row<'_>),
+) -> Result<Summary, FeedError> {
+    let source = Source::open(input)?;
+    let format = sniff::format(&source, options)?;
+    let compression = source.compression();
+    let mut out = Output::new(sink);
+    let (reached, columns) = match format {
+        Format::Plain => (plain::read(source, options, &mut out)?, Vec::new()),
+        Format::Csv | Format::Tsv => table::read(source, format, options, canonicaliser, &mut out)?,
+        Format::Jsonl => jsonl::read(source, options, canonicaliser, &mut out)?,
+        Format::Stix | Format::Misp => return Err(FeedError::UnknownJson),
+    };
+    Ok(Summary {
+        format,
+        compression,
+        reached: Reached {
+            rows: out.rows(),
+            ..reached
+        },
+        rows_without_value: out.rows_without_value(),
+        columns,
+    })
+}

@@ -28,6 +28,15 @@ pub struct Options {
     pub now: Option<jiff::Timestamp>,
 }
 
+impl Options {
+    /// Every column that is named.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &Column> {
+        let mapped = self.maps.iter().map(|(_, column)| column);
+        let single = [&self.column, &self.reference, &self.seen];
+        mapped.chain(single.into_iter().flatten())
+    }
+}
+
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {

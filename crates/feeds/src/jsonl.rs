@@ -1,0 +1,131 @@
+//! JSON lines: one object a line.
+//!
+//! Fields are columns named by their path, `user.email` for `{"user": {"email": …}}`; the
+//! elements of an array share one, and each is a value. A line that is not one object is a fault of
+//! its own.
+
+mod flatten;
+
+use blindmatch_indicator::Canonicaliser;
+
+use crate::columns::{self, Candidate, SAMPLE};
+use crate::error::{ColumnInfo, FeedError, Reached};
+use crate::lines::{LONGEST_JSON_LINE, Lines, each_line};
+use crate::options::{Column, Options};
+use crate::output::Output;
+use crate::row::Place;
+use crate::rows::{Cell, hand_out};
+use crate::source::Source;
+
+use flatten::{Field, flatten};
+
+pub(crate) fn read(
+    source: Source<'_>,
+    options: &Options,
+    canonicaliser: &Canonicaliser,
+    out: &mut Output<'_>,
+) -> Result<(Reached, Vec<ColumnInfo>), FeedError> {
+    let mut columns = sample(source.head(), source.head_is_whole());
+    let shown = columns.len();
+    let chosen = match columns::choose(&mut columns, true, options, canonicaliser) {
+        Ok(chosen) => chosen,
+        Err(error) => return Err(source.held_error().unwrap_or(error)),
+    };
+    let mut awaited: Vec<usize> = chosen.all().filter(|column| *column >= shown).collect();
+    let reached = Lines::new(source, LONGEST_JSON_LINE).each(out, |out, line| {
+        let place = Place::Line(line.number);
+        let text = match line.text {
+            Ok(text) if text.trim_ascii().is_empty() => return,
+            Ok(text) => text,
+            Err((fault, shown)) => return out.fault(place, fault, shown),
+        };
+        let fields = match flatten(text) {
+            Ok(fields) => fields,
+            Err(fault) => return out.fault(place, fault, text.as_bytes()),
+        };
+        let cells: Vec<_> = fields
+            .iter()
+            .filter_map(
+                |Field {
+                     path,
+                     pointer,
+                     text,
+                 }| {
+                    let is_it = |c: &Candidate| c.name.as_deref() == Some(path);
+                    Some(Cell {
+                        column: columns.iter().position(is_it)?,
+                        place: Place::Field {
+                            line: line.number,
+                            pointer,
+                        },
+                        text: text.as_deref().map_err(|fault| *fault),
+                    })
+                },
+            )
+            .collect();
+        awaited.retain(|column| cells.iter().all(|cell| cell.column != *column));
+        hand_out(&cells, &chosen, options, out);
+    })?;
+    // A name that only later lines might have had, and none has.
+    let missing = awaited
+        .first()
+        .and_then(|at| columns.get(*at)?.name.clone());
+    if let Some(name) = missing {
+        let there = columns.iter().take(shown).enumerate();
+        return Err(FeedError::NoSuchColumn {
+            column: Column::Name(name),
+            columns: there
+                .map(|(at, candidate)| ColumnInfo {
+                    number: at + 1,
+                    name: candidate.name.clone(),
+                    indicator_type: None,
+                    fits: false,
+                })
+                .collect(),
+        });
+    }
+    let used = chosen.used(&columns);
+    Ok((reached, used))
+}
+
+/// The columns of the first lines.
+fn sample(head: &[u8], whole: bool) -> Vec<Candidate> {
+    let end = if whole {
+        head.len()
+    } else {
+        memchr::memrchr(b'\n', head).map_or(0, |at| at + 1)
+    };
+    let mut columns: Vec<Candidate> = Vec::new();
+    let mut rows = 0;
+    each_line(
+        head.get(..end).unwrap_or_default(),
+        0,
+        LONGEST_JSON_LINE,
+        |line| {
+            let Some(fields) = line.text.ok().and_then(|text| flatten(text).ok()) else {
+                return;
+            };
+            rows += 1;
+            if rows > SAMPLE {
+                return;
+            }
+            for field in fields {
+                let known = columns
+                    .iter_mut()
+                    .find(|c| c.name.as_ref() == Some(&field.path));
+                let sample = field.text.ok().filter(|text| !text.trim_ascii().is_empty());
+                match known {
+                    Some(column) => column.sample.extend(sample),
+                    None => columns.push(Candidate {
+                        name: Some(field.path),
+                        sample: sample.into_iter().collect(),
+                    }),
+                }
+            }
+        },
+    );
+    columns
+}
+
+#[cfg(test)]
+mod tests;
