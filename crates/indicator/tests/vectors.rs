@@ -1,0 +1,161 @@
+//! `spec/vectors/canonical.json`: every value that the standards' own examples and independent
+//! implementations give, and a refusal with its reason code for every rule.
+
+use std::path::{Path, PathBuf};
+
+use blindmatch_indicator::{Canonicaliser, Indicator, IndicatorType, PublicSuffixes, ladder};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vectors {
+    version: u32,
+    /// SHA-256 that names the list in `spec/tables`.
+    public_suffix_list: String,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(rename = "type")]
+    indicator_type: String,
+    text: String,
+    region: Option<String>,
+    platform: Option<String>,
+    refused: Option<String>,
+    canonical_hex: Option<String>,
+    display: Option<String>,
+    derived: Option<Vec<Derived>>,
+    split: Option<Vec<String>>,
+    ancestors: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, PartialEq, Debug)]
+struct Derived {
+    #[serde(rename = "type")]
+    indicator_type: String,
+    text: String,
+}
+
+fn spec() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec")
+}
+
+fn load() -> (Vectors, Canonicaliser) {
+    let json = std::fs::read(spec().join("vectors/canonical.json")).expect("the vectors");
+    let vectors: Vectors = serde_json::from_slice(&json).expect("well-formed vectors");
+    let list = format!(
+        "tables/public_suffix_list-{}.dat",
+        vectors.public_suffix_list
+    );
+    let list = std::fs::read_to_string(spec().join(list)).expect("the public suffix list");
+    let list = PublicSuffixes::parse(&list).expect("a public suffix list");
+    assert_eq!(hex(list.sha256()), vectors.public_suffix_list);
+    (vectors, Canonicaliser::new(list))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn texts(indicators: impl Iterator<Item = Indicator>) -> Vec<String> {
+    indicators
+        .map(|indicator| indicator.to_text().to_string())
+        .collect()
+}
+
+/// What is wrong with the outcome of `case`, or nothing.
+fn fault(canonicaliser: &Canonicaliser, case: &Case) -> Option<String> {
+    let indicator_type: IndicatorType = case.indicator_type.parse().ok()?;
+    let mut canonicaliser = canonicaliser.clone();
+    if let Some(region) = &case.region {
+        canonicaliser = canonicaliser.with_default_region(region.parse().expect("a region"));
+    }
+    if let Some(platform) = &case.platform {
+        canonicaliser = canonicaliser.with_default_platform(platform.parse().expect("a platform"));
+    }
+    let indicator = match (
+        canonicaliser.parse(indicator_type, &case.text),
+        &case.refused,
+    ) {
+        (Err(refusal), Some(code)) if refusal.code() == code => return None,
+        (Err(refusal), _) => return Some(format!("refused: {}", refusal.code())),
+        (Ok(indicator), Some(_)) => return Some(format!("accepted: {}", *indicator.to_text())),
+        (Ok(indicator), None) => indicator,
+    };
+    let canonical = Some(hex(indicator.as_bytes()));
+    let prefix = [indicator_type.code(), 1];
+    let derived = || {
+        let derived = canonicaliser.derive(&indicator).into_iter();
+        let derived = derived.map(|indicator| Derived {
+            indicator_type: indicator.indicator_type().to_string(),
+            text: indicator.to_text().to_string(),
+        });
+        Some(derived.collect::<Vec<_>>())
+    };
+    let again = canonicaliser.parse(indicator_type, &indicator.to_text());
+    if canonical != case.canonical_hex {
+        Some(format!("canonical: {canonical:?}"))
+    } else if *indicator.encode() != [&prefix, indicator.as_bytes()].concat() {
+        Some(format!("encoded: {}", hex(&indicator.encode())))
+    } else if Some(&*indicator.to_text()) != case.display.as_ref() {
+        Some(format!("text: {}", *indicator.to_text()))
+    } else if again.as_ref() != Ok(&indicator) {
+        Some("its text parses as something else".to_owned())
+    } else if case.derived.is_some() && derived() != case.derived {
+        Some(format!("derived: {:?}", derived()))
+    } else if case.split.is_some() && Some(texts(ladder::split(&indicator))) != case.split {
+        Some(format!("split: {:?}", texts(ladder::split(&indicator))))
+    } else if case.ancestors.is_some()
+        && Some(texts(ladder::ancestors(&indicator))) != case.ancestors
+    {
+        Some(format!(
+            "ancestors: {:?}",
+            texts(ladder::ancestors(&indicator))
+        ))
+    } else {
+        None
+    }
+}
+
+#[test]
+fn canonical_forms_are_those_of_the_vectors() {
+    let (vectors, canonicaliser) = load();
+    assert_eq!(vectors.version, 1);
+    let faults: Vec<String> = vectors
+        .cases
+        .iter()
+        .filter_map(|case| {
+            let fault = fault(&canonicaliser, case)?;
+            Some(format!("{} {:?}: {fault}", case.indicator_type, case.text))
+        })
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_type_has_cases_of_both_kinds() {
+    let (vectors, _) = load();
+    // Payment instruments and fingerprints, from `pan` on, have a file of their own.
+    let names = IndicatorType::ALL
+        .into_iter()
+        .take_while(|&kind| kind != IndicatorType::Pan);
+    for indicator_type in names {
+        let of_type = || {
+            let name = indicator_type.name();
+            vectors
+                .cases
+                .iter()
+                .filter(move |case| case.indicator_type == name)
+        };
+        assert!(
+            of_type().any(|case| case.refused.is_some()),
+            "{indicator_type}"
+        );
+        assert!(
+            of_type().any(|case| case.refused.is_none()),
+            "{indicator_type}"
+        );
+    }
+}
