@@ -31,3 +31,29 @@ pub(crate) fn parse(text: &str) -> Result<CanonicalBytes, Refusal> {
 pub(crate) fn text(bytes: &[u8]) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The registry is a table of this type: a change raises the canonicalisation version.
+    #[test]
+    fn countries_are_those_of_the_specification() {
+        let letters = || 'A'..='Z';
+        let known: Vec<String> = letters()
+            .flat_map(|first| letters().map(move |second| format!("{first}{second}")))
+            .filter(|country| {
+                (2..=98).any(|digits| {
+                    parse(&format!("{country}{digits:02}0")).err() == Some(Refusal::BbanStructure)
+                })
+            })
+            .collect();
+        assert_eq!(
+            known.join(" "),
+            "AD AE AL AT AZ BA BE BG BH BI BR BY CH CR CY CZ DE DJ DK DO EE EG ES FI FK FO FR GB \
+             GE GI GL GR GT HR HU IE IL IQ IS IT JO KW KZ LB LC LI LT LU LV LY MC MD ME MK MN MR \
+             MT MU NI NL NO OM PL PS PT QA RO RS RU SA SC SD SE SI SK SM SO ST SV TL TN TR UA VA \
+             VG XK YE"
+        );
+    }
+}
