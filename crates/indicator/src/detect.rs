@@ -127,22 +127,23 @@ fn is_asn(text: &str) -> bool {
 }
 
 /// Labels of letters, digits, hyphens and underscores, the last of which can be a top-level
-/// domain: letters alone, or an A-label.
+/// domain: letters alone, or an A-label. Which characters beyond ASCII may stand in a label is
+/// for the type to say.
 fn is_domain(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
+    let is_letter = |c: char| c.is_ascii_alphabetic() || !c.is_ascii() && !c.is_whitespace();
     let is_label = |label: &str| {
-        !label.is_empty()
-            && label
-                .chars()
-                .all(|c| c.is_alphanumeric() || c == '-' || c == '_' || !c.is_ascii())
+        let is_inside = |c| is_letter(c) || c.is_ascii_digit() || c == '-' || c == '_';
+        !label.is_empty() && label.chars().all(is_inside)
+    };
+    let is_top = |label: &str| {
+        let a_label = label
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
+        a_label || label.chars().count() > 1 && label.chars().all(is_letter)
     };
     name.rsplit_once('.').is_some_and(|(labels, top)| {
-        labels.split('.').all(is_label)
-            && is_label(top)
-            && (top.chars().all(|c| c.is_alphabetic() || !c.is_ascii()) && top.chars().count() > 1
-                || top
-                    .get(..4)
-                    .is_some_and(|start| start.eq_ignore_ascii_case("xn--")))
+        labels.split('.').all(is_label) && is_label(top) && is_top(top)
     })
 }
 
@@ -195,6 +196,8 @@ mod tests {
             ("example.com/path", Err(Refusal::TypeUnknown)),
             ("example.com:443", Err(Refusal::TypeUnknown)),
             ("a name with.spaces", Err(Refusal::TypeUnknown)),
+            ("no\u{a0}break.example", Err(Refusal::TypeUnknown)),
+            ("example.x1", Err(Refusal::TypeUnknown)),
             ("4155552671", Err(Refusal::TypeAmbiguous)),
             ("4111 1111 1111 1111", Err(Refusal::TypeAmbiguous)),
         ] {
