@@ -150,12 +150,12 @@ impl Cidr {
 
     fn check(self) -> Result<(), Refusal> {
         match self {
-            _ if self.is_special() => Err(Refusal::NotGlobal),
             Self::V4 { length, .. } if length < SHORTEST_V4 => Err(Refusal::PrefixTooShort),
             Self::V6 { length, .. } if length < SHORTEST_V6 => Err(Refusal::PrefixTooShort),
             Self::V6 { length, .. } if length > LONGEST_V6_BUT_HOST && length < 128 => {
                 Err(Refusal::PrefixTooLong)
             }
+            _ if self.is_special() => Err(Refusal::NotGlobal),
             _ => Ok(()),
         }
     }
