@@ -58,10 +58,10 @@ const RANGES: &[Range] = &[
     // ComReg: drama.
     block("+3532091"),
     // PTS: Kiruna, Stockholm, Malmö, Gothenburg, mobile.
-    range("+469803192", "00", "99"),
-    range("+468465004", "00", "99"),
-    range("+464062804", "00", "99"),
-    range("+463139006", "00", "99"),
+    block("+469803192"),
+    block("+468465004"),
+    block("+464062804"),
+    block("+463139006"),
     range("+467017406", "05", "99"),
     // Bundesnetzagentur, notice 148/2021: Berlin, Frankfurt, Hamburg, Cologne, Munich, mobile.
     block("+493023125"),
@@ -80,7 +80,7 @@ const RANGES: &[Range] = &[
     block("+491729980752"),
     block("+491749091317"),
     block("+491749464308"),
-    block("+4917604069"),
+    block("+49176040690"),
     // ACMA: four areas, mobile, free, local rate, premium.
     block("+6125550"),
     block("+6127010"),
@@ -159,6 +159,8 @@ mod tests {
             ("+61491570156", true),
             ("+447700900000", true),
             ("+447700901000", false),
+            ("+4917604069000", true),
+            ("+4917604069100", false),
             ("+1", false),
         ] {
             assert_eq!(is_fictitious(number), fictitious, "{number}");
