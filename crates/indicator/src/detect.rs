@@ -1,4 +1,4 @@
-//! The one type that the form of a value shows (`spec/10-indicators.md` §5).
+//! The one type that the form of a value shows (`spec/10-indicators.md` §8).
 //!
 //! A form shows a type where no other type has values like it. It need not be valid: then the
 //! type's own refusal says what is wrong, which helps more than that nothing recognised it.

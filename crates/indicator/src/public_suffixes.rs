@@ -19,6 +19,9 @@ pub struct PublicSuffixes {
 pub struct NotASuffixList;
 
 impl PublicSuffixes {
+    /// SHA-256 in hex of the list of canonicalisation version 1 (`spec/10-indicators.md` §3).
+    pub const VERSION_1: &str = "0232f4df0831911356e8ee1f4d5c3b6b12c0ed3f6bd66b0f81c8ab5d3d49e9ca";
+
     /// Parses the text of a list.
     ///
     /// # Errors
