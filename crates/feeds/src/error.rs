@@ -146,6 +146,8 @@ pub enum JsonFault {
     TooDeep,
     /// A string longer than 1 MiB.
     StringTooLong,
+    /// A key of the document's frame that comes twice.
+    DuplicateKey,
 }
 
 /// A column of a table that an error lists.
@@ -159,6 +161,20 @@ pub struct ColumnInfo {
     pub indicator_type: Option<IndicatorType>,
     /// Whether it looks like identifiers.
     pub fits: bool,
+}
+
+impl FeedError {
+    /// The error with the rows that came before it.
+    pub(crate) fn after(mut self, rows: u64) -> Self {
+        if let Self::Io { reached, .. }
+        | Self::Truncated { reached, .. }
+        | Self::Corrupt { reached, .. }
+        | Self::Json { reached, .. } = &mut self
+        {
+            reached.rows = rows;
+        }
+        self
+    }
 }
 
 impl Compression {
@@ -242,6 +258,7 @@ impl fmt::Display for FeedError {
                     JsonFault::Syntax => "invalid JSON",
                     JsonFault::TooDeep => "JSON nested too deep",
                     JsonFault::StringTooLong => "a JSON string longer than 1 MiB",
+                    JsonFault::DuplicateKey => "a JSON key that comes twice",
                 },
                 reached.line,
                 reached.bytes,

@@ -32,7 +32,7 @@ pub(crate) fn read(
         Err(error) => return Err(source.held_error().unwrap_or(error)),
     };
     let mut awaited: Vec<usize> = chosen.all().filter(|column| *column >= shown).collect();
-    let reached = Lines::new(source, LONGEST_JSON_LINE).each(out, |out, line| {
+    let reached = Lines::new(source, LONGEST_JSON_LINE).each(|line| {
         let place = Place::Line(line.number);
         let text = match line.text {
             Ok(text) if text.trim_ascii().is_empty() => return,

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod account;
 mod columns;
 mod error;
 mod excerpt;
@@ -24,7 +25,9 @@ mod rows;
 mod seen;
 mod sniff;
 mod source;
+mod stix;
 mod table;
+mod terms;
 #[cfg(test)]
 mod testing;
 
@@ -74,12 +77,15 @@ pub fn read(
     let format = sniff::format(&source, options)?;
     let compression = source.compression();
     let mut out = Output::new(sink);
-    let (reached, columns) = match format {
-        Format::Plain => (plain::read(source, options, &mut out)?, Vec::new()),
-        Format::Csv | Format::Tsv => table::read(source, format, options, canonicaliser, &mut out)?,
-        Format::Jsonl => jsonl::read(source, options, canonicaliser, &mut out)?,
-        Format::Stix | Format::Misp => return Err(FeedError::UnknownJson),
+    let no_columns = |reached| (reached, Vec::new());
+    let read = match format {
+        Format::Plain => plain::read(source, options, &mut out).map(no_columns),
+        Format::Csv | Format::Tsv => table::read(source, format, options, canonicaliser, &mut out),
+        Format::Jsonl => jsonl::read(source, options, canonicaliser, &mut out),
+        Format::Stix => stix::read(source, options, &mut out).map(no_columns),
+        Format::Misp => return Err(FeedError::UnknownJson),
     };
+    let (reached, columns) = read.map_err(|error| error.after(out.rows()))?;
     Ok(Summary {
         format,
         compression,

@@ -4,7 +4,6 @@
 use std::io::{self, Read};
 
 use crate::error::{FeedError, Reached};
-use crate::output::Output;
 use crate::row::RowFault;
 use crate::source::{Source, unreadable};
 
@@ -41,12 +40,8 @@ impl<'r> Lines<'r> {
         }
     }
 
-    /// Hands every line to `visit`, and tells how far it came.
-    pub(crate) fn each(
-        mut self,
-        out: &mut Output<'_>,
-        mut visit: impl FnMut(&mut Output<'_>, Line<'_>),
-    ) -> Result<Reached, FeedError> {
+    /// Hands every line to `visit`, and tells how far it came; it does not count rows.
+    pub(crate) fn each(mut self, mut visit: impl FnMut(Line<'_>)) -> Result<Reached, FeedError> {
         let mut filled = 0;
         // Inside a line that was found too long, up to its end.
         let mut skipping = false;
@@ -58,8 +53,11 @@ impl<'r> Lines<'r> {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    self.reached.rows = out.rows();
-                    return Err(unreadable(&error, self.source.compression(), self.reached));
+                    return Err(unreadable(
+                        error.kind(),
+                        self.source.compression(),
+                        self.reached,
+                    ));
                 }
             };
             self.reached.bytes += read as u64;
@@ -77,9 +75,7 @@ impl<'r> Lines<'r> {
                 let end = memchr::memchr(b'\n', block).map_or(block.len(), |at| at + 1);
                 block = block.get(end..).unwrap_or_default();
             }
-            self.reached.line = each_line(block, self.reached.line, self.longest, |line| {
-                visit(out, line);
-            });
+            self.reached.line = each_line(block, self.reached.line, self.longest, &mut visit);
             skipping = match last {
                 Some(_) => false,
                 None => skipping || filled > self.longest,
@@ -88,7 +84,6 @@ impl<'r> Lines<'r> {
             self.buffer.copy_within(filled - rest..filled, 0);
             filled = rest;
             if read == 0 {
-                self.reached.rows = out.rows();
                 return Ok(self.reached);
             }
         }

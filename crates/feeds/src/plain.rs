@@ -23,7 +23,7 @@ pub(crate) fn read(
     let indicator_type = options.indicator_type;
     let claim = indicator_type.map_or(Claim::Untyped, Claim::Typed);
     let mut refanged = String::new();
-    Lines::new(source, LONGEST_LINE).each(out, |out, Line { number, text }| {
+    Lines::new(source, LONGEST_LINE).each(|Line { number, text }| {
         let place = Place::Line(number);
         let text = match text {
             Ok(text) => text.trim_ascii(),

@@ -48,6 +48,15 @@ pub enum Claim<'a> {
     Fault(RowFault),
 }
 
+/// The name of a kind as [`Claim::NotMatchable`] promises it, of whatever a feed says.
+pub(crate) fn kind(name: &str) -> String {
+    let plain = |c: char| match c {
+        c if c.is_ascii_alphanumeric() || "-_:.|+ ".contains(c) => c,
+        _ => '_',
+    };
+    name.chars().take(64).map(plain).collect()
+}
+
 /// Where a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {

@@ -26,7 +26,7 @@ impl<'r> Source<'r> {
     pub(crate) fn open(mut input: impl Read + 'r) -> Result<Self, FeedError> {
         let mut magic = Vec::with_capacity(4);
         if let Err(error) = input.by_ref().take(4).read_to_end(&mut magic) {
-            return Err(unreadable(&error, None, Reached::default()));
+            return Err(unreadable(error.kind(), None, Reached::default()));
         }
         let compression = Compression::of(&magic);
         let input = Cursor::new(magic).chain(input);
@@ -36,7 +36,9 @@ impl<'r> Source<'r> {
             Some(Compression::Gzip) => Box::new(flate2::read::MultiGzDecoder::new(input)),
             Some(Compression::Zstd) => match zstd::Decoder::new(input) {
                 Ok(decoder) => Box::new(decoder),
-                Err(error) => return Err(unreadable(&error, compression, Reached::default())),
+                Err(error) => {
+                    return Err(unreadable(error.kind(), compression, Reached::default()));
+                }
             },
         };
         let mut head = Vec::with_capacity(HEAD);
@@ -73,7 +75,7 @@ impl<'r> Source<'r> {
             ..Reached::default()
         };
         let error = self.held.as_ref()?;
-        Some(unreadable(error, self.compression, reached))
+        Some(unreadable(error.kind(), self.compression, reached))
     }
 
     pub(crate) fn compression(&self) -> Option<Compression> {
@@ -118,12 +120,12 @@ impl Read for Source<'_> {
 
 /// What an error of the input means, by what was being decompressed.
 pub(crate) fn unreadable(
-    error: &io::Error,
+    kind: io::ErrorKind,
     compression: Option<Compression>,
     reached: Reached,
 ) -> FeedError {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
-    match (compression, error.kind()) {
+    match (compression, kind) {
         (Some(compression), UnexpectedEof) => FeedError::Truncated {
             compression,
             reached,

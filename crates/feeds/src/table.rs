@@ -42,7 +42,7 @@ pub(crate) fn read(
         Err(error) => return Err(source.held_error().unwrap_or(error)),
     };
     let mut rows = Rows::new(delimiter);
-    let reached = Lines::new(source, LONGEST_LINE).each(out, |out, line| {
+    let reached = Lines::new(source, LONGEST_LINE).each(|line| {
         let mut visit = |event: Event<'_>| layout.hand_out(&event, options, out);
         match line.text {
             Ok(text) => rows.line(line.number, text, &mut visit),
