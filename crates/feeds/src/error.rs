@@ -75,16 +75,14 @@ pub enum FeedError {
         /// What there is; those that fit have `fits` set.
         columns: Vec<ColumnInfo>,
     },
-    /// An entry of a MISP manifest whose name is not a UUID.
-    NotAUuid {
+    /// An entry of a MISP manifest that is not a UUID with a hash of 64 hexadecimal digits, if with
+    /// any.
+    BadManifestEntry {
         /// Which entry, counted from 1.
         entry: u64,
     },
     /// A file of a MISP feed that is not the one that the manifest describes.
-    Integrity {
-        /// The file.
-        file: String,
-    },
+    Integrity,
     /// An error in one file of a feed folder.
     InFile {
         /// The file.
@@ -288,12 +286,10 @@ impl fmt::Display for FeedError {
                 f.write_str("several columns look like identifiers:")?;
                 list(f, columns.iter().filter(|column| column.fits))
             }
-            Self::NotAUuid { entry } => {
-                write!(f, "entry {entry} of the manifest is not named by a UUID")
+            Self::BadManifestEntry { entry } => {
+                write!(f, "entry {entry} is no event with its UUID and hash")
             }
-            Self::Integrity { file } => {
-                write!(f, "{file} is not the file that the manifest describes")
-            }
+            Self::Integrity => f.write_str("not the file that the manifest describes"),
             Self::InFile { file, error } => write!(f, "{file}: {error}"),
         }
     }

@@ -17,8 +17,9 @@ use crate::error::{FeedError, JsonFault, Reached};
 use crate::source::{Source, unreadable};
 
 use guard::Guard;
-pub(crate) use node::{Node, Scalar, Seed, skip_entries};
-pub(crate) use pick::{Pick, Picked};
+use node::skip_entries;
+pub(crate) use node::{Node, Scalar, Seed};
+pub(crate) use pick::{Names, Pick, Picked};
 
 /// Reads one JSON document, `root` being the whole; an error does not know how many rows came
 /// before it.

@@ -16,6 +16,7 @@ mod headers;
 mod json;
 mod jsonl;
 mod lines;
+mod misp;
 mod options;
 mod output;
 mod plain;
@@ -31,7 +32,7 @@ mod terms;
 #[cfg(test)]
 mod testing;
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use blindmatch_indicator::Canonicaliser;
 
@@ -83,7 +84,7 @@ pub fn read(
         Format::Csv | Format::Tsv => table::read(source, format, options, canonicaliser, &mut out),
         Format::Jsonl => jsonl::read(source, options, canonicaliser, &mut out),
         Format::Stix => stix::read(source, options, &mut out).map(no_columns),
-        Format::Misp => return Err(FeedError::UnknownJson),
+        Format::Misp => misp::read(source, &mut out).map(no_columns),
     };
     let (reached, columns) = read.map_err(|error| error.after(out.rows()))?;
     Ok(Summary {
@@ -95,5 +96,33 @@ pub fn read(
         },
         rows_without_value: out.rows_without_value(),
         columns,
+    })
+}
+
+/// Reads a MISP feed folder, `open` giving its files by name: `manifest.json`, and `UUID.json` for
+/// each event that it lists. Where the manifest has the hash of a file, it must be right.
+///
+/// # Errors
+///
+/// A [`FeedError`] as for [`read`]; [`FeedError::InFile`] names the file.
+pub fn read_misp_folder(
+    open: &mut dyn FnMut(&str) -> io::Result<Box<dyn Read>>,
+    options: &Options,
+    sink: &mut dyn FnMut(&Row<'_>),
+) -> Result<Summary, FeedError> {
+    if options.columns().next().is_some() {
+        return Err(FeedError::NoColumns(Format::Misp));
+    }
+    let mut out = Output::new(sink);
+    let reached = misp::read_folder(open, &mut out)?;
+    Ok(Summary {
+        format: Format::Misp,
+        compression: None,
+        reached: Reached {
+            rows: out.rows(),
+            ..reached
+        },
+        rows_without_value: 0,
+        columns: Vec::new(),
     })
 }

@@ -105,14 +105,8 @@ impl<'de> Node<'de> for Value {
         Ok(Some(Field::Other))
     }
 
-    fn seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(element) = elements.next_element_seed(Seed(Element))? {
-            if let (Some(text), true) = (element, list.len() < MOST_ELEMENTS) {
-                list.push(text);
-            }
-        }
-        Ok(Some(Field::List(list)))
+    fn seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Self::Value, A::Error> {
+        Names.seq(elements).map(Field::List).map(Some)
     }
 
     fn scalar(self, scalar: Scalar<'_>) -> Self::Value {
@@ -124,6 +118,23 @@ impl<'de> Node<'de> for Value {
             Scalar::Inexact => Some(Field::Other),
             Scalar::Null => None,
         }
+    }
+}
+
+/// The texts of an array, or the `name`s of its objects; at most 32.
+pub(crate) struct Names;
+
+impl<'de> Node<'de> for Names {
+    type Value = Vec<String>;
+
+    fn seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut names = Vec::new();
+        while let Some(element) = elements.next_element_seed(Seed(Element))? {
+            if let (Some(name), true) = (element, names.len() < MOST_ELEMENTS) {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 }
 
