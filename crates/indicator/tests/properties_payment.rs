@@ -6,6 +6,7 @@ use blindmatch_indicator::{
     Canonicaliser, Indicator, IndicatorType, PaymentKey, PublicSuffixes, Refusal,
 };
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 const SUFFIXES: &str = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
 const PAYMENT_KEY: [u8; 32] = [7; 32];
@@ -28,9 +29,10 @@ fn parse_canonical(kind: IndicatorType, text: &str) -> Indicator {
 }
 
 fn base58check(version: u8, hash: [u8; 20]) -> String {
-    bs58::encode([&[version], hash.as_slice()].concat())
-        .with_check()
-        .into_string()
+    let mut address = [&[version], hash.as_slice()].concat();
+    let checksum = Sha256::digest(Sha256::digest(&address));
+    address.extend(checksum.iter().take(4));
+    bs58::encode(address).into_string()
 }
 
 /// ISO 7064 MOD 97-10 check digits of `text`.
