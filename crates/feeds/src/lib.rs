@@ -10,9 +10,11 @@
 
 mod account;
 mod columns;
+mod distinct;
 mod error;
 mod excerpt;
 mod headers;
+mod intake;
 mod json;
 mod jsonl;
 mod lines;
@@ -28,6 +30,7 @@ mod sniff;
 mod source;
 mod stix;
 mod table;
+mod tally;
 mod terms;
 #[cfg(test)]
 mod testing;
@@ -39,10 +42,13 @@ use blindmatch_indicator::Canonicaliser;
 use output::Output;
 use source::Source;
 
+pub use distinct::Distinct;
 pub use error::{BinaryKind, ColumnInfo, Compression, FeedError, JsonFault, Reached};
 pub use excerpt::excerpt;
+pub use intake::{Canonical, Intake, Refused, canonical};
 pub use options::{Column, Format, NotAColumn, Options, UnknownFormat};
 pub use row::{Claim, Place, Row, RowFault, Value};
+pub use tally::Tally;
 
 /// What was read of a feed, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
