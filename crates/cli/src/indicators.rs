@@ -1,0 +1,4 @@
+//! `blindmatch indicators …`
+
+pub(crate) mod check;
+mod report;

@@ -1,0 +1,238 @@
+//! `blindmatch indicators check`: read feeds, keep nothing, report.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use blindmatch_feeds::{Intake, Options, Refused};
+use blindmatch_indicator::{Canonicaliser, IndicatorType, PaymentKey};
+use serde::Serialize;
+
+use super::report::RefusalReport;
+use crate::args::{CheckArguments, Global, Output, Reading};
+use crate::error::{Error, Exit};
+use crate::input::Source;
+use crate::output::{self, Table, grouped};
+use crate::{feed_hints, tables};
+
+/// What a user types, for hints.
+const COMMAND: &str = "blindmatch indicators check";
+
+/// The result, as scripts read it.
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    files: Vec<FileReport>,
+    read: u64,
+    accepted: BTreeMap<&'static str, u64>,
+    duplicates: u64,
+    refused: BTreeMap<&'static str, u64>,
+    not_matchable: BTreeMap<String, u64>,
+    derived: BTreeMap<&'static str, u64>,
+    refanged: u64,
+}
+
+#[derive(Serialize)]
+struct FileReport {
+    file: String,
+    format: &'static str,
+    rows: u64,
+    columns: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, Error> {
+    let canonicaliser = canonicaliser(&arguments.reading)?;
+    let options = options(&arguments.reading);
+    let mut intake = Intake::new(&canonicaliser, rand::random());
+    let mut refusals = arguments
+        .refused
+        .as_deref()
+        .map(RefusalReport::create)
+        .transpose()?;
+    let mut files = Vec::new();
+    for path in &arguments.files {
+        files.push(check(
+            path,
+            &options,
+            &canonicaliser,
+            &mut intake,
+            &mut refusals,
+            global,
+        )?);
+    }
+    let looks_like = intake.looks_like();
+    let tally = intake.tally();
+    if let (0, Some(wanted), Some(found)) = (
+        tally.accepted_total(),
+        arguments.reading.indicator_type,
+        looks_like,
+    ) {
+        return Err(wrong_type(arguments, wanted, found));
+    }
+    if let Some(refusals) = refusals {
+        refusals.publish()?;
+    }
+    let by_name = |counts: BTreeMap<IndicatorType, u64>| {
+        counts
+            .into_iter()
+            .map(|(kind, count)| (kind.name(), count))
+            .collect()
+    };
+    let refused = tally.refused_total();
+    let report = Report {
+        schema: "blindmatch.indicators_check.v1",
+        files,
+        read: tally.read,
+        accepted: by_name(tally.accepted),
+        duplicates: tally.duplicates,
+        refused: tally.refused,
+        not_matchable: tally.not_matchable,
+        derived: by_name(tally.derived),
+        refanged: tally.refanged,
+    };
+    match global.output {
+        Output::Json => output::print_json(&report)?,
+        Output::Table => output::print(&report.table())?,
+    }
+    if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
+    {
+        eprintln!("hint: --refused FILE lists each refused value's place, reason and shape");
+    }
+    Ok(if arguments.strict && refused > 0 {
+        Exit::Partly
+    } else {
+        Exit::Done
+    })
+}
+
+/// Reads one feed into `intake`.
+fn check(
+    path: &Path,
+    options: &Options,
+    canonicaliser: &Canonicaliser,
+    intake: &mut Intake<'_>,
+    refusals: &mut Option<RefusalReport>,
+    global: &Global,
+) -> Result<FileReport, Error> {
+    let source = Source::open(path)?;
+    let file = source.name();
+    let mut report = |refused: &Refused<'_>| {
+        if let Some(refusals) = refusals {
+            refusals.write(&file, refused);
+        }
+    };
+    let summary = source
+        .read(options, canonicaliser, global.quiet, &mut |row| {
+            intake.take(row, &mut report)
+        })
+        .map_err(|error| feed_hints::explain(COMMAND, &file, &error))?;
+    if global.verbose {
+        let columns: Vec<_> = summary.columns.iter().map(ToString::to_string).collect();
+        let columns = if columns.is_empty() {
+            String::new()
+        } else {
+            format!(", columns {}", columns.join(", "))
+        };
+        eprintln!("{file}: {}{columns}, {}", summary.format, summary.reached);
+    }
+    Ok(FileReport {
+        format: summary.format.name(),
+        rows: summary.reached.rows,
+        columns: summary.columns.iter().map(ToString::to_string).collect(),
+        file,
+    })
+}
+
+fn canonicaliser(reading: &Reading) -> Result<Canonicaliser, Error> {
+    // PANs are only counted here, so any key does.
+    let key = PaymentKey::new(&rand::random());
+    let suffixes = tables::public_suffixes(reading.tables.as_deref())?;
+    let mut canonicaliser = Canonicaliser::new(suffixes).with_payment_key(key);
+    if let Some(region) = reading.default_region {
+        canonicaliser = canonicaliser.with_default_region(region);
+    }
+    if let Some(platform) = reading.default_platform.clone() {
+        canonicaliser = canonicaliser.with_default_platform(platform);
+    }
+    Ok(canonicaliser)
+}
+
+fn options(reading: &Reading) -> Options {
+    Options {
+        format: reading.format,
+        indicator_type: reading.indicator_type,
+        column: reading.column.clone(),
+        maps: reading.maps.clone(),
+        reference: reading.reference.clone(),
+        seen: reading.seen.clone(),
+        time_zone: reading.timezone.clone(),
+        now: Some(jiff::Timestamp::now()),
+    }
+}
+
+/// Nothing was of the type that was named, and the values look like another one.
+fn wrong_type(arguments: &CheckArguments, wanted: IndicatorType, found: IndicatorType) -> Error {
+    let files: Vec<_> = arguments
+        .files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    Error::new(format!(
+        "no value is of the type {wanted}; they look like {found}"
+    ))
+    .hint(format!("{COMMAND} --type {found} {}", files.join(" ")))
+    .hint("without --type, each value shows its own type by its form")
+}
+
+impl Report {
+    fn table(&self) -> String {
+        let mut files = Table::new();
+        for file in &self.files {
+            let columns = match file.columns.join(", ") {
+                columns if columns.is_empty() => columns,
+                columns => format!(", {columns}"),
+            };
+            files.row(
+                &file.file,
+                file.rows,
+                &format!("rows ({}{columns})", file.format),
+            );
+        }
+        let mut counts = Table::new();
+        counts.row("read", self.read, "source values");
+        counts.row(
+            "accepted",
+            self.accepted.values().sum(),
+            &by_name(&self.accepted),
+        );
+        counts.row("duplicates", self.duplicates, "");
+        counts.row(
+            "refused",
+            self.refused.values().sum(),
+            &by_name(&self.refused),
+        );
+        let not_matchable = by_name(&self.not_matchable);
+        counts.row(
+            "not matchable",
+            self.not_matchable.values().sum(),
+            &not_matchable,
+        );
+        counts.row(
+            "derived",
+            self.derived.values().sum(),
+            &by_name(&self.derived),
+        );
+        if self.refanged > 0 {
+            counts.row("refanged", self.refanged, "were written defanged");
+        }
+        format!("{}\n{}", files.render(), counts.render())
+    }
+}
+
+/// `ip 120,430, domain 12`
+fn by_name(counts: &BTreeMap<impl AsRef<str>, u64>) -> String {
+    let parts: Vec<_> = counts
+        .iter()
+        .map(|(name, &count)| format!("{} {}", name.as_ref(), grouped(count)))
+        .collect();
+    parts.join(", ")
+}

@@ -1,0 +1,121 @@
+//! Opening feeds: files, standard input, MISP feed folders; with progress on long ones.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use blindmatch_feeds::{FeedError, Options, Row, Summary, read, read_misp_folder};
+use blindmatch_indicator::Canonicaliser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::Error;
+
+/// Shorter files are read before a bar could be seen.
+const PROGRESS_FROM_BYTES: u64 = 4 << 20;
+
+/// One thing on the command line that can be read as a feed.
+pub(crate) enum Source {
+    Stdin,
+    File {
+        path: PathBuf,
+        file: File,
+        bytes: u64,
+    },
+    MispFolder {
+        path: PathBuf,
+    },
+}
+
+impl Source {
+    /// Opens `path`; `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdin);
+        }
+        let failed = |error| cannot_read(path, &error);
+        let metadata = fs::metadata(path).map_err(failed)?;
+        if !metadata.is_dir() {
+            let file = File::open(path).map_err(failed)?;
+            return Ok(Self::File {
+                path: path.to_owned(),
+                file,
+                bytes: metadata.len(),
+            });
+        }
+        if path.join(MANIFEST).is_file() {
+            return Ok(Self::MispFolder {
+                path: path.to_owned(),
+            });
+        }
+        Err(Error::new(format!("{} is a folder", path.display()))
+            .hint(format!("name the files in it, e.g. {}/*", path.display()))
+            .hint(format!(
+                "a folder is read only as a MISP feed, which has a {MANIFEST}"
+            )))
+    }
+
+    /// The name in reports.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "-".to_owned(),
+            Self::File { path, .. } | Self::MispFolder { path } => path.display().to_string(),
+        }
+    }
+
+    /// Reads it to the end, row by row into `sink`.
+    pub(crate) fn read(
+        self,
+        options: &Options,
+        canonicaliser: &Canonicaliser,
+        quiet: bool,
+        sink: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<Summary, FeedError> {
+        match self {
+            Self::Stdin => read(io::stdin().lock(), options, canonicaliser, sink),
+            Self::File { path, file, bytes } => {
+                let bar = progress(&path, bytes, quiet);
+                let summary = read(bar.wrap_read(file), options, canonicaliser, sink);
+                bar.finish_and_clear();
+                summary
+            }
+            Self::MispFolder { path } => {
+                let mut open = |name: &str| {
+                    let file = File::open(path.join(name))?;
+                    Ok(Box::new(file) as Box<dyn Read>)
+                };
+                read_misp_folder(&mut open, options, sink)
+            }
+        }
+    }
+}
+
+const MANIFEST: &str = "manifest.json";
+
+fn cannot_read(path: &Path, error: &io::Error) -> Error {
+    let failure = Error::new(format!("cannot read {}: {error}", path.display()));
+    match error.kind() {
+        io::ErrorKind::NotFound => failure.hint("check the spelling; `-` reads standard input"),
+        io::ErrorKind::PermissionDenied => {
+            failure.hint(format!("see who may: ls -l {}", path.display()))
+        }
+        _ => failure,
+    }
+}
+
+/// A bar on a terminal for a long file, else one that shows nothing.
+fn progress(path: &Path, bytes: u64, quiet: bool) -> ProgressBar {
+    if quiet || bytes < PROGRESS_FROM_BYTES || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(
+        "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+    );
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    ProgressBar::new(bytes)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(name)
+}

@@ -1,0 +1,39 @@
+//! `blindmatch`: the one binary. Arguments become a plan, the plan runs, a printer shows what
+//! came of it; results go to stdout, all else to stderr.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod error;
+mod feed_hints;
+mod indicators;
+mod input;
+mod output;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command, IndicatorsCommand};
+use crate::error::{Error, Exit};
+
+fn main() -> ExitCode {
+    // clap itself ends the process with 2 on wrong usage and with 0 on --help and --version.
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print();
+            error.exit.into()
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Exit, Error> {
+    match &arguments.command {
+        Command::Indicators(IndicatorsCommand::Check(check)) => {
+            indicators::check::run(check, &arguments.global)
+        }
+    }
+}
