@@ -1,0 +1,62 @@
+//! `cargo run --release -p blindmatch-bench -- NAME`: benchmarks that anyone can run.
+//!
+//! What counts is `ratios`: quotients of two figures of the same run on the same machine. The
+//! absolute `figures` stand beside them and say nothing about another machine.
+
+#![forbid(unsafe_code)]
+
+mod import;
+mod machine;
+mod report;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Measures blindmatch against what people use today, in one run.
+#[derive(Parser)]
+#[command(name = "blindmatch-bench", arg_required_else_help = true)]
+struct Arguments {
+    /// How to print the result.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+    /// `small` ends within a minute; `full` is what claims are made of.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    scale: Scale,
+    #[command(subcommand)]
+    name: Name,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Scale {
+    #[default]
+    Full,
+    Small,
+}
+
+#[derive(Subcommand)]
+enum Name {
+    /// Canonicalise and de-duplicate IPv4 lines, against `sort -u` on the same file.
+    Import,
+    /// One measured import in a process of its own, so that its peak memory is its own.
+    #[command(hide = true)]
+    ImportOnce { file: std::path::PathBuf },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let report = match arguments.name {
+        Name::Import => import::run(arguments.scale)?,
+        Name::ImportOnce { file } => return import::once(&file),
+    };
+    match arguments.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+        Output::Table => print!("{report}"),
+    }
+    Ok(())
+}

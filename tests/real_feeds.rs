@@ -1,0 +1,273 @@
+//! Real abuse feeds: every published count and every known overlap, reproduced exactly.
+//!
+//! The counts were made by others with a plain script over canonical forms. Without the feeds
+//! the tests are reported as ignored.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+
+use blindmatch_feeds::{Canonical, Intake, Options, Refused, Row, Tally, canonical, read};
+use blindmatch_indicator::IndicatorType::{self, Btc, Domain, Email, Eth, Ip, Network, Tron};
+use blindmatch_indicator::{Canonicaliser, Indicator, PublicSuffixes, ladder};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// What a feed must show.
+type Test = fn(&Feeds) -> Result<(), Failed>;
+
+fn main() {
+    let trials: [(&str, Test); 13] = [
+        ("ipsum", |feeds| {
+            feeds.expect("ipsum-ipv4-counts.txt", &[(Ip, 120_430)], 0, 0)
+        }),
+        ("sefinek", |feeds| {
+            feeds.expect("sefinek-ips.txt", &[(Ip, 213_900 + 5_327)], 0, 0)
+        }),
+        ("bitwire", bitwire),
+        ("disposable", |feeds| {
+            feeds.expect("disposable-email-domains.txt", &[(Domain, 8_335)], 0, 0)
+        }),
+        ("burner", |feeds| {
+            feeds.expect("burner-email-domains.txt", &[(Domain, 27_277)], 0, 0)
+        }),
+        ("forta", forta),
+        ("ofac", ofac),
+        ("amnesty_pegasus", |feeds| {
+            let accepted = [(Domain, 1_438), (Email, 29)];
+            feeds.expect("amnesty-pegasus.stix2.json", &accepted, 0, 82)
+        }),
+        ("amnesty_cytrox", |feeds| {
+            feeds.expect("amnesty-cytrox.stix2.json", &[(Domain, 336)], 0, 7)
+        }),
+        ("eset", eset),
+        ("overlaps", overlaps),
+        ("networks_around_addresses", networks_around_addresses),
+        ("sums", sums),
+    ];
+    let feeds = blindmatch_tests::real_feeds();
+    let trials = trials.map(|(name, test)| {
+        let feeds = feeds.clone();
+        let missing = feeds.is_none();
+        let run = move || {
+            test(&Feeds::in_folder(
+                feeds.ok_or("no feeds beside the checkout")?,
+            )?)
+        };
+        Trial::test(name, run)
+            .with_kind("real feeds")
+            .with_ignored_flag(missing)
+    });
+    if feeds.is_none() {
+        println!("skipped: no real feeds beside this checkout");
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit();
+}
+
+struct Feeds {
+    folder: std::path::PathBuf,
+    canonicaliser: Canonicaliser,
+}
+
+impl Feeds {
+    fn in_folder(folder: std::path::PathBuf) -> Result<Self, Failed> {
+        Ok(Self {
+            folder,
+            canonicaliser: Canonicaliser::new(public_suffixes()?),
+        })
+    }
+
+    fn open(&self, file: &str) -> Result<File, Failed> {
+        Ok(File::open(self.folder.join(file))?)
+    }
+
+    fn tally(&self, file: &str) -> Result<Tally, Failed> {
+        let mut intake = Intake::new(&self.canonicaliser, [7; 16]);
+        let mut refused = |_: &Refused<'_>| {};
+        let mut sink = |row: &Row<'_>| intake.take(row, &mut refused);
+        read(
+            self.open(file)?,
+            &Options::default(),
+            &self.canonicaliser,
+            &mut sink,
+        )?;
+        let tally = intake.tally();
+        println!("{file}: {tally:?}");
+        Ok(tally)
+    }
+
+    fn expect(
+        &self,
+        file: &str,
+        accepted: &[(IndicatorType, u64)],
+        refused: u64,
+        not_matchable: u64,
+    ) -> Result<(), Failed> {
+        let tally = self.tally(file)?;
+        equal(
+            &tally.accepted,
+            &accepted.iter().copied().collect(),
+            "accepted",
+        )?;
+        equal(&tally.refused_total(), &refused, "refused")?;
+        equal(
+            &tally.not_matchable_total(),
+            &not_matchable,
+            "not matchable",
+        )
+    }
+
+    /// The canonical set of a file, in the clear.
+    fn set(&self, file: &str) -> Result<HashSet<Indicator>, Failed> {
+        let mut set = HashSet::new();
+        let mut sink = |row: &Row<'_>| {
+            for value in row.values {
+                if let Canonical::Indicator(indicator) = canonical(&self.canonicaliser, value) {
+                    set.insert(indicator);
+                }
+            }
+        };
+        read(
+            self.open(file)?,
+            &Options::default(),
+            &self.canonicaliser,
+            &mut sink,
+        )?;
+        Ok(set)
+    }
+}
+
+fn bitwire(feeds: &Feeds) -> Result<(), Failed> {
+    let tally = feeds.tally("bitwire-networks-cidr.txt")?;
+    equal(
+        &tally.accepted,
+        &BTreeMap::from([(Network, 213_269)]),
+        "accepted",
+    )?;
+    equal(
+        &tally.refused,
+        &BTreeMap::from([("not_global", 3), ("prefix_too_short", 16)]),
+        "refused",
+    )
+}
+
+fn forta(feeds: &Feeds) -> Result<(), Failed> {
+    for (file, rows, distinct) in [
+        ("forta-phishing-eth.csv", 6_726, 6_205),
+        ("forta-etherscan-eth.csv", 7_780, 7_259),
+    ] {
+        let tally = feeds.tally(file)?;
+        equal(&tally.read, &rows, "rows")?;
+        equal(
+            &tally.accepted,
+            &BTreeMap::from([(Eth, distinct)]),
+            "accepted",
+        )?;
+    }
+    Ok(())
+}
+
+fn ofac(feeds: &Feeds) -> Result<(), Failed> {
+    feeds.expect("ofac-eth.txt", &[(Eth, 152)], 0, 0)?;
+    // One of the 435 wallets in the bitcoin list is a TRON address.
+    feeds.expect("ofac-btc.txt", &[(Btc, 434), (Tron, 1)], 0, 0)?;
+    feeds.expect("ofac-tron.txt", &[(Tron, 6)], 0, 0)
+}
+
+/// Nine values are published as bitcoin addresses; one of them is a Bitcoin Cash address.
+fn eset(feeds: &Feeds) -> Result<(), Failed> {
+    for file in ["eset-glupteba.misp.json", "eset-mozi.misp.json"] {
+        let tally = feeds.tally(file)?;
+        equal(&tally.refused_total(), &0, "refused")?;
+        equal(&tally.accepted.get(&Btc), &None, "bitcoin addresses")?;
+    }
+    let tally = feeds.tally("eset-kryptocibule.misp.json")?;
+    equal(&tally.accepted.get(&Btc), &Some(&8), "bitcoin addresses")?;
+    equal(
+        &tally.refused,
+        &BTreeMap::from([("not_a_btc_address", 1)]),
+        "refused",
+    )
+}
+
+fn overlaps(feeds: &Feeds) -> Result<(), Failed> {
+    let common = |a: &HashSet<Indicator>, b: &HashSet<Indicator>| a.intersection(b).count();
+    let ipsum = feeds.set("ipsum-ipv4-counts.txt")?;
+    equal(
+        &common(&ipsum, &feeds.set("sefinek-ips.txt")?),
+        &5_205,
+        "ipsum, sefinek",
+    )?;
+    let disposable = feeds.set("disposable-email-domains.txt")?;
+    let burner = feeds.set("burner-email-domains.txt")?;
+    equal(&common(&disposable, &burner), &3_981, "disposable, burner")?;
+    let phishing = feeds.set("forta-phishing-eth.csv")?;
+    let etherscan = feeds.set("forta-etherscan-eth.csv")?;
+    equal(&common(&phishing, &etherscan), &6_191, "forta lists")?;
+    let ofac = feeds.set("ofac-eth.txt")?;
+    equal(
+        &(common(&ofac, &phishing) + common(&ofac, &etherscan)),
+        &0,
+        "ofac, forta",
+    )
+}
+
+/// By the ladder: networks split to their rung, addresses asked for with all their ancestors.
+fn networks_around_addresses(feeds: &Feeds) -> Result<(), Failed> {
+    let networks = feeds.set("bitwire-networks-cidr.txt")?;
+    let tokens: HashSet<Indicator> = networks.iter().flat_map(ladder::split).collect();
+    for (file, expected) in [
+        ("ipsum-ipv4-counts.txt", 29_106),
+        ("sefinek-ips.txt", 15_081),
+    ] {
+        let inside = |address: &&Indicator| {
+            address.as_bytes().len() == 4 && ladder::ancestors(address).any(|t| tokens.contains(&t))
+        };
+        equal(
+            &feeds.set(file)?.iter().filter(inside).count(),
+            &expected,
+            file,
+        )?;
+    }
+    Ok(())
+}
+
+/// read = accepted + duplicates + refused + not matchable, in every file.
+fn sums(feeds: &Feeds) -> Result<(), Failed> {
+    for entry in fs::read_dir(&feeds.folder)? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        if file == "README.md" {
+            continue;
+        }
+        let tally = feeds.tally(&file)?;
+        let parts = [
+            tally.accepted_total(),
+            tally.duplicates,
+            tally.refused_total(),
+            tally.not_matchable_total(),
+        ];
+        equal(&tally.read, &parts.iter().sum(), &file)?;
+    }
+    Ok(())
+}
+
+fn public_suffixes() -> Result<PublicSuffixes, Failed> {
+    let name = format!(
+        "spec/tables/public_suffix_list-{}.dat",
+        PublicSuffixes::VERSION_1
+    );
+    let list = fs::read_to_string(blindmatch_tests::root().join(name))?;
+    Ok(PublicSuffixes::parse(&list)?)
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(
+    found: &T,
+    expected: &T,
+    what: &str,
+) -> Result<(), Failed> {
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: found {found:?}, expected {expected:?}").into())
+    }
+}

@@ -1,0 +1,21 @@
+//! What tests of the whole have in common.
+
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or_else(|| Path::new("."))
+}
+
+/// The folder with real abuse feeds beside the checkout, where there is one. They are others'
+/// data and no part of the project: without them, the tests on them are reported as ignored.
+#[must_use]
+pub fn real_feeds() -> Option<PathBuf> {
+    let folder = root().parent()?.join("shared/feeds");
+    folder.is_dir().then_some(folder)
+}
