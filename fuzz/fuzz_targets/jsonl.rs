@@ -1,0 +1,7 @@
+#![no_main]
+//! Feeds read as `jsonl`.
+
+use blindmatch_feeds::Format;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| blindmatch_fuzz::sums_hold(data, Some(Format::Jsonl)));
