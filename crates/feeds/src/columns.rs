@@ -82,12 +82,12 @@ pub(crate) fn choose(
 
 impl Chosen {
     /// Every column in use, once.
-    pub(crate) fn all(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn all(&self) -> Vec<usize> {
         let values = self.values.iter().map(|(column, _)| *column);
         let mut all: Vec<_> = values.chain(self.reference).chain(self.seen).collect();
         all.sort_unstable();
         all.dedup();
-        all.into_iter()
+        all
     }
 
     /// The columns of values, for a report.

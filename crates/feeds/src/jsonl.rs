@@ -17,7 +17,7 @@ use crate::row::Place;
 use crate::rows::{Cell, hand_out};
 use crate::source::Source;
 
-use flatten::{Field, flatten};
+use flatten::flatten;
 
 pub(crate) fn read(
     source: Source<'_>,
@@ -31,7 +31,10 @@ pub(crate) fn read(
         Ok(chosen) => chosen,
         Err(error) => return Err(source.held_error().unwrap_or(error)),
     };
-    let mut awaited: Vec<usize> = chosen.all().filter(|column| *column >= shown).collect();
+    let name = |column: usize| Some((column, columns.get(column)?.name.as_deref()?));
+    let in_use: Vec<(usize, &str)> = chosen.all().into_iter().filter_map(name).collect();
+    let mut awaited = in_use.clone();
+    awaited.retain(|(column, _)| *column >= shown);
     let reached = Lines::new(source, LONGEST_JSON_LINE).each(|line| {
         let place = Place::Line(line.number);
         let text = match line.text {
@@ -45,35 +48,26 @@ pub(crate) fn read(
         };
         let cells: Vec<_> = fields
             .iter()
-            .filter_map(
-                |Field {
-                     path,
-                     pointer,
-                     text,
-                 }| {
-                    let is_it = |c: &Candidate| c.name.as_deref() == Some(path);
-                    Some(Cell {
-                        column: columns.iter().position(is_it)?,
-                        place: Place::Field {
-                            line: line.number,
-                            pointer,
-                        },
-                        text: text.as_deref().map_err(|fault| *fault),
-                    })
-                },
-            )
+            .filter_map(|field| {
+                let (column, _) = in_use.iter().find(|(_, name)| *name == field.path)?;
+                Some(Cell {
+                    column: *column,
+                    place: Place::Field {
+                        line: line.number,
+                        pointer: &field.pointer,
+                    },
+                    text: field.text.as_deref().map_err(|fault| *fault),
+                })
+            })
             .collect();
-        awaited.retain(|column| cells.iter().all(|cell| cell.column != *column));
+        awaited.retain(|(column, _)| cells.iter().all(|cell| cell.column != *column));
         hand_out(&cells, &chosen, options, out);
     })?;
     // A name that only later lines might have had, and none has.
-    let missing = awaited
-        .first()
-        .and_then(|at| columns.get(*at)?.name.clone());
-    if let Some(name) = missing {
+    if let Some((_, name)) = awaited.first() {
         let there = columns.iter().take(shown).enumerate();
         return Err(FeedError::NoSuchColumn {
-            column: Column::Name(name),
+            column: Column::Name((*name).to_owned()),
             columns: there
                 .map(|(at, candidate)| ColumnInfo {
                     number: at + 1,

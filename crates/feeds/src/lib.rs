@@ -2,7 +2,34 @@
 //!
 //! Knows file formats and nothing else: it reads what is handed in as [`std::io::Read`], hands
 //! out [`Row`]s of source values with their places, and leaves it to `indicator` to judge them.
-//! Memory is bounded, whatever the feed.
+//! It opens no file and keeps no value. Memory is bounded, whatever the feed.
+//!
+//! A row that cannot be used is handed out all the same, its reason in [`Claim::Fault`]: who
+//! counts values counts everything. What is wrong with a feed as a whole is a [`FeedError`].
+//!
+//! ```
+//! use blindmatch_feeds::Options;
+//! use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
+//!
+//! # let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
+//! # let suffixes = PublicSuffixes::parse(list)?;
+//! let canonicaliser = Canonicaliser::new(suffixes);
+//! let feed = "# seen this week\nhxxp://evil[.]com/\t3\n";
+//! let mut seen = Vec::new();
+//! let summary = blindmatch_feeds::read(
+//!     feed.as_bytes(),
+//!     &Options::default(),
+//!     &canonicaliser,
+//!     &mut |row| {
+//!         for value in row.values {
+//!             seen.push((value.place.to_string(), value.text.to_owned(), row.label.count));
+//!         }
+//!     },
+//! )?;
+//! assert_eq!(summary.format.name(), "plain");
+//! assert_eq!(seen, [("line 2".to_owned(), "http://evil.com/".to_owned(), 3)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -132,3 +159,6 @@ pub fn read_misp_folder(
         columns: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use blindmatch_indicator::IndicatorType;
 pub struct Options {
     /// The format, where it is not to be found out from the first 64 KiB.
     pub format: Option<Format>,
-    /// The type of every value that the feed itself does not type. Columns of
+    /// The type of every value of a list and of [`column`](Self::column). Columns of
     /// [`maps`](Self::maps), STIX and MISP name their own types.
     pub indicator_type: Option<IndicatorType>,
     /// The column that holds the values (CSV, TSV, JSONL).

@@ -3,7 +3,8 @@
 //! Lines that begin with `#`, `;` or `//` are comments, and so is what follows white space and
 //! `#`. What follows a tab, a comma, a semicolon or white space is not part of the value, except
 //! where such a character belongs into the value: see [`ends_at`]. A small integer behind tab or
-//! white space is the number of reports.
+//! white space is the number of reports. Of a line of a hosts file, `0.0.0.0 evil.com`, the value
+//! is the name.
 
 use blindmatch_indicator::{IndicatorType, LabelFields};
 
@@ -98,6 +99,13 @@ fn split(text: &str, indicator_type: Option<IndicatorType>) -> (&str, u16) {
     let text = without_comment(text);
     let end = ends_at(text, indicator_type).unwrap_or(text.len());
     let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    if matches!(value, "0.0.0.0" | "127.0.0.1" | "::1" | "::") {
+        // A hosts file: where the name is sent is not the indicator.
+        let name = rest.split_ascii_whitespace().next().unwrap_or_default();
+        if name.contains(|c: char| c.is_alphabetic()) {
+            return (name, 0);
+        }
+    }
     let count = if rest.starts_with([',', ';']) {
         // `8.8.8.8,443` is a port as often as a count.
         0

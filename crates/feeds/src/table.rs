@@ -61,6 +61,8 @@ pub(crate) fn read(
 struct Layout {
     columns: Vec<Candidate>,
     chosen: Chosen,
+    /// Every column in use.
+    in_use: Vec<usize>,
     /// How many cells a row has.
     width: usize,
     /// The line of the header.
@@ -84,6 +86,7 @@ impl Layout {
         let chosen = columns::choose(&mut columns, false, options, canonicaliser)?;
         Ok(Self {
             columns,
+            in_use: chosen.all(),
             chosen,
             width,
             header: header.map(|header| header.line),
@@ -98,7 +101,7 @@ impl Layout {
             }
             Event::Row { line, .. } if self.header == Some(line) => {}
             Event::Row { line, record, .. } if self.is_whole(record) => {
-                let wanted = self.chosen.all().filter_map(|column| {
+                let wanted = self.in_use.iter().filter_map(|&column| {
                     Some(Cell {
                         column,
                         place: Place::Cell {

@@ -91,6 +91,9 @@ fn keeps_what_belongs_into_a_value() {
             "ssh-ed25519 AAAAC3Nza jane@host",
         ),
         ("2001:db8::1 x", "2001:db8::1"),
+        ("0.0.0.0 evil.com", "evil.com"),
+        ("127.0.0.1\tevil.com # ads", "evil.com"),
+        ("0.0.0.0 10", "0.0.0.0"),
     ] {
         assert_eq!(value(line, &plain()), expected, "{line}");
     }

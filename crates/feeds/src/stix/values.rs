@@ -134,6 +134,23 @@ impl Comparison {
             ("ipv4-addr" | "ipv6-addr", "value") => address(),
             ("domain-name" | "hostname", "value") => What::Typed(Domain),
             ("url", "value") => What::Typed(Url),
+            // Names on one machine or in one company's directory say nothing elsewhere.
+            ("user-account", _)
+                if matches!(
+                    says("account_type"),
+                    Some(
+                        "unix"
+                            | "windows-local"
+                            | "windows-domain"
+                            | "ldap"
+                            | "nis"
+                            | "radius"
+                            | "tacacs"
+                    )
+                ) =>
+            {
+                What::NotMatchable(self.kind())
+            }
             ("user-account", "user_id" | "account_login") => {
                 return Found {
                     text: account(says("account_type"), text),

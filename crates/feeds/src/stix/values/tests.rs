@@ -82,6 +82,10 @@ fn parts_of_one_object_are_values_unless_they_say_more_of_another() {
             vec!["account github:a"],
         ),
         (
+            "[user-account:account_type = 'unix' AND user-account:user_id = 'root']",
+            vec!["<user-account:user_id>"],
+        ),
+        (
             "[user-account:account_type = 'x' AND (user-account:user_id = 'a' OR user-account:user_id = 'b')]",
             vec!["account x:a", "account x:b"],
         ),
