@@ -8,11 +8,21 @@ use blindmatch_fuzz::CANONICALISER;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let cut = data.iter().position(|&byte| byte == b'\n').unwrap_or(data.len());
+    let cut = data
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(data.len());
     let (manifest, event) = (data[..cut].to_vec(), data[cut..].to_vec());
     let mut open = |name: &str| -> io::Result<Box<dyn Read>> {
-        assert!(!name.contains(['/', '\\']) && !name.contains(".."), "a path left the folder");
-        let content = if name == "manifest.json" { manifest.clone() } else { event.clone() };
+        assert!(
+            !name.contains(['/', '\\']) && !name.contains(".."),
+            "a path left the folder"
+        );
+        let content = if name == "manifest.json" {
+            manifest.clone()
+        } else {
+            event.clone()
+        };
         Ok(Box::new(io::Cursor::new(content)))
     };
     let mut intake = Intake::new(&CANONICALISER, [7; 16]);

@@ -7,7 +7,8 @@ use blindmatch_indicator::{Canonicaliser, PaymentKey, Platform, PublicSuffixes, 
 
 /// A canonicaliser with every default set, so that every branch of a parser can be reached.
 pub static CANONICALISER: LazyLock<Canonicaliser> = LazyLock::new(|| {
-    let list = "// ===BEGIN ICANN DOMAINS===\ncom\nuk\nco.uk\n*.ck\n!www.ck\n// ===END ICANN DOMAINS===\n";
+    let list =
+        "// ===BEGIN ICANN DOMAINS===\ncom\nuk\nco.uk\n*.ck\n!www.ck\n// ===END ICANN DOMAINS===\n";
     Canonicaliser::new(PublicSuffixes::parse(list).expect("a list"))
         .with_payment_key(PaymentKey::new(&[7; 32]))
         .with_default_region("US".parse::<Region>().expect("a region"))
@@ -19,8 +20,13 @@ pub static CANONICALISER: LazyLock<Canonicaliser> = LazyLock::new(|| {
 pub fn sums_hold(data: &[u8], format: Option<Format>) {
     let mut intake = Intake::new(&CANONICALISER, [7; 16]);
     let mut refused = |_: &Refused<'_>| {};
-    let options = Options { format, ..Options::default() };
-    let _ = read(data, &options, &CANONICALISER, &mut |row: &Row<'_>| intake.take(row, &mut refused));
+    let options = Options {
+        format,
+        ..Options::default()
+    };
+    let _ = read(data, &options, &CANONICALISER, &mut |row: &Row<'_>| {
+        intake.take(row, &mut refused)
+    });
     assert_sums(&intake.tally());
 }
 
