@@ -2,6 +2,8 @@
 //!
 //! Canonical bytes: local part, `@`, domain in A-label form.
 
+use icu_casemap::CaseMapper;
+use icu_locale_core::LanguageIdentifier;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -70,7 +72,9 @@ fn canonical_local(text: &str) -> Result<Zeroizing<String>, Refusal> {
         return Err(Refusal::QuotedLocalPart);
     }
     let composed: Zeroizing<String> = Zeroizing::new(text.nfc().collect());
-    let lower = Zeroizing::new(composed.to_lowercase());
+    // By a library's table and not by the standard library's, which moves with the compiler.
+    let lower = CaseMapper::new().lowercase_to_string(&composed, &LanguageIdentifier::UNKNOWN);
+    let lower = Zeroizing::new(lower.into_owned());
     let local: Zeroizing<String> = Zeroizing::new(lower.nfc().collect());
     if local.len() > LONGEST_LOCAL {
         Err(Refusal::TooLong)
