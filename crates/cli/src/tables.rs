@@ -43,23 +43,16 @@ pub(crate) fn public_suffixes(folder: Option<&Path>) -> Result<PublicSuffixes, E
     }
 }
 
-/// `../share/blindmatch/tables` beside the program, or `spec/tables` of the checkout around it.
+/// `../share/blindmatch/tables` beside the program, where an installed one has them; else the
+/// checkout that it was built from, which is right on the machine that built it.
 fn standard_folders() -> Vec<PathBuf> {
-    let Ok(program) = std::env::current_exe() else {
-        return Vec::new();
-    };
-    let installed = program
-        .ancestors()
-        .nth(2)
-        .map(|prefix| prefix.join("share/blindmatch/tables"));
-    let built = program
-        .ancestors()
-        .skip(1)
-        .map(|folder| folder.join("spec/tables"));
-    installed
-        .into_iter()
-        .chain(built.filter(|folder| folder.is_dir()))
-        .collect()
+    let program = std::env::current_exe().ok();
+    let prefix = program
+        .as_deref()
+        .and_then(|program| program.ancestors().nth(2));
+    let installed = prefix.map(|prefix| prefix.join("share/blindmatch/tables"));
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
+    installed.into_iter().chain([checkout]).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
