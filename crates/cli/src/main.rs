@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod command_line;
 mod error;
 mod feed_hints;
 mod indicators;

@@ -402,3 +402,62 @@ fn a_missing_table_says_where_it_was_looked_for() -> Test {
     );
     Ok(())
 }
+
+/// A report replaces an earlier report and nothing else: no feed, no link, no device.
+#[test]
+#[cfg(unix)]
+fn a_report_replaces_only_a_report() -> Test {
+    let case = Case::new()?;
+    case.write("a.txt", "8.8.8.8\n10.0.0.1\n")?;
+    case.write("b.txt", "8.8.8.8\n")?;
+    std::os::unix::fs::symlink("a.txt", case.folder.path().join("link"))?;
+    for (report, file) in [
+        ("a.txt", "a.txt"),
+        ("a.txt", "b.txt"),
+        ("link", "b.txt"),
+        ("-", "b.txt"),
+    ] {
+        let output = case.check(&["--refused", report, file])?;
+        fails(&output, &["--refused would replace", "does not exist yet"]);
+    }
+    fails(
+        &case.check(&["--refused", "/dev/null", "a.txt"])?,
+        &["--refused would replace /dev/null"],
+    );
+    assert_eq!(
+        fs::read_to_string(case.folder.path().join("a.txt"))?,
+        "8.8.8.8\n10.0.0.1\n"
+    );
+    for _ in 0..2 {
+        assert!(
+            case.check(&["--refused", "report", "a.txt"])?
+                .status
+                .success()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn hints_keep_what_the_user_typed() -> Test {
+    let case = Case::new()?;
+    case.write("a b.csv", "key,mail\n1,jane@example.com\n")?;
+    let output = case.check(&["--type", "email", "--ref", "kee", "a b.csv"])?;
+    fails(
+        &output,
+        &[
+            "no column `kee`",
+            "blindmatch indicators check --type email --ref key 'a b.csv'",
+        ],
+    );
+    case.write("list.txt", "8.8.8.8\n")?;
+    let output = case.check(&["--format", "stix", "list.txt"])?;
+    fails(
+        &output,
+        &[
+            "let the content decide",
+            "blindmatch indicators check list.txt",
+        ],
+    );
+    Ok(())
+}

@@ -1,21 +1,21 @@
 //! `blindmatch indicators check`: read feeds, keep nothing, report.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt;
+use std::path::PathBuf;
 
-use blindmatch_feeds::{Intake, Options, Refused};
+use blindmatch_feeds::{ColumnInfo, Intake, Options, Refused, Row, Summary};
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PaymentKey};
 use serde::Serialize;
 
 use super::report::RefusalReport;
 use crate::args::{CheckArguments, Global, Output, Reading};
+use crate::command_line::CommandLine;
 use crate::error::{Error, Exit};
+use crate::feed_hints::{self, Asked};
 use crate::input::Source;
 use crate::output::{self, Table, grouped};
-use crate::{feed_hints, tables};
-
-/// What a user types, for hints.
-const COMMAND: &str = "blindmatch indicators check";
+use crate::tables;
 
 /// The result, as scripts read it.
 #[derive(Serialize)]
@@ -36,28 +36,44 @@ struct FileReport {
     file: String,
     format: &'static str,
     rows: u64,
-    columns: Vec<String>,
+    columns: Vec<ColumnReport>,
+}
+
+#[derive(Serialize)]
+struct ColumnReport {
+    number: usize,
+    name: Option<String>,
+    #[serde(rename = "type")]
+    indicator_type: Option<&'static str>,
 }
 
 pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, Error> {
     let canonicaliser = canonicaliser(&arguments.reading)?;
     let options = options(&arguments.reading);
     let mut intake = Intake::new(&canonicaliser, rand::random());
-    let mut refusals = arguments
-        .refused
-        .as_deref()
-        .map(RefusalReport::create)
+    let refused = arguments.refused.as_deref();
+    let mut refusals = refused
+        .map(|path| RefusalReport::create(path, &arguments.files))
         .transpose()?;
+    let line = CommandLine::typed(&arguments.files);
+    let asked = Asked {
+        line: &line,
+        reading: &arguments.reading,
+    };
     let mut files = Vec::new();
     for path in &arguments.files {
-        files.push(check(
-            path,
-            &options,
-            &canonicaliser,
-            &mut intake,
-            &mut refusals,
-            global,
-        )?);
+        let source = Source::open(path)?;
+        let file = source.name();
+        let mut report = |refused: &Refused<'_>| {
+            if let Some(refusals) = &mut refusals {
+                refusals.write(&file, refused);
+            }
+        };
+        let mut sink = |row: &Row<'_>| intake.take(row, &mut report);
+        let summary = source
+            .read(&options, &canonicaliser, global.quiet, &mut sink)
+            .map_err(|error| feed_hints::explain(&asked, &file, &error))?;
+        files.push(FileReport::new(file, &summary, global.verbose));
     }
     let looks_like = intake.looks_like();
     let tally = intake.tally();
@@ -66,7 +82,7 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
         arguments.reading.indicator_type,
         looks_like,
     ) {
-        return Err(wrong_type(arguments, wanted, found));
+        return Err(wrong_type(&line, &arguments.files, wanted, found));
     }
     if let Some(refusals) = refusals {
         refusals.publish()?;
@@ -104,44 +120,6 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
     })
 }
 
-/// Reads one feed into `intake`.
-fn check(
-    path: &Path,
-    options: &Options,
-    canonicaliser: &Canonicaliser,
-    intake: &mut Intake<'_>,
-    refusals: &mut Option<RefusalReport>,
-    global: &Global,
-) -> Result<FileReport, Error> {
-    let source = Source::open(path)?;
-    let file = source.name();
-    let mut report = |refused: &Refused<'_>| {
-        if let Some(refusals) = refusals {
-            refusals.write(&file, refused);
-        }
-    };
-    let summary = source
-        .read(options, canonicaliser, global.quiet, &mut |row| {
-            intake.take(row, &mut report)
-        })
-        .map_err(|error| feed_hints::explain(COMMAND, &file, &error))?;
-    if global.verbose {
-        let columns: Vec<_> = summary.columns.iter().map(ToString::to_string).collect();
-        let columns = if columns.is_empty() {
-            String::new()
-        } else {
-            format!(", columns {}", columns.join(", "))
-        };
-        eprintln!("{file}: {}{columns}, {}", summary.format, summary.reached);
-    }
-    Ok(FileReport {
-        format: summary.format.name(),
-        rows: summary.reached.rows,
-        columns: summary.columns.iter().map(ToString::to_string).collect(),
-        file,
-    })
-}
-
 fn canonicaliser(reading: &Reading) -> Result<Canonicaliser, Error> {
     // PANs are only counted here, so any key does.
     let key = PaymentKey::new(&rand::random());
@@ -170,32 +148,63 @@ fn options(reading: &Reading) -> Options {
 }
 
 /// Nothing was of the type that was named, and the values look like another one.
-fn wrong_type(arguments: &CheckArguments, wanted: IndicatorType, found: IndicatorType) -> Error {
-    let files: Vec<_> = arguments
-        .files
-        .iter()
+fn wrong_type(
+    line: &CommandLine,
+    files: &[PathBuf],
+    wanted: IndicatorType,
+    found: IndicatorType,
+) -> Error {
+    let file = files
+        .first()
         .map(|file| file.display().to_string())
-        .collect();
+        .unwrap_or_default();
+    let type_found = format!("--type {found}");
     Error::new(format!(
         "no value is of the type {wanted}; they look like {found}"
     ))
-    .hint(format!("{COMMAND} --type {found} {}", files.join(" ")))
+    .hint(line.retyped(&["--type"], &type_found, &file))
     .hint("without --type, each value shows its own type by its form")
+}
+
+impl FileReport {
+    fn new(file: String, summary: &Summary, verbose: bool) -> Self {
+        if verbose {
+            eprintln!("{file}: {}, {}", summary.format, summary.reached);
+        }
+        let column = |column: &ColumnInfo| ColumnReport {
+            number: column.number,
+            name: column.name.clone(),
+            indicator_type: column.indicator_type.map(IndicatorType::name),
+        };
+        Self {
+            file,
+            format: summary.format.name(),
+            rows: summary.reached.rows,
+            columns: summary.columns.iter().map(column).collect(),
+        }
+    }
+}
+
+impl fmt::Display for ColumnReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "column {name}"),
+            None => write!(f, "column {}", self.number),
+        }
+    }
 }
 
 impl Report {
     fn table(&self) -> String {
         let mut files = Table::new();
         for file in &self.files {
-            let columns = match file.columns.join(", ") {
-                columns if columns.is_empty() => columns,
-                columns => format!(", {columns}"),
-            };
-            files.row(
-                &file.file,
-                file.rows,
-                &format!("rows ({}{columns})", file.format),
-            );
+            let columns: String = file
+                .columns
+                .iter()
+                .map(|column| format!(", {column}"))
+                .collect();
+            let note = format!("rows ({}{columns})", file.format);
+            files.row(&file.file, file.rows, &note);
         }
         let mut counts = Table::new();
         counts.row("read", self.read, "source values");

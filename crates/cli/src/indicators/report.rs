@@ -1,7 +1,7 @@
 //! The refusal report: one JSON object a line, with the shape of each value and never the value.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use blindmatch_feeds::Refused;
@@ -9,6 +9,9 @@ use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
+
+/// How every line of a report begins.
+const FIRST_KEY: &[u8] = br#"{"file":"#;
 
 /// A report that appears under its name when it is whole, or not at all.
 pub(crate) struct RefusalReport {
@@ -28,13 +31,18 @@ struct Line<'a> {
 }
 
 impl RefusalReport {
-    /// Begins a report beside `path`.
-    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let file = NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))?;
+    /// Begins a report beside `path`, which must be free or hold an earlier report: what stands
+    /// there otherwise, one of the `feeds` or a device, is not ours to replace.
+    pub(crate) fn create(path: &Path, feeds: &[PathBuf]) -> Result<Self, Error> {
+        if path == Path::new("-") || feeds.iter().any(|feed| feed == path) || !is_replaceable(path)
+        {
+            let hint = "name a file that does not exist yet, or an earlier report";
+            return Err(
+                Error::new(format!("--refused would replace {}", path.display())).hint(hint),
+            );
+        }
+        let file =
+            NamedTempFile::new_in(folder(path)).map_err(|error| cannot_write(path, &error))?;
         Ok(Self {
             path: path.to_owned(),
             file: BufWriter::new(file),
@@ -71,10 +79,30 @@ impl RefusalReport {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)?;
-            let folder = path.parent().filter(|folder| *folder != Path::new(""));
-            fs::File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+            fs::File::open(folder(&path))?.sync_all()
         };
         publish().map_err(|error| cannot_write(&path, &error))
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether nothing is at `path`, or a report, or an empty file.
+fn is_replaceable(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(metadata) if !metadata.is_file() => false,
+        Ok(_) => {
+            let mut start = Vec::new();
+            let read = fs::File::open(path)
+                .and_then(|file| file.take(FIRST_KEY.len() as u64).read_to_end(&mut start));
+            read.is_ok() && (start.is_empty() || start == FIRST_KEY)
+        }
     }
 }
 
