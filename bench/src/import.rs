@@ -39,7 +39,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
     let distinct = generate(&feed, lines)?;
 
     let mut report = Report::new("import");
-    let (mut ours, mut sort, mut peak) = (f64::INFINITY, None::<f64>, None);
+    let (mut ours, mut sort, mut peak) = (f64::INFINITY, None::<f64>, None::<f64>);
     for _ in 0..ROUNDS {
         let started = Instant::now();
         let once = import_once(&feed)?;
@@ -50,7 +50,9 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
             "counted {} of {distinct} distinct",
             once.distinct
         );
-        peak = once.peak_memory_mib;
+        peak = once
+            .peak_memory_mib
+            .map(|mib| peak.map_or(mib, |peak| peak.max(mib)));
         match sort_once(&feed) {
             Ok(seconds) => sort = Some(sort.map_or(seconds, |best| best.min(seconds))),
             Err(error) => report.note(format!("sort: {error:#}")),
