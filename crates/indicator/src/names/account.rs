@@ -5,9 +5,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use icu_casemap::CaseMapper;
 use precis_profiles::UsernameCaseMapped;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
-use unicode_normalization::{UnicodeNormalization, is_nfkc};
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::refuse_controls;
@@ -64,28 +65,32 @@ pub(crate) fn parse(text: &str, default: Option<&Platform>) -> Result<CanonicalB
     ]))
 }
 
-/// NFKC, then PRECIS UsernameCaseMapped (RFC 8265 §3.3).
+/// NFKC, full case folding and NFKC, as PRECIS UsernameCaseMapped (RFC 8265 §3.3) accepts it.
 ///
-/// RFC 8264 §7 does not promise that enforcing twice is enforcing once, so a name that a second
-/// round would change is refused.
+/// Folding and not PRECIS's own lower case, under which `ΟΔΥΣΣΕΥΣ` and `οδυσσευς` are two names.
+/// A name that folding again or PRECIS would still change is refused, so that a canonical form is
+/// its own canonical form.
 fn canonical_name(text: &str) -> Result<Zeroizing<String>, Refusal> {
     if text.len() > 4 * LONGEST_NAME {
         return Err(Refusal::TooLong);
     }
-    let name = enforce(&Zeroizing::new(text.nfkc().collect::<String>()))?;
-    if name.len() > LONGEST_NAME {
-        Err(Refusal::TooLong)
-    } else if !is_nfkc(&name) || enforce(&name)? != name {
+    let name = fold(text);
+    let enforced = UsernameCaseMapped::enforce(name.as_str())
+        .map(|name| Zeroizing::new(name.into_owned()))
+        .map_err(|_| Refusal::NotAUsername)?;
+    if enforced != name || fold(&name) != name {
         Err(Refusal::NotAUsername)
+    } else if name.len() > LONGEST_NAME {
+        Err(Refusal::TooLong)
     } else {
         Ok(name)
     }
 }
 
-fn enforce(name: &str) -> Result<Zeroizing<String>, Refusal> {
-    UsernameCaseMapped::enforce(name)
-        .map(|name| Zeroizing::new(name.into_owned()))
-        .map_err(|_| Refusal::NotAUsername)
+fn fold(name: &str) -> Zeroizing<String> {
+    let nfkc = |text: &str| Zeroizing::new(text.nfkc().collect::<String>());
+    let folded = CaseMapper::new().fold_string(&nfkc(name)).into_owned();
+    nfkc(&Zeroizing::new(folded))
 }
 
 #[cfg(test)]
@@ -107,6 +112,19 @@ mod tests {
             (long.as_str(), Refusal::TooLong),
         ] {
             assert_eq!(parse(text, None).err(), Some(refusal), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_cases_of_a_name_are_one() {
+        for (one, other) in [
+            ("x:ΟΔΥΣΣΕΥΣ", "x:οδυσσευς"),
+            ("x:STRASSE", "x:straße"),
+            ("x:ΑΙΔΗΣ", "x:ᾳδης"),
+        ] {
+            let bytes = |text| parse(text, None).map(|bytes| bytes.as_slice().to_vec());
+            assert!(bytes(one).is_ok(), "{one}");
+            assert_eq!(bytes(one), bytes(other), "{one}");
         }
     }
 
