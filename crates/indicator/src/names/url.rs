@@ -1,6 +1,7 @@
 //! `url` (`spec/10-indicators.md` §4.9). Canonical bytes: the URL as WHATWG serialises it, without
 //! user info and fragment, its host in the form of `domain` or `ip`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use url::{Host, Url};
@@ -26,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<CanonicalBytes, Refusal> {
     if text.len() > LONGEST {
         return Err(Refusal::TooLong);
     }
-    let mut url = Url::parse(text).map_err(|_| Refusal::NotAUrl)?;
+    let mut url = Url::parse(&resolve_double_dots(text)).map_err(|_| Refusal::NotAUrl)?;
     if !matches!(url.scheme(), "http" | "https" | "ftp") {
         return Err(Refusal::UnsupportedScheme);
     }
@@ -54,6 +55,49 @@ pub(crate) fn host(bytes: &[u8]) -> Option<UrlHost> {
         Host::Ipv4(v4) => address::parse(&v4.to_string()).ok().map(UrlHost::Ip),
         Host::Ipv6(v6) => address::parse(&v6.to_string()).ok().map(UrlHost::Ip),
     }
+}
+
+/// Applies the double-dot segments of the path as WHATWG's path state does for the schemes that we
+/// take.
+///
+/// The crate leaves a segment like `C:` where `..` should take it away, which WHATWG does in `file`
+/// URLs alone.
+fn resolve_double_dots(text: &str) -> Cow<'_, str> {
+    let (before, query) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+    let authority = before.split_once(':').map_or("", |(_, behind)| behind);
+    let authority = authority.trim_start_matches(['/', '\\']);
+    let Some((_, path)) = authority.split_once(['/', '\\']) else {
+        return text.into();
+    };
+    if !path.split(['/', '\\']).any(is_double_dot) {
+        return text.into();
+    }
+    let mut segments = Vec::new();
+    let mut rest = path.split(['/', '\\']).peekable();
+    while let Some(segment) = rest.next() {
+        let double_dot = is_double_dot(segment);
+        if double_dot {
+            segments.pop();
+        }
+        // Dots at the end leave their slash.
+        if !double_dot && !is_single_dot(segment) {
+            segments.push(segment);
+        } else if rest.peek().is_none() {
+            segments.push("");
+        }
+    }
+    let before = before.strip_suffix(path).unwrap_or(before);
+    [before, &segments.join("/"), query].concat().into()
+}
+
+fn is_single_dot(segment: &str) -> bool {
+    segment == "." || segment.eq_ignore_ascii_case("%2e")
+}
+
+fn is_double_dot(segment: &str) -> bool {
+    ["..", ".%2e", "%2e.", "%2e%2e"]
+        .iter()
+        .any(|dots| segment.eq_ignore_ascii_case(dots))
 }
 
 /// Gives the host the form of `domain` or `ip`, by whose rules it may also be refused: a URL on
@@ -112,6 +156,19 @@ mod tests {
             ("http://[::ffff:8.8.8.8]/", "http://8.8.8.8/"),
             ("https://134744072/", "https://8.8.8.8/"),
             ("ftp://example.com/a^b?c^d", "ftp://example.com/a%5Eb?c^d"),
+        ] {
+            let bytes = parse(text).map(|bytes| bytes.as_slice().to_vec());
+            assert_eq!(bytes, Ok(canonical.as_bytes().to_vec()), "{text}");
+        }
+    }
+
+    #[test]
+    fn double_dots_take_a_drive_letter_away() {
+        for (text, canonical) in [
+            ("http://a.com/B:/../x", "http://a.com/x"),
+            ("http://a.com\\c|\\%2E.?/../y", "http://a.com/?/../y"),
+            ("http:a.com/x/C:/..", "http://a.com/x/"),
+            ("http://a.com/x/./C:/../../..#/", "http://a.com/"),
         ] {
             let bytes = parse(text).map(|bytes| bytes.as_slice().to_vec());
             assert_eq!(bytes, Ok(canonical.as_bytes().to_vec()), "{text}");
