@@ -46,15 +46,12 @@ pub(crate) fn parse(text: &str) -> Result<CanonicalBytes, Refusal> {
     Ok(cidr.bytes())
 }
 
-/// A decimal prefix length without sign or leading zeros.
+/// A decimal prefix length up to 128 without sign or leading zeros.
 fn parse_length(text: &str) -> Result<u8, Refusal> {
     let plain =
         text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
-    if plain {
-        text.parse().map_err(|_| Refusal::NotANetwork)
-    } else {
-        Err(Refusal::NotANetwork)
-    }
+    let length = text.parse().ok().filter(|&length| plain && length <= 128);
+    length.ok_or(Refusal::NotANetwork)
 }
 
 impl Cidr {
