@@ -108,7 +108,7 @@ pub fn read(
     sink: &mut dyn FnMut(&Row<'_>),
 ) -> Result<Summary, FeedError> {
     let source = Source::open(input)?;
-    let format = sniff::format(&source, options)?;
+    let format = sniff::format(&source, options, canonicaliser)?;
     let compression = source.compression();
     let mut out = Output::new(sink);
     let no_columns = |reached| (reached, Vec::new());

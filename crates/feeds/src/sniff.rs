@@ -2,18 +2,28 @@
 
 mod outline;
 
+use blindmatch_indicator::Canonicaliser;
+
 use crate::error::FeedError;
 use crate::options::{Format, Options};
 use crate::source::Source;
-use crate::table::Sample;
+use crate::table::{Judge, Sample};
 
 use outline::Outline;
 
 /// The format that the options name, or else the one that the feed shows.
-pub(crate) fn format(source: &Source<'_>, options: &Options) -> Result<Format, FeedError> {
+pub(crate) fn format(
+    source: &Source<'_>,
+    options: &Options,
+    canonicaliser: &Canonicaliser,
+) -> Result<Format, FeedError> {
+    let judge = Judge {
+        options,
+        canonicaliser,
+    };
     let format = match options.format {
         Some(format) => format,
-        None => sniff(source.head(), source.head_is_whole(), options)
+        None => sniff(source.head(), source.head_is_whole(), judge)
             .map_err(|error| source.held_error().unwrap_or(error))?,
     };
     let has_columns = matches!(format, Format::Csv | Format::Tsv | Format::Jsonl);
@@ -23,10 +33,10 @@ pub(crate) fn format(source: &Source<'_>, options: &Options) -> Result<Format, F
     Ok(format)
 }
 
-fn sniff(head: &[u8], whole: bool, options: &Options) -> Result<Format, FeedError> {
+fn sniff(head: &[u8], whole: bool, judge: Judge<'_>) -> Result<Format, FeedError> {
     match Outline::of(head) {
         Some(outline) => json(&outline, head, whole),
-        None => Ok(text(head, whole, options)),
+        None => Ok(text(head, whole, judge)),
     }
 }
 
@@ -57,13 +67,13 @@ fn json(outline: &Outline, head: &[u8], whole: bool) -> Result<Format, FeedError
 }
 
 /// A table if its rows are split alike and more than a value and a number, else a list.
-fn text(head: &[u8], whole: bool, options: &Options) -> Format {
+fn text(head: &[u8], whole: bool, judge: Judge<'_>) -> Format {
     let table = |sample: &Sample| match sample.delimiter {
         '\t' => Format::Tsv,
         _ => Format::Csv,
     };
-    let wants_columns = options.columns().next().is_some();
-    if let Some(sample) = Sample::regular(head, whole, &['\t', ',', ';', '|']) {
+    let wants_columns = judge.options.columns().next().is_some();
+    if let Some(sample) = Sample::regular(head, whole, &['\t', ',', ';', '|'], judge) {
         let has_more = |(_, cells): &(u64, Vec<String>)| {
             let is_count = |cell: &String| cell.bytes().all(|b| b.is_ascii_digit());
             cells.len() > 2 || !cells.get(1).is_none_or(is_count)
@@ -73,7 +83,7 @@ fn text(head: &[u8], whole: bool, options: &Options) -> Format {
         }
     }
     // One column with a usual name above it, which no delimiter shows.
-    let has_header = Sample::of(head, whole, ',')
+    let has_header = Sample::of(head, whole, ',', judge)
         .header
         .is_some_and(|h| h.cells.len() == 1);
     if wants_columns || has_header {

@@ -5,6 +5,7 @@
 //! too few cells, too many that are not empty, or bad quotes are faults of their own.
 
 mod assemble;
+mod header;
 mod record;
 mod sample;
 
@@ -20,6 +21,7 @@ use crate::rows::{Cell, hand_out};
 use crate::source::Source;
 
 use assemble::{Event, Rows};
+pub(crate) use header::Judge;
 use record::Record;
 pub(crate) use sample::Sample;
 
@@ -31,12 +33,17 @@ pub(crate) fn read(
     out: &mut Output<'_>,
 ) -> Result<(Reached, Vec<ColumnInfo>), FeedError> {
     let (head, whole) = (source.head(), source.head_is_whole());
+    let judge = Judge {
+        options,
+        canonicaliser,
+    };
     let delimiter = match format {
         Format::Tsv => '\t',
-        _ => Sample::regular(head, whole, &[',', ';', '|']).map_or(',', |sample| sample.delimiter),
+        _ => Sample::regular(head, whole, &[',', ';', '|'], judge)
+            .map_or(',', |sample| sample.delimiter),
     };
-    let mut sample = Sample::of(head, whole, delimiter);
-    sample.find_unusual_header(options, canonicaliser);
+    let mut sample = Sample::of(head, whole, delimiter, judge);
+    sample.find_unusual_header(judge);
     let layout = match Layout::choose(&sample, options, canonicaliser) {
         Ok(layout) => layout,
         Err(error) => return Err(source.held_error().unwrap_or(error)),

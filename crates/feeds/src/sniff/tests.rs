@@ -1,7 +1,11 @@
 use super::*;
 
 fn sniffed(head: &str) -> Result<Format, FeedError> {
-    sniff(head.as_bytes(), true, &Options::default())
+    let judge = Judge {
+        options: &Options::default(),
+        canonicaliser: &crate::testing::canonicaliser(),
+    };
+    sniff(head.as_bytes(), true, judge)
 }
 
 #[test]

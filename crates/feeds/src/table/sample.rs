@@ -1,14 +1,11 @@
 //! The beginning of a table: its delimiter, its header, its first rows.
 
-use blindmatch_indicator::Canonicaliser;
-
 use super::assemble::{Event, Rows};
+use super::header::Judge;
 use super::record::{Record, Split};
 use crate::columns::SAMPLE;
 use crate::headers::meaning;
 use crate::lines::{LONGEST_LINE, each_line};
-use crate::options::{Column, Options};
-use crate::refang::refang;
 
 /// The first rows of a table.
 pub(crate) struct Sample {
@@ -27,8 +24,15 @@ pub(crate) struct Header {
 
 impl Sample {
     /// The sample by the delimiter that splits most rows alike into the most cells, if any does.
-    pub(crate) fn regular(head: &[u8], whole: bool, delimiters: &[char]) -> Option<Self> {
-        let samples = delimiters.iter().map(|&d| Self::of(head, whole, d));
+    pub(crate) fn regular(
+        head: &[u8],
+        whole: bool,
+        delimiters: &[char],
+        judge: Judge<'_>,
+    ) -> Option<Self> {
+        let samples = delimiters
+            .iter()
+            .map(|&delimiter| Self::of(head, whole, delimiter, judge));
         samples
             .filter(|sample| sample.width() > 1 && sample.is_regular())
             .reduce(|best, next| {
@@ -41,7 +45,7 @@ impl Sample {
     }
 
     /// Splits the beginning of a table, and takes a first row of usual names for its header.
-    pub(crate) fn of(head: &[u8], whole: bool, delimiter: char) -> Self {
+    pub(crate) fn of(head: &[u8], whole: bool, delimiter: char, judge: Judge<'_>) -> Self {
         let end = if whole {
             head.len()
         } else {
@@ -75,7 +79,7 @@ impl Sample {
         if whole {
             rows.finish(&mut take);
         }
-        sample.find_header(comment);
+        sample.find_header(comment, judge);
         sample
     }
 
@@ -94,9 +98,10 @@ impl Sample {
         cells.filter(|cell| !cell.is_empty()).cloned().collect()
     }
 
-    fn find_header(&mut self, comment: Option<(u64, String)>) {
-        let usual = |cells: &[String]| cells.iter().any(|cell| meaning(cell).is_some());
-        if self.rows.first().is_some_and(|(_, cells)| usual(cells)) {
+    fn find_header(&mut self, comment: Option<(u64, String)>, judge: Judge<'_>) {
+        if let Some((first, second)) = self.first_rows()
+            && judge.is_usual_header(first, second)
+        {
             return self.take_header();
         }
         let Some((line, text)) = comment else {
@@ -109,34 +114,26 @@ impl Sample {
         let is_whole = record.split(text, self.delimiter) == Split::Whole;
         if is_whole && width > 1 && record.len() == width {
             let cells: Vec<_> = record.cells().map(ToOwned::to_owned).collect();
-            if usual(&cells) {
+            if cells.iter().any(|cell| meaning(cell).is_some()) {
                 self.header = Some(Header { line, cells });
             }
         }
     }
 
-    /// Takes the first row for the header where the options use one of its names, or where its
-    /// cells look like names and a column below shows identifiers.
-    pub(crate) fn find_unusual_header(&mut self, options: &Options, detect: &Canonicaliser) {
-        let (None, Some(((_, first), below))) = (&self.header, self.rows.split_first()) else {
-            return;
-        };
-        let shows = |cell: &String| detect.detect(&refang(cell)).is_ok();
-        let is_name = |cell: &String| {
-            let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_ -/()".contains(c);
-            cell.len() <= 64
-                && cell.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && cell.chars().all(is_of_name)
-                && !shows(cell)
-        };
-        let is_used = options.columns().any(|column| match column {
-            Column::Name(name) => first.iter().any(|cell| cell.eq_ignore_ascii_case(name)),
-            Column::Number(_) => false,
-        });
-        let mut cells_below = below.iter().take(1).flat_map(|(_, cells)| cells);
-        if is_used || first.iter().all(is_name) && cells_below.any(shows) {
+    /// Takes the first row for the header where its names are none of the usual ones.
+    pub(crate) fn find_unusual_header(&mut self, judge: Judge<'_>) {
+        if self.header.is_none()
+            && let Some((first, second)) = self.first_rows()
+            && judge.is_unusual_header(first, second)
+        {
             self.take_header();
         }
+    }
+
+    /// The cells of the first row, and of the second if there is one.
+    fn first_rows(&self) -> Option<(&[String], Option<&Vec<String>>)> {
+        let ((_, first), below) = self.rows.split_first()?;
+        Some((first, below.first().map(|(_, cells)| cells)))
     }
 
     fn take_header(&mut self) {

@@ -51,6 +51,45 @@ fn finds_the_column_by_its_first_values() {
 }
 
 #[test]
+fn no_row_of_a_table_without_header_is_lost() {
+    let typed = |indicator_type, text| Options {
+        indicator_type: Some(indicator_type),
+        ..by_column(text)
+    };
+    let mapped = Options {
+        maps: vec![(IndicatorType::Account, column("1").unwrap())],
+        ..Options::default()
+    };
+    let any = Options::default();
+    for (feed, options) in [
+        ("8.8.8.8,ip\n9.9.9.9,ip\n", &any),
+        ("8.8.8.8,ip\n9.9.9.9,spam\n", &any),
+        ("10.0.0.1,ip\n9.9.9.9,ip\n", &any),
+        ("ip\tevil[.]com\nip\tevil.com\n", &any),
+        ("j@localhost,email\nk@example.com,email\n", &any),
+        ("ip,8.8.8.8\nip,9.9.9.9\n", &by_column("2")),
+        ("8.8.8.8,ip\n9.9.9.9,url\n", &by_column("1")),
+        (
+            "4111 1111 1111 1111,name\n5500 0000 0000 0004,x\n",
+            &typed(IndicatorType::Pan, "1"),
+        ),
+        (
+            "+4915112345678,name\n+4915112345679,x\n",
+            &typed(IndicatorType::Phone, "1"),
+        ),
+        ("jane,name\njohn,x\n", &typed(IndicatorType::Account, "1")),
+        ("jane,name\njohn,x\n", &mapped),
+        ("evil,spam\n8.8.8.8,spam\n", &by_column("1")),
+    ] {
+        let values = values_of(feed, options);
+        assert_eq!(values.len(), 2, "{feed}{values:?}");
+    }
+    // A cell is no name of a column, even where the options say so.
+    let error = error_of("8.8.8.8,ip\n9.9.9.9,x\n", &by_column("ip"));
+    assert!(matches!(error, FeedError::NoSuchColumn { .. }), "{error}");
+}
+
+#[test]
 fn lists_the_columns_where_it_cannot_choose() {
     let error = error_of("a,b,c\nx,y,z\n", &Options::default());
     let FeedError::NoColumnFits { columns } = &error else {
