@@ -1,6 +1,12 @@
 //! Signed records and the Merkle log that holds them, as pure functions over bytes.
+//!
+//! - [`codec`]: the canonical encoding of all that is signed, hashed or sent.
+//! - [`tree`]: the Merkle tree of RFC 6962 and RFC 9162 with its two proofs.
+//!
+//! Nothing here reads a file or a clock or draws randomness.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod codec;
+pub mod tree;
