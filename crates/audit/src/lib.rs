@@ -2,6 +2,7 @@
 //!
 //! - [`codec`]: the canonical encoding of all that is signed, hashed or sent.
 //! - [`tree`]: the Merkle tree of RFC 6962 and RFC 9162 with its two proofs.
+//! - [`note`]: C2SP signed notes, the text form in which checkpoints are signed.
 //!
 //! Nothing here reads a file or a clock or draws randomness.
 
@@ -9,4 +10,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod codec;
+pub mod note;
 pub mod tree;
+
+pub use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
