@@ -3,14 +3,19 @@
 //! - [`codec`]: the canonical encoding of all that is signed, hashed or sent.
 //! - [`tree`]: the Merkle tree of RFC 6962 and RFC 9162 with its two proofs.
 //! - [`note`]: C2SP signed notes, the text form in which checkpoints are signed.
+//! - [`receipt`]: what both sides of a run sign.
+//! - [`commitment`]: what an owner commits its matches to, to open one of them later.
 //!
-//! Nothing here reads a file or a clock or draws randomness.
+//! Nothing here reads a file or a clock or draws randomness; nothing here holds an indicator but
+//! [`commitment`], which hashes rows that it is given and forgets them.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod codec;
+pub mod commitment;
 pub mod note;
+pub mod receipt;
 pub mod tree;
 
 pub use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
