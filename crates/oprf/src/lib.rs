@@ -3,7 +3,8 @@
 //! The owner of a [`SecretKey`] evaluates a pseudo-random function F(k, x) on what others ask
 //! without seeing x; who asks learns F(k, x) and nothing else of k. [`oprf`] is the RFC's base
 //! mode, [`voprf`] adds a proof that the owner used the key he published, one for a whole batch.
-//! All of it is specified in `spec/20-oprf.md`.
+//! [`additive`] is a cheaper way to blind for VOPRF, open only to who holds an authenticated
+//! public key. All of it is specified in `spec/20-oprf.md`.
 //!
 //! The names are those of the RFC. Functions on single values take types whose existence proves
 //! that the bytes were checked; functions on batches take and give the wire's 32 bytes.
@@ -33,6 +34,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod additive;
 mod dleq;
 mod element;
 mod error;

@@ -1,11 +1,12 @@
-//! RFC 9497, Appendix A.1.1 and A.1.2, by the public functions.
+//! RFC 9497, Appendix A.1.1 and A.1.2, and this project's additive form, by the public functions.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 
+use blindmatch_oprf::additive::{AuthenticatedKey, Blinded};
 use blindmatch_oprf::{
-    Blind, BlindedElement, EvaluationElement, Output, Proof, PublicKey, oprf, voprf,
+    Blind, BlindedElement, EvaluationElement, Output, Proof, PublicKey, SecretKey, oprf, voprf,
 };
 use serde_json::Value;
 use support::{array, arrays, hex, hexes, oprf_vectors};
@@ -126,4 +127,21 @@ fn verifiable_mode() {
         sizes.push(e.inputs.len());
     }
     assert_eq!(sizes, [1, 1, 2]);
+}
+
+#[test]
+fn additive_blinding() {
+    let vectors = oprf_vectors();
+    let vector = &vectors["additive"];
+    let key = SecretKey::from_bytes(&hex(&vector["secret_key"])).unwrap();
+    let e = exchange(vector);
+    let blinded = Blinded::new(&e.inputs, e.blinds).unwrap();
+    assert_eq!(blinded.elements(), e.blinded);
+    let fresh = array(&vector["fresh"]);
+    let (evaluated, proof) = voprf::blind_evaluate_batch(&key, &e.blinded, &fresh).unwrap();
+    assert_eq!(evaluated, e.evaluated);
+    assert_eq!(proof, Proof::from_bytes(&hex(&vector["proof"])).unwrap());
+    let authenticated = AuthenticatedKey::vouch(key.public_key().clone());
+    let verified = blinded.verify(&evaluated, &authenticated, &proof).unwrap();
+    assert_eq!(bytes(&verified.finalize(&e.inputs).unwrap()), e.outputs);
 }

@@ -62,6 +62,9 @@ fn secrets_print_redacted() {
     assert_eq!(format!("{:#?}", Blind::random(rng)), "Blind(<redacted>)");
     let output = oprf::evaluate(&key, b"x").unwrap();
     assert_eq!(format!("{output:?}"), "Output(<redacted>)");
+    // Of a batch too: what is made of them prints no more than they do.
+    let blinded = crate::additive::Blinded::new(&["x"], vec![Blind::random(rng)]).unwrap();
+    assert!(format!("{blinded:?}").starts_with("Blinded { blinds: [Blind(<redacted>)]"));
 }
 
 #[test]
