@@ -2,7 +2,7 @@
 //!
 //! A blinded element is H(x) + r·G instead of r·H(x), and the output comes from Z − r·pkS. That
 //! is two multiplications of fixed points, which have tables, instead of two of variable points.
-//! The outputs are those of [`voprf`](crate::voprf), and the server cannot tell.
+//! The outputs are those of [`voprf`], and the server cannot tell.
 //!
 //! It is sound only if Z was made with the very key whose multiple the client takes away: under
 //! a public key of the server's choosing, outputs of different inputs are related in ways that
