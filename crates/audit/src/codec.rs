@@ -26,6 +26,13 @@ impl Writer {
         writer
     }
 
+    /// Makes room for so many more bytes at once, so that writing a secret leaves no copies of it
+    /// behind in memory that was outgrown.
+    pub fn reserve(&mut self, bytes: usize) -> &mut Self {
+        self.bytes.reserve_exact(bytes);
+        self
+    }
+
     /// Appends one byte.
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.fixed(&[value])
