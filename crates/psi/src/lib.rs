@@ -1,8 +1,18 @@
 //! Private set intersection without IO: bytes in, bytes out.
 //!
 //! - [`agreement`]: what both sides agree on before a run.
+//! - [`attach`]: what begins every connection of a run.
+//! - [`lookup`]: an OPRF against a published view.
+//! - [`session`]: the seam between a protocol and whoever runs it.
+//! - [`stop`]: why a session ends before its end, and whose doing that is.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod agreement;
+pub mod attach;
+mod frame;
+pub mod lookup;
+pub mod session;
+pub mod stop;
+mod transcript;

@@ -1,0 +1,156 @@
+//! The lookup protocol: an OPRF against a published view (`spec/31-lookup.md`).
+//!
+//! The [`Querier`] asks for evaluations of its blinded items in batches, the [`Responder`]
+//! charges and evaluates them with one proof a batch, both sign the receipt, and only then does
+//! the querier look its outputs up in the view ([`Concluded`]). The responder learns the class of
+//! the number of items and nothing else.
+
+mod concluded;
+mod frame;
+mod journal;
+mod querier;
+mod responder;
+mod work;
+
+use blindmatch_audit::{
+    VerifyingKey,
+    receipt::{Input, Receipt},
+};
+use blindmatch_oprf::MAX_BATCH;
+use zeroize::Zeroizing;
+
+pub(crate) use self::work::{Outcome, Task};
+pub use self::{concluded::Concluded, querier::Querier, responder::Responder};
+use crate::{
+    agreement::{Agreement, Direction, Protocol, RunId},
+    session::{KeyId, UnixSeconds},
+    stop::Fault,
+    transcript::Transcript,
+};
+
+/// How many batches may be under way at once: sent, and not yet answered.
+pub const WINDOW: usize = 4;
+
+/// An item as it is hashed: the canonical bytes of an indicator, wiped when dropped.
+pub type Item = Zeroizing<Vec<u8>>;
+
+/// The items that a querier asks for, in the order of its results.
+///
+/// A run that is resumed must be given the same items in the same order.
+pub trait Items: Send {
+    /// How many there are.
+    fn count(&self) -> u64;
+
+    /// The next `count` items from `first` on, all of which exist; `None` where they cannot be
+    /// read any more.
+    fn read(&mut self, first: u64, count: usize) -> Option<Vec<Item>>;
+}
+
+impl Items for Vec<Item> {
+    fn count(&self) -> u64 {
+        // No `Vec` is longer than 2^63.
+        self.len() as u64
+    }
+
+    fn read(&mut self, first: u64, count: usize) -> Option<Vec<Item>> {
+        let first = usize::try_from(first).ok()?;
+        let items = self.get(first..first.checked_add(count)?)?;
+        Some(items.to_vec())
+    }
+}
+
+/// What both sides of one lookup run know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    run: RunId,
+    querier: Vec<u8>,
+    responder: Vec<u8>,
+    querier_input: Input,
+    responder_input: Input,
+    until: UnixSeconds,
+}
+
+/// What a session holds of its connection and of both sides' signatures.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The TLS exporter value.
+    pub exporter: [u8; 32],
+    /// The key that signs for us.
+    pub signer: KeyId,
+    /// The key that the peer signs with.
+    pub peer: VerifyingKey,
+}
+
+impl Terms {
+    /// The terms of the run in `direction` of an agreement, whose view's key may be used until
+    /// `until`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Terms`] where the agreement is about another protocol, or the number of items is
+    /// not a size class.
+    pub fn new(
+        agreement: &Agreement,
+        direction: &Direction,
+        until: UnixSeconds,
+    ) -> Result<Self, Fault> {
+        let class = direction.querier_input.class;
+        if agreement.protocol != Protocol::Lookup || !is_query_class(class) {
+            return Err(Fault::Terms);
+        }
+        let responder = direction.querier.other();
+        Ok(Self {
+            run: agreement.run_id(direction),
+            querier: agreement.party(direction.querier).identity.clone(),
+            responder: agreement.party(responder).identity.clone(),
+            querier_input: direction.querier_input,
+            responder_input: direction.responder_input,
+            until,
+        })
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The evaluations that the whole run costs.
+    #[must_use]
+    pub const fn evaluations(&self) -> u64 {
+        self.querier_input.class
+    }
+
+    /// The number of batches: full ones, and what remains in the last.
+    const fn batches(&self) -> u64 {
+        self.evaluations().div_ceil(MAX_BATCH as u64)
+    }
+
+    /// The number of elements in a batch, all of them counted from 1; zero beyond the last.
+    fn batch_size(&self, batch: u64) -> usize {
+        let rest = self.evaluations().saturating_sub(first_item(batch));
+        usize::try_from(rest).map_or(MAX_BATCH, |rest| rest.min(MAX_BATCH))
+    }
+
+    /// The receipt of the whole run.
+    fn receipt(&self, transcript: &Transcript) -> Receipt {
+        Receipt {
+            run: self.run.0,
+            querier: self.querier.clone(),
+            responder: self.responder.clone(),
+            querier_input: self.querier_input,
+            responder_input: self.responder_input,
+            transcript: transcript.digest(),
+        }
+    }
+}
+
+/// The index of the first item of a batch.
+const fn first_item(batch: u64) -> u64 {
+    batch.saturating_sub(1).saturating_mul(MAX_BATCH as u64)
+}
+
+/// Whether this is one of {4, 5, 6, 7}·2^k, from 8.
+fn is_query_class(class: u64) -> bool {
+    class >= 8 && class.trailing_zeros() + 2 >= class.ilog2()
+}

@@ -1,0 +1,118 @@
+//! What a side keeps of a run to resume it (`spec/31-lookup.md` §5).
+//!
+//! These bytes never travel, but a newer version of the code reads what an older one stored.
+
+use blindmatch_audit::codec::{DecodeError, Reader, Writer};
+use blindmatch_oprf::{Blind, MAX_BATCH, Output};
+
+use crate::{
+    agreement::RunId,
+    session::{Record, State},
+    stop::Fault,
+};
+
+const ATTACHED: &str = "blindmatch attached state v1";
+const BLINDS: &str = "blindmatch lookup blinds state v1";
+const OUTPUTS: &str = "blindmatch lookup outputs state v1";
+const ANSWERED: &str = "blindmatch lookup answered state v1";
+
+/// One [`State`] of a lookup run.
+pub(crate) enum Entry<'a> {
+    /// A connection was begun under this counter.
+    Attached { counter: u64 },
+    /// Querier: a batch is about to be sent under these blinds.
+    Blinds { batch: u64, blinds: Vec<Blind> },
+    /// Querier: a batch was answered and verified; the outputs of its items, without padding.
+    Outputs {
+        batch: u64,
+        digest: [u8; 32],
+        outputs: &'a [[u8; 64]],
+    },
+    /// Responder: a batch was evaluated.
+    Answered { batch: u64, digest: [u8; 32] },
+}
+
+pub(crate) fn attached(run: &RunId, counter: u64) -> Record {
+    let bytes = Writer::new(ATTACHED).fixed(&run.0).u64(counter).finish();
+    Record::State(bytes.into())
+}
+
+pub(crate) fn blinds(run: &RunId, batch: u64, blinds: &[Blind]) -> Record {
+    let mut writer = Writer::new(BLINDS);
+    writer.reserve(32 + 8 + 4 + 32 * blinds.len());
+    writer.fixed(&run.0).u64(batch).u32(count(blinds));
+    for blind in blinds {
+        writer.fixed(&*blind.to_bytes());
+    }
+    Record::State(writer.finish().into())
+}
+
+pub(crate) fn outputs(run: &RunId, batch: u64, digest: [u8; 32], outputs: &[Output]) -> Record {
+    let mut writer = Writer::new(OUTPUTS);
+    writer.reserve(32 + 8 + 32 + 4 + 64 * outputs.len());
+    writer
+        .fixed(&run.0)
+        .u64(batch)
+        .fixed(&digest)
+        .u32(count(outputs));
+    for output in outputs {
+        writer.fixed(output.as_bytes());
+    }
+    Record::State(writer.finish().into())
+}
+
+pub(crate) fn answered(run: &RunId, batch: u64, digest: [u8; 32]) -> Record {
+    let mut writer = Writer::new(ANSWERED);
+    let bytes = writer.fixed(&run.0).u64(batch).fixed(&digest).finish();
+    Record::State(bytes.into())
+}
+
+impl<'a> Entry<'a> {
+    /// Reads one state of `run`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Journal`] where it is none.
+    pub(crate) fn read(run: &RunId, state: &'a State) -> Result<Self, Fault> {
+        Self::decode(run, state.as_bytes()).map_err(|_| Fault::Journal)
+    }
+
+    fn decode(run: &RunId, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let begin = |context| {
+            let mut reader = Reader::new(context, bytes).ok()?;
+            (reader.fixed() == Ok(run.0)).then_some(reader)
+        };
+        let (entry, reader) = if let Some(mut reader) = begin(ATTACHED) {
+            let counter = reader.u64()?;
+            (Self::Attached { counter }, reader)
+        } else if let Some(mut reader) = begin(BLINDS) {
+            let batch = reader.u64()?;
+            let (blinds, _) = reader.items(MAX_BATCH, 32)?.as_chunks::<32>();
+            let blinds = blinds.iter().map(|blind| Blind::from_bytes(blind));
+            let blinds = blinds.collect::<Result<_, _>>();
+            let blinds = blinds.map_err(|_| DecodeError::Field)?;
+            (Self::Blinds { batch, blinds }, reader)
+        } else if let Some(mut reader) = begin(OUTPUTS) {
+            let (batch, digest) = (reader.u64()?, reader.fixed()?);
+            let (outputs, _) = reader.items(MAX_BATCH, 64)?.as_chunks();
+            let entry = Self::Outputs {
+                batch,
+                digest,
+                outputs,
+            };
+            (entry, reader)
+        } else if let Some(mut reader) = begin(ANSWERED) {
+            let (batch, digest) = (reader.u64()?, reader.fixed()?);
+            (Self::Answered { batch, digest }, reader)
+        } else {
+            return Err(DecodeError::Context);
+        };
+        reader.finish()?;
+        Ok(entry)
+    }
+}
+
+/// A batch has at most 4,096 elements.
+fn count<T>(elements: &[T]) -> u32 {
+    u32::try_from(elements.len()).unwrap_or(u32::MAX)
+}
