@@ -2,6 +2,7 @@
 //!
 //! - [`agreement`]: what both sides agree on before a run.
 //! - [`attach`]: what begins every connection of a run.
+//! - [`conformance`]: what any protocol must do, as checks for tests.
 //! - [`lookup`]: an OPRF against a published view.
 //! - [`session`]: the seam between a protocol and whoever runs it.
 //! - [`stop`]: why a session ends before its end, and whose doing that is.
@@ -11,6 +12,7 @@
 
 pub mod agreement;
 pub mod attach;
+pub mod conformance;
 mod frame;
 pub mod lookup;
 pub mod session;

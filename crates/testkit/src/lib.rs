@@ -1,0 +1,28 @@
+//! What tests of the protocols share; never part of the product.
+//!
+//! - [`scripted`] randomness and a [`Clock`] that tests set.
+//! - [`pump`]: runs two sessions against each other over a link, with each side's keys and
+//!   durable records in a [`Host`].
+//! - [`link`]: what may happen to frames on their way, scheduled from a seed, or by an
+//!   interceptor that plays a malicious peer at a named step.
+//! - [`world`]: a consortium of two with one view between them.
+//! - [`in_the_clear`]: what any protocol must find.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod clock;
+mod host;
+pub mod link;
+mod pump;
+mod random;
+pub mod world;
+
+pub use blindmatch_psi::conformance::in_the_clear;
+
+pub use self::{
+    clock::Clock,
+    host::{Host, Keyring},
+    pump::{Pumped, pump},
+    random::{Scripted, scripted},
+};
