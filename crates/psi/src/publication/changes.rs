@@ -1,0 +1,281 @@
+//! Later publications of an epoch: some entries out, as many in (`spec/32 §6.3`).
+
+use std::io::Write;
+
+use rand_core::CryptoRng;
+
+use super::{
+    block::Entry,
+    difference::DifferenceWriter,
+    dummy::DummySeed,
+    encode::Encoder,
+    entries::Entries,
+    epoch::{Current, Epoch, Reservation},
+    error::{FileError, PublishError},
+    first::Published,
+    form::Edition,
+    item::{self, Item},
+    join::{self, Group, Join, REMOVAL},
+    label::{LABEL_LENGTH, LabelSeal},
+    plan::{Plan, Wait, Waiting},
+    read::Publication,
+    roll::{RollWriter, Status},
+    scratch::{Scratch, Stored},
+    sort::Sorter,
+    tag::{Output, TagLength},
+};
+
+/// Takes the changes of a view, the longest waiting first, and publishes those that fit.
+pub struct Changes<'a, S: Scratch> {
+    scratch: &'a S,
+    working_set: usize,
+    tag_length: TagLength,
+    removals: Sorter<'a, S, REMOVAL>,
+    removals_handed_in: u64,
+    additions: Sorter<'a, S, { item::RECORD }>,
+    additions_handed_in: u64,
+}
+
+/// The newest publication, as it was written.
+pub struct Newest<'a, F> {
+    /// Its file.
+    pub publication: &'a Publication<F>,
+    /// Its roll.
+    pub roll: &'a dyn Stored,
+}
+
+/// Where a publication goes.
+pub struct Outputs<'a> {
+    /// The whole file, for queriers that have no earlier one.
+    pub file: &'a mut dyn Write,
+    /// The difference from the publication before.
+    pub difference: &'a mut dyn Write,
+    /// The roll, which stays at home.
+    pub roll: &'a mut dyn Write,
+}
+
+impl<'a, S: Scratch> Changes<'a, S> {
+    /// Sorts removals and additions in a working set of so many bytes each.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotPublished`], [`PublishError::WorkingSet`].
+    pub fn new(epoch: &Epoch, scratch: &'a S, working_set: usize) -> Result<Self, PublishError> {
+        let before = epoch.current.ok_or(PublishError::NotPublished)?;
+        Ok(Self {
+            scratch,
+            working_set,
+            tag_length: before.edition.tag_length,
+            removals: Sorter::new(scratch, working_set)?,
+            removals_handed_in: 0,
+            additions: Sorter::new(scratch, working_set)?,
+            additions_handed_in: 0,
+        })
+    }
+
+    /// Hands in an item to take out, by its OPRF output.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Io`].
+    pub fn remove(&mut self, output: &Output) -> Result<(), PublishError> {
+        let tag = self.tag_length.tag(output);
+        self.removals
+            .push(join::removal(tag, self.removals_handed_in))?;
+        self.removals_handed_in += 1;
+        Ok(())
+    }
+
+    /// Hands in an item to put in, by its OPRF output, and its label.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Io`].
+    pub fn add(&mut self, output: &Output, label: &[u8; LABEL_LENGTH]) -> Result<(), PublishError> {
+        self.additions
+            .push(Item::record(output, self.additions_handed_in, label))?;
+        self.additions_handed_in += 1;
+        Ok(())
+    }
+
+    /// Publishes: D entries out and D in, whatever was handed in.
+    ///
+    /// `waiting` is told every change that is not in the new publication. The new state, the
+    /// file and the roll must be durable before the manifest is signed. After an error what was
+    /// written is void, and so is the sequence number.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotPublished`], [`PublishError::SequenceUsed`], [`PublishError::Roll`],
+    /// [`PublishError::Collision`], [`PublishError::File`], [`PublishError::Io`].
+    #[expect(clippy::too_many_arguments, reason = "each comes from another owner")]
+    pub fn publish(
+        self,
+        epoch: &mut Epoch,
+        reservation: Reservation,
+        seed: &DummySeed,
+        random: &mut impl CryptoRng,
+        newest: &Newest<'_, impl Stored>,
+        outputs: Outputs<'_>,
+        waiting: &mut dyn FnMut(Waiting),
+    ) -> Result<Published, PublishError> {
+        let before = epoch.current.ok_or(PublishError::NotPublished)?;
+        let publication = newest.publication;
+        if *publication.edition() != before.edition || *publication.root() != before.root {
+            return Err(PublishError::File(FileError::Succession));
+        }
+        let sequence = epoch.seal_under(reservation)?;
+        let edition = Edition {
+            sequence,
+            ..before.edition
+        };
+        let scratch = self.scratch;
+        let mut removals = self.removals.finish()?;
+        let mut additions = self.additions.finish()?;
+        let plan = Plan::make(
+            &before,
+            newest.roll,
+            &mut removals,
+            &mut additions,
+            scratch,
+            self.working_set,
+        )?;
+        additions.append(Item::dummies(
+            seed,
+            sequence,
+            plan.dummies_in,
+            scratch,
+            self.working_set,
+        )?);
+
+        let mut salt = [0; 32];
+        random.fill_bytes(&mut salt);
+        let from = before.edition.sequence;
+        let mut succession = Succession {
+            entries: publication.entries(),
+            index: 0,
+            age: edition.age(),
+            seal: LabelSeal::new(&epoch.domain, sequence),
+            dummies_wanted: plan.dummies_out,
+            dummies_left: before.dummies,
+            file: Encoder::new(edition, salt, scratch, outputs.file)?,
+            difference: DifferenceWriter::new(edition, from, &salt, scratch, outputs.difference)?,
+            roll: RollWriter::new(outputs.roll),
+        };
+        let mut join = Join::new(&before, newest.roll, &mut removals, &mut additions)?;
+        let mut duplicates = 0;
+        while let Some(group) = join.next(&mut |change| {
+            duplicates += 1;
+            let wait = Wait::Nothing;
+            waiting(Waiting { change, wait });
+        })? {
+            plan.waiting(&group)
+                .into_iter()
+                .flatten()
+                .for_each(&mut *waiting);
+            succession.take(&group, &plan, random)?;
+        }
+
+        let root = succession.file.finish()?;
+        succession.difference.finish()?;
+        let (roll_records, roll_digest) = succession.roll.finish()?;
+        let items = before.items - plan.items_out + plan.items_in;
+        epoch.published(Current {
+            edition,
+            root,
+            items,
+            dummies: edition.class.entries() - items,
+            roll_records,
+            roll_digest,
+        });
+        Ok(Published {
+            edition,
+            root,
+            items,
+            duplicates,
+        })
+    }
+}
+
+/// A publication on its way from the one before.
+struct Succession<'a, 'o, F, S: Scratch> {
+    entries: Entries<'a, F>,
+    /// The index of the next entry.
+    index: u64,
+    age: u8,
+    seal: LabelSeal,
+    /// Of the dummies from here on so many go out.
+    dummies_wanted: u64,
+    dummies_left: u64,
+    file: Encoder<'a, S, &'o mut dyn Write>,
+    difference: DifferenceWriter<'a, S, &'o mut dyn Write>,
+    roll: RollWriter<&'o mut dyn Write>,
+}
+
+impl<F: Stored, S: Scratch> Succession<'_, '_, F, S> {
+    fn take(
+        &mut self,
+        group: &Group,
+        plan: &Plan,
+        random: &mut impl CryptoRng,
+    ) -> Result<(), PublishError> {
+        match group.status {
+            Some(Status::Left) => self.roll.push(group.tag, Status::Left)?,
+            Some(Status::Item) => self.carry(group, Status::Item, plan.takes_out(group))?,
+            Some(Status::Dummy) => {
+                let out = self.choose(random);
+                self.carry(group, Status::Dummy, out)?;
+            }
+            None => {}
+        }
+        if let Some(item) = plan.brings(group)? {
+            let sealed = item.seal(&self.seal);
+            self.difference.add(group.tag, &sealed)?;
+            self.file.push(Entry {
+                tag: group.tag,
+                age: self.age,
+                sealed,
+            })?;
+            let status = item.order().map_or(Status::Dummy, |_| Status::Item);
+            self.roll.push(group.tag, status)?;
+        }
+        Ok(())
+    }
+
+    /// Takes an entry of the publication before over, or out.
+    fn carry(&mut self, group: &Group, status: Status, out: bool) -> Result<(), PublishError> {
+        let entry = self.entries.next().ok_or(PublishError::Roll)??;
+        if entry.tag != group.tag {
+            return Err(PublishError::Roll);
+        }
+        if out {
+            self.difference.remove(self.index)?;
+            self.roll.push(group.tag, Status::Left)?;
+        } else {
+            self.file.push(entry)?;
+            self.roll.push(group.tag, status)?;
+        }
+        self.index += 1;
+        Ok(())
+    }
+
+    /// Whether the next dummy goes out: every choice of as many as must is equally likely.
+    fn choose(&mut self, random: &mut impl CryptoRng) -> bool {
+        let out = below(random, self.dummies_left) < self.dummies_wanted;
+        self.dummies_left = self.dummies_left.saturating_sub(1);
+        self.dummies_wanted -= u64::from(out);
+        out
+    }
+}
+
+/// A number below `limit`, each equally likely; 0 for a limit of 0.
+fn below(random: &mut impl CryptoRng, limit: u64) -> u64 {
+    // The largest multiple of the limit; numbers from it on would favour small remainders.
+    let fair = u64::MAX - u64::MAX.checked_rem(limit).unwrap_or(0);
+    loop {
+        let drawn = random.next_u64();
+        if drawn < fair {
+            return drawn.checked_rem(limit).unwrap_or(0);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What a responder remembers of a view's epoch between two publications (`spec/32 §6`).
+
+use blindmatch_audit::codec::{DecodeError, Reader, Writer};
+
+use super::{
+    domain::Domain,
+    error::PublishError,
+    form::{Edition, PUBLICATIONS, SEQUENCES},
+    merkle::Hash,
+};
+
+const CONTEXT: &str = "blindmatch epoch state v1";
+
+/// The responder's state of one view in one epoch.
+///
+/// Neither `Clone` nor to be decoded twice: it knows which sequence numbers have sealed.
+#[derive(Debug)]
+pub struct Epoch {
+    pub(super) domain: Domain,
+    pub(super) queries: u64,
+    /// The next sequence number to reserve.
+    next: u64,
+    /// The lowest sequence number that may still seal.
+    unsealed: u64,
+    publications: u8,
+    pub(super) current: Option<Current>,
+}
+
+/// The publication that the next one starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Current {
+    pub(super) edition: Edition,
+    pub(super) root: Hash,
+    pub(super) items: u64,
+    pub(super) dummies: u64,
+    pub(super) roll_records: u64,
+    pub(super) roll_digest: Hash,
+}
+
+/// A sequence number that is reserved but not yet on disk.
+#[derive(Debug)]
+#[must_use = "store the state, then call `stored`"]
+pub struct Reserving {
+    state: Vec<u8>,
+    reservation: Reservation,
+}
+
+/// The right to seal once under a sequence number.
+#[derive(Debug)]
+pub struct Reservation {
+    sequence: u64,
+}
+
+impl Epoch {
+    /// Begins an epoch of a view.
+    ///
+    /// `queries` is the most that all queriers together may ask in the epoch;
+    /// `next` must be above every sequence number of the view's earlier epochs.
+    #[must_use]
+    pub const fn begin(domain: Domain, queries: u64, next: u64) -> Self {
+        Self {
+            domain,
+            queries,
+            next,
+            unsealed: next,
+            publications: 0,
+            current: None,
+        }
+    }
+
+    /// Reserves the next sequence number.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::EpochFull`] after 32 publications, or 64 sequence numbers from the first
+    /// publication's on.
+    pub fn reserve(&mut self) -> Result<Reserving, PublishError> {
+        let sequence = self.next;
+        let first = self
+            .current
+            .map_or(sequence, |current| current.edition.first_sequence);
+        let full = sequence - first >= SEQUENCES || self.publications >= PUBLICATIONS;
+        self.next = sequence
+            .checked_add(1)
+            .filter(|_| !full)
+            .ok_or(PublishError::EpochFull)?;
+        Ok(Reserving {
+            state: self.encode(),
+            reservation: Reservation { sequence },
+        })
+    }
+
+    /// The edition of the newest publication, if there is one.
+    #[must_use]
+    pub fn edition(&self) -> Option<Edition> {
+        self.current.map(|current| current.edition)
+    }
+
+    /// The root of the newest publication, if there is one.
+    #[must_use]
+    pub fn root(&self) -> Option<Hash> {
+        self.current.map(|current| current.root)
+    }
+
+    /// The state as bytes; they hold no secret, but say how many items and dummies there are.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(CONTEXT);
+        self.domain.write(&mut writer);
+        writer
+            .u64(self.queries)
+            .u64(self.next)
+            .u8(self.publications)
+            .u8(self.current.is_some().into());
+        if let Some(current) = &self.current {
+            current.edition.write(&mut writer);
+            writer
+                .fixed(&current.root)
+                .u64(current.items)
+                .u64(current.dummies)
+                .u64(current.roll_records)
+                .fixed(&current.roll_digest);
+        }
+        writer.finish()
+    }
+
+    /// Reads the state back after a restart.
+    ///
+    /// Every sequence number that was reserved by then counts as used: nobody knows what the
+    /// process before had sealed when it ended.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::State`].
+    pub fn decode(state: &[u8]) -> Result<Self, PublishError> {
+        Self::read(state).map_err(PublishError::State)
+    }
+
+    /// Takes a reservation up; what fails from here on has used the sequence number.
+    pub(super) fn seal_under(&mut self, reservation: Reservation) -> Result<u64, PublishError> {
+        let Reservation { sequence } = reservation;
+        if !(self.unsealed..self.next).contains(&sequence) {
+            return Err(PublishError::SequenceUsed);
+        }
+        self.unsealed = sequence + 1;
+        Ok(sequence)
+    }
+
+    pub(super) fn published(&mut self, current: Current) {
+        self.publications += 1;
+        self.current = Some(current);
+    }
+
+    fn read(state: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(CONTEXT, state)?;
+        let domain = Domain::read(&mut reader)?;
+        let queries = reader.u64()?;
+        let next = reader.u64()?;
+        let publications = reader.u8()?;
+        let current = match reader.u8()? {
+            0 => None,
+            1 => Some(Current {
+                edition: Edition::read(&mut reader)?,
+                root: reader.fixed()?,
+                items: reader.u64()?,
+                dummies: reader.u64()?,
+                roll_records: reader.u64()?,
+                roll_digest: reader.fixed()?,
+            }),
+            _ => return Err(DecodeError::Field),
+        };
+        reader.finish()?;
+        let consistent = match &current {
+            None => publications == 0,
+            Some(Current {
+                edition,
+                items,
+                dummies,
+                ..
+            }) => {
+                items.checked_add(*dummies) == Some(edition.class.entries())
+                    && *dummies >= edition.class.churn()
+                    && edition.sequence < next
+                    && next - edition.first_sequence <= SEQUENCES
+                    && (1..=PUBLICATIONS).contains(&publications)
+            }
+        };
+        if consistent {
+            Ok(Self {
+                domain,
+                queries,
+                next,
+                unsealed: next,
+                publications,
+                current,
+            })
+        } else {
+            Err(DecodeError::Field)
+        }
+    }
+}
+
+impl Reserving {
+    /// The state to store durably.
+    #[must_use]
+    pub fn state(&self) -> &[u8] {
+        &self.state
+    }
+
+    /// The reservation, once the state is on disk.
+    #[must_use]
+    pub fn stored(self) -> Reservation {
+        self.reservation
+    }
+}
+
+impl Reservation {
+    /// The sequence number.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}

@@ -1,0 +1,132 @@
+//! Reads roll, removals and additions side by side in the order of their tags.
+
+use std::io::Read;
+
+use super::{
+    epoch::Current,
+    error::PublishError,
+    item::{self, Item},
+    plan::Change,
+    roll::{RollReader, Status},
+    scratch::{Scratch, Stored},
+    sort::{Merge, Sorted},
+    tag::{Tag, TagLength},
+};
+
+/// Tag and order of an item to take out.
+pub(super) const REMOVAL: usize = 16 + 8;
+
+/// Everything about one tag.
+pub(super) struct Group {
+    pub(super) tag: Tag,
+    /// What the roll says, if it knows the tag.
+    pub(super) status: Option<Status>,
+    /// The order of the first removal.
+    pub(super) removal: Option<u64>,
+    /// The first item or dummy to put in.
+    pub(super) addition: Option<Item>,
+}
+
+/// The three streams.
+pub(super) struct Join<'a, R: Read> {
+    tag_length: TagLength,
+    roll: RollReader<'a>,
+    recorded: Option<(Tag, Status)>,
+    removals: Merge<R, REMOVAL>,
+    removal: Option<(Tag, u64)>,
+    additions: Merge<R, { item::RECORD }>,
+    addition: Option<(Tag, Item)>,
+}
+
+impl<'a, R: Read> Join<'a, R> {
+    pub(super) fn new<S: Scratch<Reader = R>>(
+        before: &Current,
+        roll: &'a dyn Stored,
+        removals: &mut Sorted<'_, S, REMOVAL>,
+        additions: &mut Sorted<'_, S, { item::RECORD }>,
+    ) -> Result<Self, PublishError> {
+        let mut join = Self {
+            tag_length: before.edition.tag_length,
+            roll: RollReader::new(roll, *before)?,
+            recorded: None,
+            removals: removals.merge()?,
+            removal: None,
+            additions: additions.merge()?,
+            addition: None,
+        };
+        join.recorded = join.roll.read()?;
+        join.next_removal()?;
+        join.next_addition()?;
+        Ok(join)
+    }
+
+    /// What is known about the next tag; repetitions of a change are told apart.
+    pub(super) fn next(
+        &mut self,
+        repeated: &mut dyn FnMut(Change),
+    ) -> Result<Option<Group>, PublishError> {
+        let heads = [
+            self.recorded.map(|(tag, _)| tag),
+            self.removal.map(|(tag, _)| tag),
+            self.addition.as_ref().map(|(tag, _)| *tag),
+        ];
+        let Some(tag) = heads.into_iter().flatten().min() else {
+            return Ok(None);
+        };
+        let mut group = Group {
+            tag,
+            status: None,
+            removal: None,
+            addition: None,
+        };
+        if let Some((_, status)) = self.recorded.take_if(|(recorded, _)| *recorded == tag) {
+            group.status = Some(status);
+            self.recorded = self.roll.read()?;
+        }
+        while let Some((_, order)) = self.removal.take_if(|(removal, _)| *removal == tag) {
+            if group.removal.is_none() {
+                group.removal = Some(order);
+            } else {
+                repeated(Change::Removal(order));
+            }
+            self.next_removal()?;
+        }
+        while let Some((_, item)) = self.addition.take_if(|(addition, _)| *addition == tag) {
+            if group.addition.is_none() {
+                group.addition = Some(item);
+            } else {
+                let order = item.order().ok_or(PublishError::Collision)?;
+                repeated(Change::Addition(order));
+            }
+            self.next_addition()?;
+        }
+        Ok(Some(group))
+    }
+
+    fn next_removal(&mut self) -> Result<(), PublishError> {
+        self.removal = self.removals.next().transpose()?.map(|record| {
+            let mut bytes = record.into_iter();
+            let mut next = || bytes.next().unwrap_or(0);
+            let tag = u128::from_be_bytes(std::array::from_fn(|_| next()));
+            (
+                Tag(tag),
+                u64::from_be_bytes(std::array::from_fn(|_| next())),
+            )
+        });
+        Ok(())
+    }
+
+    fn next_addition(&mut self) -> Result<(), PublishError> {
+        self.addition = self.additions.next().transpose()?.map(|record| {
+            let item = Item::read(&record);
+            (self.tag_length.tag(&item.output), item)
+        });
+        Ok(())
+    }
+}
+
+/// The record of a removal, which [`Join`] reads.
+pub(super) fn removal(tag: Tag, order: u64) -> [u8; REMOVAL] {
+    let mut bytes = tag.0.to_be_bytes().into_iter().chain(order.to_be_bytes());
+    std::array::from_fn(|_| bytes.next().unwrap_or(0))
+}
