@@ -7,8 +7,8 @@
 //!
 //! - The responder keeps an [`Epoch`], makes the [`FirstPublication`] of it, and publishes
 //!   [`Changes`] after that. Each publication takes a [`Reservation`] of a sequence number.
-//! - The querier [verifies](Publication::verify) a file, [applies](apply) differences and
-//!   [opens](LabelSeal::open) labels.
+//! - The querier [verifies](Publication::verify) a file, [applies](apply) differences, [looks
+//!   up](Publication::lookup) its own outputs and [opens](LabelSeal::open) labels.
 //!
 //! Files come in through [`Stored`], go out through [`std::io::Write`] and wait in [`Scratch`]:
 //! memory follows a working set that the caller sets, not the size of the view.
@@ -29,6 +29,7 @@ mod form;
 mod item;
 mod join;
 mod label;
+mod lookup;
 mod merkle;
 mod plan;
 mod read;
@@ -48,6 +49,7 @@ pub use error::{FileError, PublishError};
 pub use first::{FirstPublication, Published};
 pub use form::{Edition, PUBLICATIONS, SEQUENCES};
 pub use label::{BadLabel, LABEL_LENGTH, LabelSeal, SEALED_LENGTH, SealedLabel};
+pub use lookup::Match;
 pub use plan::{Change, Wait, Waiting};
 pub use read::{BlockProof, Publication};
 pub use scratch::{InMemory, Scratch, Stored};

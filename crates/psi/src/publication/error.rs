@@ -32,6 +32,8 @@ pub enum FileError {
     Present,
     /// A block or an audit path that is not of this tree.
     Path,
+    /// Queries that are not in ascending order of their outputs.
+    Unsorted,
     /// Reading or writing failed.
     Io(io::ErrorKind),
 }
@@ -102,6 +104,7 @@ impl fmt::Display for FileError {
             Self::Succession => "a difference between other publications",
             Self::Present => "a difference that puts in what is there",
             Self::Path => "a block or path of another tree",
+            Self::Unsorted => "queries that do not ascend",
             Self::Io(kind) => return write!(f, "reading or writing failed: {kind}"),
         })
     }
