@@ -7,6 +7,7 @@
 //!
 //! - The responder keeps an [`Epoch`], makes the [`FirstPublication`] of it, and publishes
 //!   [`Changes`] after that. Each publication takes a [`Reservation`] of a sequence number.
+//! - A [`Manifest`] describes a publication; `audit` signs and records it.
 //! - The querier [verifies](Publication::verify) a file, [applies](apply) differences, [looks
 //!   up](Publication::lookup) its own outputs and [opens](LabelSeal::open) labels.
 //!
@@ -30,6 +31,7 @@ mod item;
 mod join;
 mod label;
 mod lookup;
+mod manifest;
 mod merkle;
 mod plan;
 mod read;
@@ -45,11 +47,12 @@ pub use difference::apply;
 pub use domain::Domain;
 pub use dummy::DummySeed;
 pub use epoch::{Epoch, Reservation, Reserving};
-pub use error::{FileError, PublishError};
+pub use error::{FileError, ManifestError, PublishError};
 pub use first::{FirstPublication, Published};
 pub use form::{Edition, PUBLICATIONS, SEQUENCES};
 pub use label::{BadLabel, LABEL_LENGTH, LabelSeal, SEALED_LENGTH, SealedLabel};
 pub use lookup::Match;
+pub use manifest::Manifest;
 pub use plan::{Change, Wait, Waiting};
 pub use read::{BlockProof, Publication};
 pub use scratch::{InMemory, Scratch, Stored};

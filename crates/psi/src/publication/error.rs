@@ -1,4 +1,4 @@
-//! What can be wrong: with a peer's file, with our own publication.
+//! What can be wrong: with a peer's file, with its manifest, with our own publication.
 
 use std::{fmt, io};
 
@@ -36,6 +36,26 @@ pub enum FileError {
     Unsorted,
     /// Reading or writing failed.
     Io(io::ErrorKind),
+}
+
+/// What is wrong with a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Not the canonical bytes of a manifest.
+    Encoding(DecodeError),
+    /// A tag length other than the rule gives.
+    TagLength,
+    /// Valid for no time at all.
+    Validity,
+    /// Not valid yet.
+    NotYetValid,
+    /// Not valid any more.
+    Expired,
+    /// Another view, epoch, key or parameter than the manifest before.
+    OtherView,
+    /// A sequence number that an earlier manifest of the view has.
+    SequenceUsed,
 }
 
 /// Why a view is not published.
@@ -110,6 +130,20 @@ impl fmt::Display for FileError {
     }
 }
 
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encoding(error) => return error.fmt(f),
+            Self::TagLength => "a tag length other than the rule gives",
+            Self::Validity => "an end of validity before its beginning",
+            Self::NotYetValid => "not valid yet",
+            Self::Expired => "expired",
+            Self::OtherView => "another view, epoch, key or parameter than before",
+            Self::SequenceUsed => "a sequence number used before",
+        })
+    }
+}
+
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -130,4 +164,5 @@ impl fmt::Display for PublishError {
 }
 
 impl std::error::Error for FileError {}
+impl std::error::Error for ManifestError {}
 impl std::error::Error for PublishError {}
