@@ -1,0 +1,214 @@
+//! Many publications of one epoch against a model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use blindmatch_psi::publication::{
+    Change, Epoch, LabelSeal, PUBLICATIONS, PublishError, SEQUENCES, Wait, Waiting,
+};
+
+use crate::world::{Responder, domain, item, label};
+
+/// What a view should hold, in the clear.
+#[derive(Default)]
+struct Model {
+    /// Number of an item, and the sequence that brought it.
+    view: BTreeMap<u64, u64>,
+    left: BTreeSet<u64>,
+    dummies: u64,
+}
+
+impl Model {
+    /// The rule of `spec/32 §6.3`, on plain numbers.
+    fn change(
+        &mut self,
+        churn: u64,
+        sequence: u64,
+        removals: &[u64],
+        additions: &[u64],
+    ) -> BTreeMap<(bool, u64), Wait> {
+        let mut waiting = BTreeMap::new();
+        let (mut out, mut seen) = (Vec::new(), BTreeSet::new());
+        for (order, number) in (0..).zip(removals) {
+            if !seen.insert(number) || !self.view.contains_key(number) {
+                waiting.insert((false, order), Wait::Nothing);
+            } else if out.len() as u64 == churn {
+                waiting.insert((false, order), Wait::NextPublication);
+            } else {
+                out.push(*number);
+            }
+        }
+        let dummies_out = churn - out.len() as u64;
+        let room = churn.min(self.dummies - dummies_out);
+        let (mut brought, mut seen) = (Vec::new(), BTreeSet::new());
+        for (order, number) in (0..).zip(additions) {
+            if !seen.insert(number) {
+                waiting.insert((true, order), Wait::Nothing);
+            } else if self.view.contains_key(number) || self.left.contains(number) {
+                waiting.insert((true, order), Wait::NextEpoch);
+            } else if brought.len() as u64 == room {
+                waiting.insert((true, order), Wait::NextPublication);
+            } else {
+                brought.push(*number);
+            }
+        }
+        self.dummies = self.dummies - dummies_out + churn - brought.len() as u64;
+        for number in out {
+            self.view.remove(&number);
+            self.left.insert(number);
+        }
+        for number in brought {
+            self.view.insert(number, sequence);
+        }
+        waiting
+    }
+}
+
+fn reported(waiting: &[Waiting]) -> BTreeMap<(bool, u64), Wait> {
+    let told: BTreeMap<_, _> = waiting
+        .iter()
+        .map(|told| match told.change {
+            Change::Removal(order) => ((false, order), told.wait),
+            Change::Addition(order) => ((true, order), told.wait),
+        })
+        .collect();
+    assert_eq!(told.len(), waiting.len(), "told once each");
+    told
+}
+
+#[test]
+fn thirty_publications_follow_the_model() {
+    let mut responder = Responder::publish(0..1_000);
+    let entries = responder.published.edition.class().entries();
+    let churn = 20;
+    assert_eq!(entries / 64, churn);
+    let mut model = Model {
+        view: (0..1_000).map(|number| (number, 100)).collect(),
+        left: BTreeSet::new(),
+        dummies: entries - 1_000,
+    };
+    let length = responder.file.len();
+    let mut differences = BTreeSet::new();
+    let mut next_item = 5_000;
+    // A different mix every day: too much of either, nothing at all, repetitions, returns.
+    for day in 1..=30 {
+        let removed: usize = [0, 3, 20, 24, 1][day % 5];
+        let added: u64 = [27, 0, 19, 2, 60][day * 2 % 5];
+        let view: Vec<_> = model.view.keys().copied().collect();
+        let stride = view.len() / (removed + 1);
+        let mut removals: Vec<_> = view
+            .iter()
+            .copied()
+            .step_by(stride.max(1))
+            .take(removed)
+            .collect();
+        let mut additions: Vec<_> = (next_item..next_item + added).collect();
+        next_item += added;
+        if day % 3 == 0 {
+            removals.extend([removals.first().copied().unwrap_or(0), 4_000_000]);
+            additions.splice(0..0, view.first().copied());
+            additions.extend(model.left.first().copied());
+            additions.extend(additions.clone().first());
+        }
+        let outputs: Vec<_> = removals.iter().map(|number| item(*number)).collect();
+        let labelled: Vec<_> = additions
+            .iter()
+            .map(|number| (item(*number), label(*number)))
+            .collect();
+
+        let step = responder.change(&outputs, &labelled).unwrap();
+        let sequence = 100 + day as u64;
+        let waiting = model.change(churn, sequence, &removals, &additions);
+        assert_eq!(reported(&step.waiting), waiting, "day {day}");
+        assert_eq!(step.published.items, model.view.len() as u64);
+        assert_eq!(step.published.edition.sequence(), sequence);
+        assert_eq!(responder.file.len(), length);
+        differences.insert(step.difference.len());
+
+        let publication = responder.publication();
+        for (number, sequence) in &model.view {
+            let found = publication.find(&item(*number)).unwrap().unwrap();
+            assert_eq!(found.sequence, *sequence);
+            let seal = LabelSeal::new(&domain(), found.sequence);
+            assert_eq!(seal.open(&item(*number), &found.sealed), Ok(label(*number)));
+        }
+        for number in &model.left {
+            assert_eq!(publication.find(&item(*number)), Ok(None));
+        }
+        // The state survives a restart, and nothing but the state is needed.
+        responder.epoch = Epoch::decode(&responder.epoch.encode()).unwrap();
+    }
+    assert_eq!(differences.len(), 1, "one length whatever changed");
+    assert_eq!(
+        differences.first().copied().map(|length| length as u64),
+        Some(responder.published.edition.difference_length())
+    );
+}
+
+#[test]
+fn additions_leave_the_next_publication_its_dummies() {
+    // 992 items in 1,024 entries: 32 dummies, D = 16.
+    let mut responder = Responder::publish(0..992);
+    let many: Vec<_> = (10_000..10_100)
+        .map(|number| (item(number), label(number)))
+        .collect();
+    let step = responder.change(&[], &many).unwrap();
+    assert_eq!((step.published.items, step.waiting.len()), (1_008, 84));
+    // 16 dummies are left, and all of them go out: no room for an item.
+    let step = responder.change(&[], &many).unwrap();
+    assert_eq!(step.published.items, 1_008);
+    assert_eq!(step.waiting.len(), 100);
+    // A removal makes room for an addition.
+    let step = responder.change(&[item(0), item(1)], &many[50..]).unwrap();
+    assert_eq!((step.published.items, step.waiting.len()), (1_008, 48));
+}
+
+#[test]
+fn a_removal_and_an_addition_of_one_item_is_a_removal() {
+    let mut responder = Responder::publish(0..10);
+    let step = responder
+        .change(&[item(3)], &[(item(3), label(4))])
+        .unwrap();
+    assert_eq!(
+        step.waiting,
+        [Waiting {
+            change: Change::Addition(0),
+            wait: Wait::NextEpoch,
+        }]
+    );
+    assert_eq!(responder.publication().find(&item(3)), Ok(None));
+}
+
+#[test]
+fn an_epoch_ends_after_its_last_publication() {
+    let mut responder = Responder::publish(0..10);
+    for _ in 1..PUBLICATIONS {
+        responder.change(&[], &[]).unwrap();
+    }
+    let over = responder.change(&[], &[]).err();
+    assert_eq!(over, Some(PublishError::EpochFull));
+}
+
+#[test]
+fn reserved_sequence_numbers_run_out_too() {
+    let mut responder = Responder::publish(0..10);
+    for _ in 1..SEQUENCES - 1 {
+        let _ = responder.epoch.reserve().unwrap();
+    }
+    // The oldest and the newest possible entry in one file.
+    let step = responder.change(&[], &[(item(99), label(99))]).unwrap();
+    assert_eq!(step.published.edition.sequence(), 100 + SEQUENCES - 1);
+    let found = responder.publication().find(&item(99)).unwrap().unwrap();
+    assert_eq!(found.sequence, 100 + SEQUENCES - 1);
+    assert!(matches!(
+        responder.epoch.reserve(),
+        Err(PublishError::EpochFull)
+    ));
+}
+
+#[test]
+fn sequence_numbers_burnt_before_the_first_publication_cost_nothing() {
+    let mut epoch = Epoch::begin(domain(), 1, 5);
+    for _ in 0..3 * SEQUENCES {
+        let _ = epoch.reserve().unwrap();
+    }
+}
