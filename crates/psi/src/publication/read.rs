@@ -5,7 +5,7 @@ use super::{
     error::FileError,
     form::{Edition, HEADER_LENGTH},
     label::SEALED_LENGTH,
-    merkle::{self, Hash, Tree},
+    merkle::{Hash, Tree},
     rice::GROUP,
     scratch::Stored,
     tag::Tag,
@@ -19,20 +19,7 @@ pub struct Publication<F> {
     pub(super) file: F,
     edition: Edition,
     root: Hash,
-    salt: [u8; 32],
-}
-
-/// One block, with the audit path that leads from it to the manifest's root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockProof {
-    /// The number of the block, from 0.
-    pub number: u64,
-    /// Its first tag, body and sealed labels as they are hashed.
-    first: Tag,
-    body: Vec<u8>,
-    labels: Vec<u8>,
-    salt: [u8; 32],
-    path: Vec<Hash>,
+    pub(super) salt: [u8; 32],
 }
 
 /// A block in memory; reading the next one reuses its buffers.
@@ -40,7 +27,7 @@ pub struct BlockProof {
 pub(super) struct Block {
     pub(super) tags: Vec<u128>,
     pub(super) ages: Vec<u8>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     pub(super) labels: Vec<u8>,
 }
 
@@ -96,33 +83,6 @@ impl<F: Stored> Publication<F> {
     /// The root that it has.
     pub const fn root(&self) -> &Hash {
         &self.root
-    }
-
-    /// One block with its audit path, in one pass over the file.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError::Range`] beyond the last block; otherwise as [`verify`](Self::verify).
-    pub fn prove(&self, number: u64) -> Result<BlockProof, FileError> {
-        if number >= self.edition.blocks() {
-            return Err(FileError::Range);
-        }
-        let (root, path) = self.hash_all(Some(number + 1))?;
-        if root != self.root {
-            return Err(FileError::Root);
-        }
-        let mut block = Block::default();
-        let place = self.place(number)?;
-        self.read_block(place, &mut block)?;
-        self.read_labels(number, &mut block)?;
-        Ok(BlockProof {
-            number,
-            first: place.first,
-            body: block.body,
-            labels: block.labels,
-            salt: self.salt,
-            path,
-        })
     }
 
     /// Where a block lies, which must be behind the one before.
@@ -184,7 +144,7 @@ impl<F: Stored> Publication<F> {
     }
 
     /// Checks the form of everything; the root, and the path of a leaf where one is wanted.
-    fn hash_all(&self, wanted: Option<u64>) -> Result<(Hash, Vec<Hash>), FileError> {
+    pub(super) fn hash_all(&self, wanted: Option<u64>) -> Result<(Hash, Vec<Hash>), FileError> {
         let mut tree = wanted.map_or_else(Tree::default, Tree::with_path);
         tree.push(block::header_leaf(&self.edition.header(&self.salt)));
         let mut block = Block::default();
@@ -214,40 +174,6 @@ impl<F: Stored> Publication<F> {
             bodies + self.edition.bodies_length(),
         )?;
         Ok(tree.finish())
-    }
-}
-
-impl BlockProof {
-    /// The first tag of the block.
-    #[must_use]
-    pub const fn first_tag(&self) -> u128 {
-        self.first.0
-    }
-
-    /// Checks that this block is one of the publication with this edition and root.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError::Path`] where it is not, or what is wrong with the block.
-    pub fn verify(&self, edition: &Edition, root: &Hash) -> Result<(), FileError> {
-        if self.labels.len() != GROUP * SEALED_LENGTH || self.number >= edition.blocks() {
-            return Err(FileError::Path);
-        }
-        let (mut tags, mut ages) = (Vec::new(), Vec::new());
-        block::decode(self.first, &self.body, edition, &mut tags, &mut ages)?;
-        let leaf = block::leaf(
-            &self.salt,
-            self.number,
-            self.first,
-            &self.body,
-            &self.labels,
-        );
-        let leaves = edition.blocks() + 1;
-        if merkle::root_from_path(leaves, self.number + 1, leaf, &self.path) == Some(*root) {
-            Ok(())
-        } else {
-            Err(FileError::Path)
-        }
     }
 }
 

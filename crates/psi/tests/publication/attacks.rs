@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind, Write};
 
 use blindmatch_psi::publication::{
-    Changes, Edition, Epoch, FileError, FirstPublication, InMemory, Manifest, ManifestError,
-    Newest, Outputs, Publication, PublishError, Published, SetClass, TagLength, apply,
+    BlockProof, Changes, Edition, Epoch, FileError, FirstPublication, InMemory, Manifest,
+    ManifestError, Newest, Outputs, Publication, PublishError, Published, SetClass, TagLength,
+    apply,
 };
 use proptest::prelude::*;
 
@@ -130,6 +131,18 @@ fn one_block_proves_itself() {
         other.number = 1 << 63;
         assert_eq!(other.verify(&edition, &root), Err(FileError::Path));
         assert_eq!(proof.verify(&edition, &[0; 32]), Err(FileError::Path));
+
+        let bytes = proof.encode();
+        assert_eq!(BlockProof::decode(&bytes).as_ref(), Ok(&proof));
+        for length in 0..bytes.len() {
+            assert!(BlockProof::decode(&bytes[..length]).is_err());
+        }
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            let proves = |proof: BlockProof| proof.verify(&edition, &root).is_ok();
+            assert!(!BlockProof::decode(&changed).is_ok_and(proves), "byte {at}");
+        }
     }
     for number in [4, 1 << 63, u64::MAX] {
         assert_eq!(publication.prove(number), Err(FileError::Range));
