@@ -7,4 +7,5 @@ mod chain;
 mod scale;
 mod shape;
 
+mod vectors;
 mod world;
