@@ -28,6 +28,7 @@ use super::{
 /// Takes the changes of a view, the longest waiting first, and publishes those that fit.
 pub struct Changes<'a, S: Scratch> {
     scratch: &'a S,
+    /// Of each sort.
     working_set: usize,
     tag_length: TagLength,
     removals: Sorter<'a, S, REMOVAL>,
@@ -55,13 +56,15 @@ pub struct Outputs<'a> {
 }
 
 impl<'a, S: Scratch> Changes<'a, S> {
-    /// Sorts removals and additions in a working set of so many bytes each.
+    /// Sorts within a working set of so many bytes, 256 KiB at least.
     ///
     /// # Errors
     ///
     /// [`PublishError::NotPublished`], [`PublishError::WorkingSet`].
     pub fn new(epoch: &Epoch, scratch: &'a S, working_set: usize) -> Result<Self, PublishError> {
         let before = epoch.current.ok_or(PublishError::NotPublished)?;
+        // At most four sorts or merges are open at a time.
+        let working_set = working_set / 4;
         Ok(Self {
             scratch,
             working_set,

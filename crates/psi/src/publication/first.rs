@@ -17,7 +17,7 @@ use super::{
     merkle::Hash,
     roll::{RollWriter, Status},
     scratch::Scratch,
-    sort::Sorter,
+    sort::{SMALLEST_WORKING_SET, Sorter},
     tag::{Output, TagLength},
 };
 
@@ -45,12 +45,15 @@ pub struct Published {
 }
 
 impl<'a, S: Scratch> FirstPublication<'a, S> {
-    /// Sorts within a working set of so many bytes, 64 KiB at least.
+    /// Sorts within a working set of so many bytes, 256 KiB at least.
     ///
     /// # Errors
     ///
     /// [`PublishError::WorkingSet`].
     pub fn new(scratch: &'a S, working_set: usize) -> Result<Self, PublishError> {
+        if working_set < SMALLEST_WORKING_SET {
+            return Err(PublishError::WorkingSet);
+        }
         Ok(Self {
             scratch,
             working_set,

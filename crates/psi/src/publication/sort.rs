@@ -10,8 +10,11 @@ use zeroize::Zeroizing;
 
 use super::{error::PublishError, scratch::Scratch};
 
-/// The smallest working set in bytes.
-pub const SMALLEST_WORKING_SET: usize = 64 << 10;
+/// The smallest working set of a publication in bytes.
+pub const SMALLEST_WORKING_SET: usize = 256 << 10;
+
+/// The smallest one of a single sort.
+const SMALLEST: usize = SMALLEST_WORKING_SET / 4;
 
 /// A run that is merged has at least this much of the working set as its buffer.
 const SMALLEST_BUFFER: usize = 4 << 10;
@@ -46,7 +49,7 @@ struct Run<S: Scratch> {
 impl<'a, S: Scratch, const N: usize> Sorter<'a, S, N> {
     /// Sorts within a working set of so many bytes.
     pub(super) fn new(scratch: &'a S, working_set: usize) -> Result<Self, PublishError> {
-        if working_set < SMALLEST_WORKING_SET {
+        if working_set < SMALLEST {
             return Err(PublishError::WorkingSet);
         }
         Ok(Self {
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn sorts_over_several_levels_and_reads_twice() {
         // 8 KiB records: 8 of them in memory, 8 runs in a merge, so 200 make three levels.
-        let mut sorter = Sorter::<_, 8192>::new(&InMemory, SMALLEST_WORKING_SET).unwrap();
+        let mut sorter = Sorter::<_, 8192>::new(&InMemory, SMALLEST).unwrap();
         for number in 0..200_u64 {
             let mut record = [0; 8192];
             record[..8].copy_from_slice(&(number * 7_919 % 101).to_be_bytes());
@@ -188,9 +191,9 @@ mod tests {
 
     #[test]
     fn nothing_sorts_to_nothing() {
-        let sorter = Sorter::<_, 8>::new(&InMemory, SMALLEST_WORKING_SET).unwrap();
+        let sorter = Sorter::<_, 8>::new(&InMemory, SMALLEST).unwrap();
         assert!(sorter.finish().unwrap().merge().unwrap().next().is_none());
-        let small = Sorter::<_, 8>::new(&InMemory, SMALLEST_WORKING_SET - 1);
+        let small = Sorter::<_, 8>::new(&InMemory, SMALLEST - 1);
         assert_eq!(small.err(), Some(PublishError::WorkingSet));
     }
 }

@@ -4,13 +4,13 @@ use std::convert::Infallible;
 
 use blindmatch_psi::publication::{
     Changes, Domain, DummySeed, Epoch, FirstPublication, InMemory, LABEL_LENGTH, Newest, Output,
-    Outputs, Publication, PublishError, Published, Waiting, apply,
+    Outputs, Publication, PublishError, Published, SMALLEST_WORKING_SET, Waiting, apply,
 };
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha512};
 
 pub(crate) const QUERIES: u64 = 1 << 23;
-pub(crate) const WORKING_SET: usize = 64 << 10;
+pub(crate) const WORKING_SET: usize = SMALLEST_WORKING_SET;
 
 /// SHA-512 of a name and a number, in the place of an OPRF output.
 pub(crate) fn output(name: &str, number: u64) -> Output {
