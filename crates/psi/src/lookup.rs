@@ -8,6 +8,7 @@
 mod concluded;
 mod frame;
 mod journal;
+mod matches;
 mod querier;
 mod responder;
 mod work;
@@ -20,9 +21,15 @@ use blindmatch_oprf::MAX_BATCH;
 use zeroize::Zeroizing;
 
 pub(crate) use self::work::{Outcome, Task};
-pub use self::{concluded::Concluded, querier::Querier, responder::Responder};
+pub use self::{
+    concluded::Concluded,
+    matches::{Found, MatchError, Matches, find},
+    querier::Querier,
+    responder::Responder,
+};
 use crate::{
     agreement::{Agreement, Direction, Protocol, RunId},
+    publication::{Manifest, QueryClass},
     session::{KeyId, UnixSeconds},
     stop::Fault,
     transcript::Transcript,
@@ -67,6 +74,8 @@ pub struct Terms {
     responder: Vec<u8>,
     querier_input: Input,
     responder_input: Input,
+    /// The view's public key.
+    public_key: [u8; 32],
     until: UnixSeconds,
 }
 
@@ -82,29 +91,41 @@ pub struct Connection {
 }
 
 impl Terms {
-    /// The terms of the run in `direction` of an agreement, whose view's key may be used until
-    /// `until`.
+    /// The terms of the run in `direction` of an agreement, against the view that `manifest`
+    /// describes, whose key may be used until `until`.
     ///
     /// # Errors
     ///
-    /// [`Fault::Terms`] where the agreement is about another protocol, or the number of items is
-    /// not a size class.
+    /// [`Fault::Terms`] where the agreement is about another protocol or another manifest than
+    /// this one, or the number of items is not a size class.
     pub fn new(
         agreement: &Agreement,
         direction: &Direction,
+        manifest: &Manifest,
         until: UnixSeconds,
     ) -> Result<Self, Fault> {
+        let responder = &agreement.party(direction.querier.other()).identity;
         let class = direction.querier_input.class;
-        if agreement.protocol != Protocol::Lookup || !is_query_class(class) {
+        let domain = &manifest.domain;
+        let agreed = agreement.protocol == Protocol::Lookup
+            && agreement.directions.contains(direction)
+            && QueryClass::holding(class).is_some_and(|least| least.items() == class)
+            && direction.responder_input == view_input(manifest)
+            && direction.canonicalisation == manifest.canonicalisation
+            && agreement.consortium == domain.consortium
+            && *responder == domain.responder
+            && direction.view == domain.view
+            && direction.indicator_type == domain.indicator_type;
+        if !agreed {
             return Err(Fault::Terms);
         }
-        let responder = direction.querier.other();
         Ok(Self {
             run: agreement.run_id(direction),
             querier: agreement.party(direction.querier).identity.clone(),
-            responder: agreement.party(responder).identity.clone(),
+            responder: responder.clone(),
             querier_input: direction.querier_input,
             responder_input: direction.responder_input,
+            public_key: manifest.public_key,
             until,
         })
     }
@@ -150,7 +171,11 @@ const fn first_item(batch: u64) -> u64 {
     batch.saturating_sub(1).saturating_mul(MAX_BATCH as u64)
 }
 
-/// Whether this is one of {4, 5, 6, 7}·2^k, from 8.
-fn is_query_class(class: u64) -> bool {
-    class >= 8 && class.trailing_zeros() + 2 >= class.ilog2()
+/// What the responder puts into a lookup run: the view of a manifest.
+#[must_use]
+pub fn view_input(manifest: &Manifest) -> Input {
+    Input {
+        commitment: manifest.digest(),
+        class: manifest.edition.class().entries(),
+    }
 }

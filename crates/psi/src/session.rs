@@ -61,7 +61,7 @@ pub enum Step {
 }
 
 /// How a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// With a receipt that both sides signed.
     Concluded,

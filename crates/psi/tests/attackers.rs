@@ -10,8 +10,8 @@ use blindmatch_audit::{
 use blindmatch_oprf::{SecretKey, voprf};
 use blindmatch_psi::{
     attach::Attach,
-    session::{End, Keys, MAX_FRAME, Session, Step},
-    stop::{Abort, Blame, Stop},
+    session::{End, Keys, MAX_FRAME, Session, Step, Store, Work},
+    stop::{Abort, Blame, Fault, Stop},
 };
 use blindmatch_testkit::{
     Pumped,
@@ -20,6 +20,7 @@ use blindmatch_testkit::{
     world::{SIGNER, VIEW_KEY, World, items},
 };
 use ed25519_dalek::Signer;
+use rand::RngExt;
 
 const BATCH: &str = "blindmatch lookup batch v1";
 const ANSWER: &str = "blindmatch lookup answer v1";
@@ -690,4 +691,71 @@ fn an_abort_ends_this_run_only() {
     }
     assert_eq!(told(&code(&World::new(2, 8), 12)), malformed);
     assert_eq!(told(b""), malformed);
+}
+
+/// Frames of two runs, completions in any order, polls in between: a session always comes to an
+/// end that it names, and concludes only where its receipt holds.
+#[test]
+fn sessions_take_any_operations_in_any_order() {
+    let mut recorder = Recorder::default();
+    connect(&mut World::new(1, 8), 1, &mut recorder);
+    let mut frames: Vec<Vec<u8>> = recorder
+        .frames
+        .into_iter()
+        .map(|(_, frame)| frame)
+        .collect();
+    let mut recorder = Recorder::default();
+    connect(&mut World::new(2, 8), 1, &mut recorder);
+    frames.extend(recorder.frames.into_iter().map(|(_, frame)| frame));
+    let mut ends = std::collections::HashSet::new();
+    for seed in 0..2000 {
+        let mut rng = scripted(seed);
+        let mut world = World::new(1, 8);
+        let mut querier = world.querier_session(1, items(["a", "b"])).unwrap();
+        let mut responder = world.responder_session(1).unwrap();
+        let (session, host): (&mut dyn Session, _) = if rng.random() {
+            (&mut querier, &mut world.querier)
+        } else {
+            (&mut responder, &mut world.responder)
+        };
+        let (mut work, mut stores) = (Vec::new(), Vec::new());
+        for _ in 0..60 {
+            match rng.random_range(0..10) {
+                0 => session.receive(&frames[rng.random_range(0..frames.len())]),
+                1 => {
+                    let mut frame = frames[rng.random_range(0..frames.len())].clone();
+                    let index = rng.random_range(0..frame.len());
+                    frame[index] = rng.random();
+                    session.receive(&frame);
+                }
+                2 if !work.is_empty() => {
+                    let next: Work = work.swap_remove(rng.random_range(0..work.len()));
+                    session.complete(next.run(&host.keys));
+                }
+                3 if !stores.is_empty() => {
+                    let next: Store = stores.swap_remove(rng.random_range(0..stores.len()));
+                    session.complete(match rng.random_range(0..8) {
+                        0 => next.refused(),
+                        _ => next.stored().1,
+                    });
+                }
+                // Mostly the frames that belong here, so that runs get somewhere.
+                4 | 5 => session.receive(&frames[rng.random_range(0..6)]),
+                _ => match session.poll(world.clock.now(), &mut rng) {
+                    Step::Work(next) => work.push(next),
+                    Step::Store(next) => stores.push(next),
+                    Step::Done(end) => {
+                        ends.insert(end);
+                    }
+                    Step::Send(frame) => assert!(frame.len() <= MAX_FRAME),
+                    Step::Wait => {}
+                },
+            }
+        }
+    }
+    let stopped = |stop| ends.contains(&End::Stopped(stop));
+    assert!(stopped(Stop::Abort(Abort::UnexpectedFrame)), "{ends:?}");
+    assert!(stopped(Stop::Abort(Abort::WrongRun)), "{ends:?}");
+    assert!(stopped(Stop::Fault(Fault::Storage)), "{ends:?}");
+    assert!(!stopped(Stop::Fault(Fault::Completion)), "{ends:?}");
 }

@@ -1,5 +1,5 @@
 //! Whole lookup runs between honest sides: over good links, over bad ones, and after crashes.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,17 @@ use blindmatch_audit::{
 };
 use blindmatch_oprf::voprf;
 use blindmatch_psi::{
-    lookup::{Concluded, Item},
-    session::{End, Keys, Record, Session, Step},
+    agreement::{Agreement, Protocol},
+    lookup::{Concluded, Item, Querier, Terms},
+    publication::Manifest,
+    session::{End, Keys, Record, Session, Step, UnixSeconds},
     stop::{Abort, Blame, Fault, Stop},
 };
 use blindmatch_testkit::{
     Host, Keyring, Pumped,
     link::{Faithful, Faulty, Interceptor, Link, Rates, Recorder},
     scripted,
-    world::{VIEW_KEY, World, items},
+    world::{NOW, VIEW_KEY, World, items},
 };
 
 const CONCLUDED: Pumped = Pumped {
@@ -393,4 +395,55 @@ fn faults_of_our_own_are_told_apart() {
         pumped.querier,
         Some(End::Stopped(Stop::Fault(Fault::Completion)))
     );
+}
+
+#[test]
+fn terms_are_those_of_one_agreement_and_one_manifest() {
+    let world = World::new(18, 8);
+    let terms = |change: fn(&mut Agreement, &mut Manifest)| {
+        let (mut agreement, mut manifest) = (world.agreement.clone(), world.manifest.clone());
+        change(&mut agreement, &mut manifest);
+        let until = UnixSeconds(NOW);
+        Terms::new(&agreement, &agreement.directions[0], &manifest, until).map(|terms| terms.run())
+    };
+    assert_eq!(terms(|_, _| {}), Ok(world.terms().run()));
+    let changes: [fn(&mut Agreement, &mut Manifest); 9] = [
+        |a, _| a.protocol = Protocol::Batch,
+        |a, _| a.consortium.push(0),
+        |a, _| a.parties[1].identity.push(0),
+        |a, _| a.directions[0].view.push(0),
+        |a, _| a.directions[0].indicator_type.push(0),
+        |a, _| a.directions[0].canonicalisation += 1,
+        |a, _| a.directions[0].responder_input.class = 2048,
+        |_, m| m.root[0] ^= 1,
+        |_, m| m.public_key[0] ^= 1,
+    ];
+    for change in changes {
+        assert_eq!(terms(change), Err(Fault::Terms));
+    }
+    for class in [0, 1, 7, 9, 11, 13, 15, 17, 4097, 1 << 63, u64::MAX] {
+        let mut agreement = world.agreement.clone();
+        agreement.directions[0].querier_input.class = class;
+        let direction = agreement.directions[0].clone();
+        let terms = Terms::new(&agreement, &direction, &world.manifest, UnixSeconds(NOW));
+        assert_eq!(terms.err(), Some(Fault::Terms), "{class}");
+    }
+    // A direction of another agreement, and another key than the manifest's.
+    let foreign = World::new(19, 8);
+    let direction = &foreign.agreement.directions[0];
+    let terms = Terms::new(
+        &world.agreement,
+        direction,
+        &foreign.manifest,
+        UnixSeconds(NOW),
+    );
+    assert_eq!(terms, Err(Fault::Terms));
+    let querier = Querier::new(
+        world.terms(),
+        world.querier_connection(1),
+        foreign.view_key,
+        numbered(1),
+        [],
+    );
+    assert_eq!(querier.err(), Some(Fault::Terms));
 }

@@ -5,8 +5,13 @@ use blindmatch_audit::{
     receipt::{ReceiptError, Side, SignedReceipt},
 };
 
-use super::{first_item, journal::Entry};
-use crate::{agreement::RunId, session::State, stop::Fault};
+use super::{MatchError, Matches, find, first_item, journal::Entry, view_input};
+use crate::{
+    agreement::RunId,
+    publication::{Manifest, Publication, Stored},
+    session::State,
+    stop::Fault,
+};
 
 /// A run whose receipt the querier has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +68,31 @@ impl Concluded {
             Entry::Attached { .. } | Entry::Blinds { .. } | Entry::Answered { .. } => (1, &[][..]),
         };
         Ok((first_item(batch)..).zip(outputs))
+    }
+
+    /// Looks up what the stored states of this run hold in the view that it was about.
+    ///
+    /// All states at once, or some after others: memory follows what is handed in.
+    ///
+    /// # Errors
+    ///
+    /// [`MatchError::State`] for a state that is not this run's, [`MatchError::View`] for another
+    /// manifest than the agreed one or another file than the manifest's, [`MatchError::File`].
+    pub fn matches<'a, F: Stored>(
+        &self,
+        states: impl IntoIterator<Item = &'a State>,
+        manifest: &Manifest,
+        view: &Publication<F>,
+    ) -> Result<Matches, MatchError> {
+        let agreed = self.signed.receipt.responder_input == view_input(manifest);
+        if !agreed || *view.edition() != manifest.edition || *view.root() != manifest.root {
+            return Err(MatchError::View);
+        }
+        let mut outputs = Vec::new();
+        for state in states {
+            outputs.extend(self.outputs(state).map_err(|_| MatchError::State)?);
+        }
+        find(outputs, &manifest.domain, view).map_err(MatchError::File)
     }
 
     /// Whether the responder has signed too.

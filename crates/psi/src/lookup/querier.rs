@@ -35,12 +35,11 @@ pub struct Querier<I: Items>(Machine<Phase<I>>);
 impl<I: Items> Querier<I> {
     /// Asks for `items` under the view's `key`, on one connection.
     ///
-    /// `records` are those that this run stored on earlier connections; none begins the run. The
-    /// key must be the one of the manifest that the agreement names, accepted as such.
+    /// `records` are those that this run stored on earlier connections; none begins the run.
     ///
     /// # Errors
     ///
-    /// [`Fault::Items`] for more items than were agreed, [`Fault::Journal`] for records that are
+    /// [`Fault::Terms`] for another key than the manifest's, [`Fault::Items`] for more items than were agreed, [`Fault::Journal`] for records that are
     /// not this run's.
     pub fn new(
         terms: Terms,
@@ -49,6 +48,9 @@ impl<I: Items> Querier<I> {
         items: I,
         records: impl IntoIterator<Item = Record>,
     ) -> Result<Self, Fault> {
+        if *key.public_key().as_bytes() != terms.public_key {
+            return Err(Fault::Terms);
+        }
         if items.count() > terms.evaluations() {
             return Err(Fault::Items);
         }
