@@ -179,3 +179,55 @@ pub fn view_input(manifest: &Manifest) -> Input {
         class: manifest.edition.class().entries(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    fn terms(class: u64) -> Terms {
+        let input = Input {
+            commitment: [0; 32],
+            class,
+        };
+        Terms {
+            run: RunId([0; 32]),
+            querier: Vec::new(),
+            responder: Vec::new(),
+            querier_input: input,
+            responder_input: input,
+            public_key: [0; 32],
+            until: UnixSeconds(0),
+        }
+    }
+
+    #[test]
+    fn batches_are_those_of_the_vectors() {
+        let vectors = include_str!("../../../spec/vectors/session.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        for vector in vectors["batches"].as_array().unwrap() {
+            let terms = terms(vector["class"].as_u64().unwrap());
+            let sizes = vector["sizes"].as_array().unwrap();
+            assert_eq!(terms.batches(), sizes.len() as u64);
+            for (batch, size) in (1..).zip(sizes) {
+                assert_eq!(terms.batch_size(batch) as u64, size.as_u64().unwrap());
+            }
+            assert_eq!(terms.batch_size(terms.batches() + 1), 0);
+        }
+    }
+
+    #[test]
+    fn every_batch_of_every_class_is_of_a_class() {
+        let mut class = 8;
+        while class < 1 << 40 {
+            let terms = terms(class);
+            let last = terms.batch_size(terms.batches()) as u64;
+            assert_eq!(QueryClass::holding(last).unwrap().items(), last, "{class}");
+            class = QueryClass::holding(class + 1).unwrap().items();
+        }
+        // The largest numbers that a peer could name neither overflow nor panic.
+        assert_eq!(terms(8).batch_size(u64::MAX), 0);
+        assert_eq!(terms(u64::MAX).batch_size(1), MAX_BATCH);
+    }
+}

@@ -85,6 +85,30 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+    fn digests_are_those_of_the_vectors() {
+        let vectors = include_str!("../../../spec/vectors/session.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let vector = &vectors["transcript"];
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let mut transcript = Transcript::new(&RunId([9; 32]));
+        assert_eq!(hex(&transcript.digest()), text(&vector["start"]));
+        for (step, parts) in [vec!["one", "two"], vec!["", "three", ""]]
+            .iter()
+            .enumerate()
+        {
+            let step = &vector["steps"][step];
+            let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+            for (part, expected) in parts.iter().zip(step["parts"].as_array().unwrap()) {
+                assert_eq!(hex(part), text(expected));
+            }
+            transcript.absorb(&parts);
+            assert_eq!(hex(&transcript.digest()), text(&step["digest"]));
+        }
+    }
+
+    #[test]
     fn every_part_and_its_place_counts() {
         let link = |run: u8, parts: &[&[u8]]| {
             let mut transcript = Transcript::new(&RunId([run; 32]));

@@ -22,8 +22,8 @@ pub struct Found {
 pub struct Matches {
     /// The matches, in the order of the items.
     pub found: Vec<Found>,
-    /// Items whose entry has a label that does not open: a planted entry, or a damaged one. They
-    /// are no matches, and the responder never learns of them.
+    /// Items whose entry has a label that does not open: a planted entry, or a damaged one
+    /// (`spec/32 §3`). They stand apart from the matches, and the responder never learns of them.
     pub unopened: Vec<u64>,
 }
 
