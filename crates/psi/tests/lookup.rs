@@ -359,6 +359,21 @@ fn faults_of_our_own_are_told_apart() {
     assert_eq!(pumped.querier, Some(End::Stopped(told)));
     assert_eq!(told.blame(), Blame::Peer);
 
+    // Other items than those that the stored blinds are for.
+    let mut world = World::new(15, 8);
+    let mut cut = Cut {
+        side: Side::Responder,
+        left: 1,
+    };
+    connect(&mut world, 1, &numbered(3), &mut cut);
+    let mut link = Recorder::default();
+    let others = items(["item 0", "item 1", "item 3"]);
+    let (pumped, ..) = connect(&mut world, 2, &others, &mut link);
+    let stop = Stop::Fault(Fault::Items);
+    assert_eq!(pumped.querier, Some(End::Stopped(stop)));
+    let batch = |frame: &Vec<u8>| Reader::new("blindmatch lookup batch v1", frame).is_ok();
+    assert!(!link.sent_by(Side::Querier).iter().any(batch));
+
     // Records of another run, of the other side, or with a gap.
     let mut other = World::new(16, 8);
     connect(&mut other, 1, &numbered(1), &mut Faithful);

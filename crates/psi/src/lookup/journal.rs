@@ -4,6 +4,9 @@
 
 use blindmatch_audit::codec::{DecodeError, Reader, Writer};
 use blindmatch_oprf::{Blind, MAX_BATCH, Output};
+use sha2::{Digest, Sha256};
+
+use super::Item;
 
 use crate::{
     agreement::RunId,
@@ -13,6 +16,7 @@ use crate::{
 
 const ATTACHED: &str = "blindmatch attached state v1";
 const BLINDS: &str = "blindmatch lookup blinds state v1";
+const INPUTS: &str = "blindmatch lookup inputs digest v1";
 const OUTPUTS: &str = "blindmatch lookup outputs state v1";
 const ANSWERED: &str = "blindmatch lookup answered state v1";
 
@@ -21,7 +25,7 @@ pub(crate) enum Entry<'a> {
     /// A connection was begun under this counter.
     Attached { counter: u64 },
     /// Querier: a batch is about to be sent under these blinds.
-    Blinds { batch: u64, blinds: Vec<Blind> },
+    Blinds { batch: u64, blinds: Blinds },
     /// Querier: a batch was answered and verified; the outputs of its items, without padding.
     Outputs {
         batch: u64,
@@ -32,16 +36,54 @@ pub(crate) enum Entry<'a> {
     Answered { batch: u64, digest: [u8; 32] },
 }
 
+/// The blinds of a batch, and for which inputs they are.
+///
+/// The same blinds for other inputs would tell the responder how the two sets of inputs differ.
+pub(crate) struct Blinds {
+    pub(crate) blinds: Vec<Blind>,
+    inputs: [u8; 32],
+}
+
+impl Blinds {
+    pub(crate) fn new(blinds: Vec<Blind>, inputs: &[Item]) -> Self {
+        let inputs = digest_inputs(&blinds, inputs);
+        Self { blinds, inputs }
+    }
+
+    /// Whether these are the blinds of these inputs.
+    pub(crate) fn are_for(&self, inputs: &[Item]) -> bool {
+        digest_inputs(&self.blinds, inputs) == self.inputs
+    }
+}
+
+/// A digest of inputs under the secret blinds.
+fn digest_inputs(blinds: &[Blind], inputs: &[Item]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(Writer::new(INPUTS).u32(count(blinds)).finish());
+    for blind in blinds {
+        hash.update(*blind.to_bytes());
+    }
+    for input in inputs {
+        hash.update((input.len() as u64).to_be_bytes());
+        hash.update(input);
+    }
+    hash.finalize().into()
+}
+
 pub(crate) fn attached(run: &RunId, counter: u64) -> Record {
     let bytes = Writer::new(ATTACHED).fixed(&run.0).u64(counter).finish();
     Record::State(bytes.into())
 }
 
-pub(crate) fn blinds(run: &RunId, batch: u64, blinds: &[Blind]) -> Record {
+pub(crate) fn blinds(run: &RunId, batch: u64, blinds: &Blinds) -> Record {
     let mut writer = Writer::new(BLINDS);
-    writer.reserve(32 + 8 + 4 + 32 * blinds.len());
-    writer.fixed(&run.0).u64(batch).u32(count(blinds));
-    for blind in blinds {
+    writer.reserve(32 + 8 + 32 + 4 + 32 * blinds.blinds.len());
+    writer
+        .fixed(&run.0)
+        .u64(batch)
+        .fixed(&blinds.inputs)
+        .u32(count(&blinds.blinds));
+    for blind in &blinds.blinds {
         writer.fixed(&*blind.to_bytes());
     }
     Record::State(writer.finish().into())
@@ -86,11 +128,12 @@ impl<'a> Entry<'a> {
             let counter = reader.u64()?;
             (Self::Attached { counter }, reader)
         } else if let Some(mut reader) = begin(BLINDS) {
-            let batch = reader.u64()?;
+            let (batch, inputs) = (reader.u64()?, reader.fixed()?);
             let (blinds, _) = reader.items(MAX_BATCH, 32)?.as_chunks::<32>();
             let blinds = blinds.iter().map(|blind| Blind::from_bytes(blind));
             let blinds = blinds.collect::<Result<_, _>>();
             let blinds = blinds.map_err(|_| DecodeError::Field)?;
+            let blinds = Blinds { blinds, inputs };
             (Self::Blinds { batch, blinds }, reader)
         } else if let Some(mut reader) = begin(OUTPUTS) {
             let (batch, digest) = (reader.u64()?, reader.fixed()?);

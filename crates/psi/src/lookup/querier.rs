@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     Concluded, Connection, Item, Items, Task, Terms, WINDOW, first_item,
     frame::{self, ANSWER},
-    journal::{self, Entry},
+    journal::{self, Blinds, Entry},
     work::{Asked, Finalized},
 };
 use crate::{
@@ -129,7 +129,7 @@ struct Base<I> {
     /// The batches whose answers are verified.
     transcript: Transcript,
     /// From earlier connections: the blinds of batches that may have to be sent again.
-    blinds: BTreeMap<u64, Vec<Blind>>,
+    blinds: BTreeMap<u64, Blinds>,
 }
 
 enum Phase<I> {
@@ -350,12 +350,15 @@ impl<I: Items> Exchanging<I> {
             let stored = resent.is_some();
             let blinds = resent.unwrap_or_else(|| {
                 let fresh = inputs.iter().map(|_| Blind::random(rng));
-                fresh.collect()
+                Blinds::new(fresh.collect(), &inputs)
             });
             if !stored {
                 let record = journal::blinds(&self.base.terms.run, batch, &blinds);
                 out.store(record, Awaited::BlindsStored(batch));
+            } else if !blinds.are_for(&inputs) {
+                return Err(Fault::Items.into());
             }
+            let blinds = blinds.blinds;
             let task = Task::Blind { inputs, blinds };
             out.work(session::Task::Lookup(task), Awaited::Blinded(batch));
             let asked = None;
