@@ -1,5 +1,9 @@
 //! Private set intersection without IO: bytes in, bytes out.
 //!
+//! Both sides of a run are [sessions](session::Session): they take frames and give frames, and
+//! leave CPU work, storage, randomness and time to whoever runs them. Nothing here opens a socket
+//! or a file, reads a clock, awaits, decides what a peer may ask, or knows what an indicator is.
+//!
 //! - [`agreement`]: what both sides agree on before a run.
 //! - [`attach`]: what begins every connection of a run.
 //! - [`conformance`]: what any protocol must do, as checks for tests.

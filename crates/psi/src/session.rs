@@ -5,6 +5,35 @@
 //! as [`Store`], and randomness and time are arguments. Whoever runs it calls [`Session::poll`]
 //! until it says [`Step::Wait`], then brings it the next frame or completion.
 //!
+//! ```
+//! # use blindmatch_psi::session::{End, Keys, Record, Session, Step, UnixSeconds};
+//! # use rand_core::CryptoRng;
+//! /// Runs a session until it waits for a frame, or ends.
+//! fn drive(
+//!     session: &mut dyn Session,
+//!     keys: &dyn Keys,
+//!     now: UnixSeconds,
+//!     rng: &mut dyn CryptoRng,
+//!     send: &mut dyn FnMut(Vec<u8>),
+//!     make_durable: &mut dyn FnMut(Record),
+//! ) -> Option<End> {
+//!     loop {
+//!         match session.poll(now, rng) {
+//!             Step::Send(frame) => send(frame),
+//!             // On this thread or any other; several at once.
+//!             Step::Work(work) => session.complete(work.run(keys)),
+//!             Step::Store(store) => {
+//!                 let (record, stored) = store.stored();
+//!                 make_durable(record);
+//!                 session.complete(stored);
+//!             }
+//!             Step::Wait => return None,
+//!             Step::Done(end) => return Some(end),
+//!         }
+//!     }
+//! }
+//! ```
+//!
 //! A run survives its connections by its [`Record`]s: a new session of the same side that is
 //! given all of them goes on where the old one stopped.
 
@@ -405,5 +434,32 @@ impl fmt::Debug for Outcome {
             Self::Lookup(_) => "Lookup",
             Self::Failed(_) => "Failed",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_and_their_work_go_to_any_thread() {
+        const fn goes<T: Send + 'static>() {}
+        goes::<Box<dyn Session>>();
+        goes::<Work>();
+        goes::<Store>();
+        goes::<Completion>();
+    }
+
+    #[test]
+    fn state_and_work_do_not_print_what_they_hold() {
+        let state = State::from(b"secret".to_vec());
+        let record = Record::State(state);
+        assert_eq!(format!("{record:?}"), "State(State(<redacted>))");
+        let task = Task::Sign {
+            key: KeyId([0; 32]),
+            message: b"secret".to_vec(),
+        };
+        let work = Work { ticket: 1, task };
+        assert_eq!(format!("{work:?}"), "Work { ticket: 1, elements: 1, .. }");
     }
 }
