@@ -10,7 +10,7 @@ use blindmatch_audit::{
 use blindmatch_oprf::{SecretKey, voprf};
 use blindmatch_psi::{
     attach::Attach,
-    session::{End, Keys, MAX_FRAME, Session, Step, Store, Work},
+    session::{End, Keys, MAX_FRAME, Record, Session, State, Step, Store, Work},
     stop::{Abort, Blame, Fault, Stop},
 };
 use blindmatch_testkit::{
@@ -311,7 +311,7 @@ fn a_captured_session_replays_nowhere() {
     world
         .querier
         .journal
-        .retain(|record| !matches!(record, blindmatch_psi::session::Record::Receipt(_)));
+        .retain(|record| !matches!(record, Record::Receipt(_)));
     let replayed = recorder.sent_by(Side::Responder);
     let mut play = Interceptor::new(Side::Responder, 0, |_| replayed[..1].to_vec());
     let pumped = connect(&mut world, 1, &mut play);
@@ -518,6 +518,40 @@ fn dishonest_attach_frames_are_refused() {
         forged_attach(&keys, Side::Responder, |a| a.counter += 1),
     );
     assert_eq!(refused, (Side::Querier, Abort::StaleAttach));
+}
+
+/// A run has one receipt: neither side goes back behind its signature under it.
+#[test]
+fn a_signed_run_is_not_run_again() {
+    let keys = World::new(1, 8);
+    let mut world = World::new(1, 8);
+    connect(&mut world, 1, &mut Faithful);
+    world.querier.journal.clear();
+    let mut again = Interceptor::new(
+        Side::Querier,
+        0,
+        forged_attach(&keys, Side::Querier, |a| a.counter = 2),
+    );
+    let pumped = connect(&mut world, 2, &mut again);
+    assert_eq!(refusal(pumped), (Side::Responder, Abort::Transcript));
+    assert_eq!(world.responder.charged(), 8);
+
+    // The responder forgets; the querier has signed and cannot repeat what it signed.
+    let mut world = World::new(1, 8);
+    let mut mute = Interceptor::new(Side::Responder, 2, |_| Vec::new());
+    connect(&mut world, 1, &mut mute);
+    let blinds = |state: &State| {
+        state
+            .as_bytes()
+            .starts_with(b"\x21blindmatch lookup blinds state v1")
+    };
+    let records = &mut world.querier.journal;
+    let before = records.len();
+    records.retain(|record| !matches!(record, Record::State(state) if blinds(state)));
+    assert_eq!(records.len() + 1, before);
+    world.responder.journal.clear();
+    let pumped = connect(&mut world, 2, &mut Faithful);
+    assert_eq!(refusal(pumped), (Side::Querier, Abort::Transcript));
 }
 
 #[test]

@@ -286,6 +286,42 @@ fn results_without_the_responders_signature_open_as_unreceipted() {
     assert!(concluded.unwrap().receipted());
 }
 
+/// The responder loses what it need not wait for, and the querier has signed: the lost batch is
+/// sent again, free of charge, and the receipt is the one that was signed.
+#[test]
+fn a_signed_run_goes_on_where_the_responder_lost_its_last_digest() {
+    let mut world = World::new(20, 8);
+    let queries = numbered(5);
+    let mut mute = Interceptor::new(Side::Responder, 2, |_| Vec::new());
+    connect(&mut world, 1, &queries, &mut mute);
+    let signed = |world: &World| -> Vec<SignedReceipt> {
+        let receipts = world
+            .querier
+            .journal
+            .iter()
+            .filter_map(|record| match record {
+                Record::Receipt(signed) => Some(signed.as_ref().clone()),
+                _ => None,
+            });
+        receipts.collect()
+    };
+    let before = signed(&world);
+    assert_eq!(before.len(), 1);
+    // Attached, debit, then what is lost: the digest and the receipt.
+    world.responder.journal.truncate(2);
+    let (pumped, concluded, _) = connect(&mut world, 2, &queries, &mut Faithful);
+    assert_eq!(pumped, CONCLUDED);
+    assert_eq!(world.responder.charged(), 8);
+    let concluded = concluded.unwrap();
+    assert_eq!(concluded.receipt().receipt, before[0].receipt);
+    assert!(
+        signed(&world)
+            .iter()
+            .all(|signed| signed.receipt == before[0].receipt)
+    );
+    check_outputs(&world, &concluded, &queries);
+}
+
 #[test]
 fn an_exhausted_budget_ends_the_run_before_anything_is_evaluated() {
     let mut world = World::new(13, 5120);

@@ -62,13 +62,13 @@ impl<I: Items> Querier<I> {
             key,
             items,
             blinds: BTreeMap::new(),
+            signed: None,
         };
         let mut last_counter = 0;
-        let mut receipt = None;
         for record in records {
             match record {
                 Record::Debit(_) => return Err(Fault::Journal),
-                Record::Receipt(signed) => receipt = Some(signed),
+                Record::Receipt(signed) => base.signed = Some(signed),
                 Record::State(state) => match Entry::read(&run, &state)? {
                     Entry::Attached { counter } => last_counter = counter,
                     Entry::Blinds { batch, blinds } => {
@@ -83,15 +83,15 @@ impl<I: Items> Querier<I> {
                 },
             }
         }
+        let receipt = base.terms.receipt(&base.transcript);
         let mut out = Outbox::new();
-        let phase = match receipt {
-            Some(signed) if signed.responder.is_some() => {
-                if signed.receipt != base.terms.receipt(&base.transcript) {
-                    return Err(Fault::Journal);
-                }
-                Phase::Concluded(signed)
+        let phase = match base.signed.take() {
+            Some(signed) if signed.receipt != receipt => return Err(Fault::Journal),
+            Some(signed) if signed.responder.is_some() => Phase::Concluded(signed),
+            signed => {
+                base.signed = signed;
+                Phase::Attaching(Attaching::begin(base, last_counter, &mut out)?)
             }
-            _ => Phase::Attaching(Attaching::begin(base, last_counter, &mut out)?),
         };
         Ok(Self(Machine::new(run, phase, out)))
     }
@@ -130,6 +130,8 @@ struct Base<I> {
     transcript: Transcript,
     /// From earlier connections: the blinds of batches that may have to be sent again.
     blinds: BTreeMap<u64, Blinds>,
+    /// From an earlier connection: the receipt with our signature, which we give for no other.
+    signed: Option<Box<SignedReceipt>>,
 }
 
 enum Phase<I> {
@@ -252,7 +254,7 @@ impl<I: Items> Phases for Phase<I> {
         match self {
             Self::Exchanging(mut phase) => {
                 phase.fill_window(now, rng, out)?;
-                Ok(phase.conclude_if_done(out))
+                phase.conclude_if_done(out)
             }
             phase => Ok(phase),
         }
@@ -348,6 +350,10 @@ impl<I: Items> Exchanging<I> {
             let inputs = self.read_inputs(batch)?;
             let resent = self.base.blinds.remove(&batch);
             let stored = resent.is_some();
+            if self.base.signed.is_some() && !stored {
+                // Fresh blinds would make another transcript than the one that we signed.
+                return Err(Abort::Transcript.into());
+            }
             let blinds = resent.unwrap_or_else(|| {
                 let fresh = inputs.iter().map(|_| Blind::random(rng));
                 Blinds::new(fresh.collect(), &inputs)
@@ -471,28 +477,32 @@ impl<I: Items> Exchanging<I> {
         }
     }
 
-    fn conclude_if_done(self, out: &mut Out) -> Phase<I> {
+    fn conclude_if_done(self, out: &mut Out) -> Result<Phase<I>, Stop> {
         if self.unsaved > 0 || self.base.transcript.len() < self.base.terms.batches() {
-            return Phase::Exchanging(self);
+            return Ok(Phase::Exchanging(self));
         }
         let Base {
             terms,
             connection,
             transcript,
+            signed,
             ..
         } = self.base;
         let receipt = terms.receipt(&transcript);
+        if signed.is_some_and(|signed| signed.receipt != receipt) {
+            return Err(Abort::Transcript.into());
+        }
         let sign = session::Task::Sign {
             key: connection.signer,
             message: receipt.signing_bytes(Side::Querier),
         };
         out.work(sign, Awaited::ReceiptSigned);
-        Phase::Concluding(Box::new(Concluding {
+        Ok(Phase::Concluding(Box::new(Concluding {
             terms,
             connection,
             receipt,
             step: Signing::Own,
-        }))
+        })))
     }
 }
 

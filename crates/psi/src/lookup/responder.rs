@@ -50,6 +50,7 @@ impl Responder {
             connection,
             key,
             debits: HashSet::new(),
+            signed: false,
         };
         let mut last_counter = 0;
         for record in records {
@@ -57,8 +58,7 @@ impl Responder {
                 Record::Debit(debit) => {
                     base.debits.insert((debit.batch, debit.digest));
                 }
-                // The querier may not have our signature yet: it is given again when asked for.
-                Record::Receipt(_) => {}
+                Record::Receipt(_) => base.signed = true,
                 Record::State(state) => match Entry::read(&run, &state)? {
                     Entry::Attached { counter } => last_counter = counter,
                     Entry::Answered { batch, digest } => {
@@ -68,6 +68,9 @@ impl Responder {
                     Entry::Blinds { .. } | Entry::Outputs { .. } => return Err(Fault::Journal),
                 },
             }
+        }
+        if base.signed && base.transcript.len() < base.terms.batches() {
+            return Err(Fault::Journal);
         }
         let phase = Phase::Waiting(Waiting { base, last_counter });
         Ok(Self(Machine::new(run, phase, Outbox::new())))
@@ -106,6 +109,9 @@ struct Base {
     transcript: Transcript,
     /// What was charged: number and digest of each batch.
     debits: HashSet<(u64, [u8; 32])>,
+    /// Whether we signed the receipt on an earlier connection. It is given again when asked for,
+    /// and there will be no other.
+    signed: bool,
 }
 
 enum Phase {
@@ -268,6 +274,9 @@ impl Waiting {
         }
         if theirs.batch > base.terms.batches() {
             return Err(Abort::BatchNumber.into());
+        }
+        if base.signed && theirs.batch < base.terms.batches() {
+            return Err(Abort::Transcript.into());
         }
         attach.counter = theirs.counter;
         // Both go on from the smaller; who is ahead compares.
