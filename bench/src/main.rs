@@ -7,6 +7,7 @@
 
 mod import;
 mod machine;
+mod oprf;
 mod report;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -43,6 +44,8 @@ enum Scale {
 enum Name {
     /// Canonicalise and de-duplicate IPv4 lines, against `sort -u` on the same file.
     Import,
+    /// The batched OPRF, against the curve25519-dalek operations that it needs.
+    Oprf,
     /// One measured import in a process of its own, so that its peak memory is its own.
     #[command(hide = true)]
     ImportOnce { file: std::path::PathBuf },
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let report = match arguments.name {
         Name::Import => import::run(arguments.scale)?,
+        Name::Oprf => oprf::run(arguments.scale)?,
         Name::ImportOnce { file } => return import::once(&file),
     };
     match arguments.output {
