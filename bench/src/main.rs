@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod import;
+mod lookup;
 mod machine;
 mod oprf;
 mod report;
@@ -46,9 +47,14 @@ enum Name {
     Import,
     /// The batched OPRF, against the curve25519-dalek operations that it needs.
     Oprf,
+    /// A view's file: built, stored, and looked up in.
+    Lookup,
     /// One measured import in a process of its own, so that its peak memory is its own.
     #[command(hide = true)]
     ImportOnce { file: std::path::PathBuf },
+    /// One measured set in a process of its own, for the same reason.
+    #[command(hide = true)]
+    LookupOnce(lookup::Set),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -56,7 +62,9 @@ fn main() -> anyhow::Result<()> {
     let report = match arguments.name {
         Name::Import => import::run(arguments.scale)?,
         Name::Oprf => oprf::run(arguments.scale)?,
+        Name::Lookup => lookup::run(arguments.scale)?,
         Name::ImportOnce { file } => return import::once(&file),
+        Name::LookupOnce(set) => return lookup::once(set),
     };
     match arguments.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
