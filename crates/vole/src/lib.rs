@@ -3,7 +3,15 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod gf128;
+mod item;
+pub mod okvs;
+mod oracle;
 pub mod parameters;
+mod permutation;
+mod session;
 
 pub use gf128::Gf128;
+pub use item::{Item, ItemHasher};
+pub use okvs::{Okvs, OkvsError};
 pub use parameters::{Dimensions, Shape};
+pub use session::SessionId;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 mod flights;
-mod probability;
+pub(crate) mod probability;
 #[cfg(test)]
 mod tests;
 

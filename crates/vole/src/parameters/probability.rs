@@ -2,7 +2,7 @@
 
 /// log2 of an upper bound of P\[Bin(n, 1/bins) > most\]: the first term of the tail, times a
 /// geometric series, since the ratio of neighbouring terms only falls.
-pub(super) fn overflow_log2(class: u32, bins: u32, most: u32) -> f64 {
+pub(crate) fn overflow_log2(class: u32, bins: u32, most: u32) -> f64 {
     let (n, p, k) = (
         f64::from(class),
         1.0 / f64::from(bins),
@@ -21,7 +21,7 @@ pub(super) fn overflow_log2(class: u32, bins: u32, most: u32) -> f64 {
 }
 
 /// n_b: the least number of rows that no bin exceeds, but with probability 2^-error over all.
-pub(super) fn largest_bin(class: u32, bins: u32, error: f64) -> u32 {
+pub(crate) fn largest_bin(class: u32, bins: u32, error: f64) -> u32 {
     if bins == 1 {
         return class;
     }
@@ -43,7 +43,7 @@ pub(super) fn largest_bin(class: u32, bins: u32, error: f64) -> u32 {
 ///
 /// The fit of Raghuraman and Rindal for rows of weight 3: the logarithm of the error is linear in
 /// e, and the slope grows with the number of rows.
-pub(super) fn expansion(bin_rows: u32, error: f64) -> f64 {
+pub(crate) fn expansion(bin_rows: u32, error: f64) -> f64 {
     let w = libm::log2(3.0);
     let exponent =
         0.55 * libm::log2(f64::from(bin_rows)) + 0.093 * w * w * w - 1.01 * w * w + 2.92 * w - 0.13;
@@ -55,7 +55,7 @@ pub(super) fn expansion(bin_rows: u32, error: f64) -> f64 {
     clippy::cast_sign_loss,
     reason = "`as` saturates"
 )]
-pub(super) fn ceil(x: f64) -> u32 {
+pub(crate) fn ceil(x: f64) -> u32 {
     libm::ceil(x) as u32
 }
 
@@ -64,6 +64,6 @@ pub(super) fn ceil(x: f64) -> u32 {
     clippy::cast_sign_loss,
     reason = "`as` saturates"
 )]
-pub(super) fn floor(x: f64) -> u32 {
+pub(crate) fn floor(x: f64) -> u32 {
     libm::floor(x) as u32
 }

@@ -3,9 +3,11 @@
 use super::probability::{expansion, largest_bin, overflow_log2};
 use super::*;
 
-/// log2 n, β, n_b, m′, ĝ, n_v, blk, D as `psi_parameters.py`, the executable reference, prints
-/// them.
-const REFERENCE: [(u32, u32, u32, u32, u32, usize, usize, usize); 17] = [
+/// log2 n, β, n_b, m′, ĝ, n_v, blk, D.
+type Line = (u32, u32, u32, u32, u32, usize, usize, usize);
+
+/// As `psi_parameters.py`, the executable reference, prints them.
+const REFERENCE: [Line; 17] = [
     (10, 1, 1024, 1479, 4, 1483, 12, 4),
     (11, 1, 2048, 2814, 4, 2818, 24, 5),
     (12, 1, 4096, 5431, 4, 5435, 44, 6),
