@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod expand;
 pub mod gf128;
 mod item;
 pub mod okvs;
