@@ -4,6 +4,7 @@
 
 mod expand;
 pub mod gf128;
+mod ggm;
 mod item;
 pub mod okvs;
 mod oracle;

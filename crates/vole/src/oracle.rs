@@ -16,6 +16,7 @@ impl Label {
     pub(crate) const CHUNK: Self = Self("blindmatch vole v1 chunk");
     pub(crate) const COMMIT_SHARE: Self = Self("blindmatch vole v1 commit share");
     pub(crate) const BASE_OT_POINT: Self = Self("blindmatch vole v1 base ot point");
+    pub(crate) const BASE_OT_SENT: Self = Self("blindmatch vole v1 base ot sent");
     pub(crate) const BASE_OT_SESSION: Self = Self("blindmatch vole v1 base ot session");
     pub(crate) const BASE_OT_KEY: Self = Self("blindmatch vole v1 base ot key");
     pub(crate) const OT_TREE_LEFT: Self = Self("blindmatch vole v1 ot tree left");

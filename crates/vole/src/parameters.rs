@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 mod flights;
+pub(crate) use flights::{BASE_OTS, LEAVES, NIBBLE, OT_TREES};
 pub(crate) mod probability;
 #[cfg(test)]
 mod tests;
