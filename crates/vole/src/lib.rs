@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod base_ot;
+mod delta;
 mod expand;
 pub mod gf128;
 mod ggm;
@@ -12,6 +14,7 @@ pub mod parameters;
 mod permutation;
 mod session;
 
+pub use delta::Delta;
 pub use gf128::Gf128;
 pub use item::{Item, ItemHasher};
 pub use okvs::{Okvs, OkvsError};
