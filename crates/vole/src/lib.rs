@@ -13,6 +13,8 @@ mod oracle;
 pub mod parameters;
 mod permutation;
 mod session;
+mod soft_spoken;
+mod wire;
 
 pub use delta::Delta;
 pub use gf128::Gf128;
