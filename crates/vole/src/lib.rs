@@ -13,6 +13,7 @@ mod oracle;
 pub mod parameters;
 mod permutation;
 mod session;
+mod share;
 mod soft_spoken;
 mod wire;
 
@@ -22,3 +23,4 @@ pub use item::{Item, ItemHasher};
 pub use okvs::{Okvs, OkvsError};
 pub use parameters::{Dimensions, Shape};
 pub use session::SessionId;
+pub use share::{SenderShare, verify_share};
