@@ -19,7 +19,11 @@ pub struct Delta(Box<Gf128>);
 
 impl Delta {
     pub(crate) fn random(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        Self(Box::new(Gf128::random(rng)))
+        Self::from_value(Gf128::random(rng))
+    }
+
+    pub(crate) fn from_value(value: Gf128) -> Self {
+        Self(Box::new(value))
     }
 
     /// The element itself.

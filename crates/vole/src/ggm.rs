@@ -35,6 +35,7 @@ impl Tree {
     }
 
     /// The bit of a path that chooses at a level from 1 on, most significant first.
+    #[expect(clippy::cast_possible_truncation, reason = "one bit")]
     pub(crate) fn path_bit(&self, path: usize, level: usize) -> Choice {
         Choice::from(((path >> (self.depth - level)) & 1) as u8)
     }

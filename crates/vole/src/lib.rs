@@ -13,8 +13,10 @@ mod oracle;
 pub mod parameters;
 mod permutation;
 mod session;
+pub mod setup;
 mod share;
 mod soft_spoken;
+mod vole;
 mod wire;
 
 pub use delta::Delta;
@@ -24,3 +26,4 @@ pub use okvs::{Okvs, OkvsError};
 pub use parameters::{Dimensions, Shape};
 pub use session::SessionId;
 pub use share::{SenderShare, verify_share};
+pub use vole::{Evaluation, ReceiverKey, ReceiverVole, SenderKey, SenderVole};

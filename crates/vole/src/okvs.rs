@@ -19,7 +19,7 @@ use crate::{Gf128, Item, SessionId, Shape};
 mod encode;
 mod peel;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Seeds that a receiver tries before it gives up: 2^-40 each that none of three does is never.
 /// More would let equal items keep it busy.
@@ -245,7 +245,7 @@ impl Okvs {
     }
 
     /// The row's product with the vector, or `None` if its bin is not there.
-    pub fn decode(&self, vector: &Vector<'_>, row: &Row) -> Option<Gf128> {
+    pub fn decode(&self, vector: &Vector, row: &Row) -> Option<Gf128> {
         let index = row.bin.checked_sub(vector.bins.start)? as usize;
         let width = self.shape.width();
         let entries = vector.entries.get(index * width..(index + 1) * width)?;
@@ -268,15 +268,20 @@ fn scale(place: Gf128, word: u32, bound: u32) -> u32 {
 }
 
 /// The entries of some consecutive bins.
-pub struct Vector<'a> {
+pub struct Vector {
     bins: Range<u32>,
-    entries: &'a [Gf128],
+    entries: Zeroizing<Vec<Gf128>>,
 }
 
-impl<'a> Vector<'a> {
+impl Vector {
     /// `entries` as those of `bins`, or `None` if there are not as many as the bins have.
-    pub fn new(shape: &Shape, bins: Range<u32>, entries: &'a [Gf128]) -> Option<Self> {
+    pub fn new(shape: &Shape, bins: Range<u32>, entries: Zeroizing<Vec<Gf128>>) -> Option<Self> {
         (bins.len() * shape.width() == entries.len()).then_some(Self { bins, entries })
+    }
+
+    /// The bins.
+    pub fn bins(&self) -> Range<u32> {
+        self.bins.clone()
     }
 }
 

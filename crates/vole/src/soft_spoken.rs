@@ -18,7 +18,7 @@ use crate::{Dimensions, Gf128, SessionId};
 mod receiver;
 mod sender;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use receiver::ReceiverExtension;
 pub(crate) use sender::SenderExtension;
@@ -161,7 +161,7 @@ impl Planes {
 
 /// The hash of the consistency check: h(s) = Σ χ^{B−i}·s_i + s_m over the B main blocks of 128
 /// bits, the last one padded with zeros, and the mask block. GF(2)-linear in s.
-fn consistency_hash(challenge: Gf128, words: &[u128], positions: usize) -> Gf128 {
+pub(crate) fn consistency_hash(challenge: Gf128, words: &[u128], positions: usize) -> Gf128 {
     let mut main: Zeroizing<Vec<u128>> = Zeroizing::new(
         words
             .iter()

@@ -74,8 +74,8 @@ fn dense(dimensions: &Dimensions) -> Vec<Vec<Gf128>> {
             let word = u64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()));
             let quarter = tail as u64 / 4;
             let place = match j {
-                0..4 => j as u64 * quarter + (word * quarter >> 32),
-                _ => word * tail as u64 >> 32,
+                0..4 => j as u64 * quarter + ((word * quarter) >> 32),
+                _ => (word * tail as u64) >> 32,
             };
             let from = &rows[usize::try_from(place).unwrap()];
             row.iter_mut().zip(from).for_each(|(to, &from)| *to += from);

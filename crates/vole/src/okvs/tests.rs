@@ -11,7 +11,7 @@ mod failures;
 
 const RUN: SessionId = SessionId::from_bytes([3; 32]);
 
-pub(super) fn toy(bins: u32, bin_rows: u32, expansion: f64, dense: u32) -> Shape {
+pub(crate) fn toy(bins: u32, bin_rows: u32, expansion: f64, dense: u32) -> Shape {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -35,7 +35,12 @@ pub(super) fn random_items(count: usize, rng: &mut StdRng) -> Vec<Item> {
 
 /// Every item decodes to its value.
 fn assert_encodes(okvs: &Okvs, items: &[Item], entries: &[Gf128]) {
-    let vector = Vector::new(okvs.shape(), 0..okvs.shape().bins(), entries).unwrap();
+    let vector = Vector::new(
+        okvs.shape(),
+        0..okvs.shape().bins(),
+        Zeroizing::new(entries.to_vec()),
+    )
+    .unwrap();
     for item in items {
         let row = &okvs.rows(&[item.x])[0];
         assert!(okvs.decode(&vector, row) == Some(item.v));
@@ -214,9 +219,9 @@ fn bins_partition_the_items() {
 fn a_vector_covers_the_bins_it_was_made_for() {
     let shape = toy(3, 100, 1.3, 3);
     let okvs = Okvs::new(shape, &RUN, &[1; 16]);
-    let entries = vec![Gf128::ONE; shape.width()];
-    assert!(Vector::new(&shape, 0..2, &entries).is_none());
-    let middle = Vector::new(&shape, 1..2, &entries).unwrap();
+    let entries = Zeroizing::new(vec![Gf128::ONE; shape.width()]);
+    assert!(Vector::new(&shape, 0..2, entries.clone()).is_none());
+    let middle = Vector::new(&shape, 1..2, entries).unwrap();
     for bin in 0..3 {
         let row = Row {
             bin,
