@@ -16,6 +16,8 @@ mod session;
 pub mod setup;
 mod share;
 mod soft_spoken;
+#[cfg(test)]
+mod vectors;
 mod vole;
 mod wire;
 

@@ -77,6 +77,11 @@ impl Row {
         self.bin
     }
 
+    #[cfg(test)]
+    pub(crate) const fn parts(&self) -> (u32, [u16; 3], Gf128) {
+        (self.bin, self.columns, self.coefficient)
+    }
+
     /// Σ_{j=1..} d^j·dense\[j−1\].
     fn dense(&self, dense: &[Gf128]) -> Gf128 {
         dense

@@ -4,7 +4,7 @@
 //! The `aes` crate takes VAES or AES-NI where the processor has them and bit-sliced code where it
 //! does not: no table is indexed by a secret.
 
-use aes::Aes128;
+use aes::Aes128Enc;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 
 use crate::Gf128;
@@ -19,11 +19,11 @@ type Block = aes::Block;
 const BATCH: usize = 64;
 
 /// AES-128 under one key, written π below.
-pub(crate) struct Permutation(Aes128);
+pub(crate) struct Permutation(Aes128Enc);
 
 impl Permutation {
     pub(crate) fn new(key: Gf128) -> Self {
-        Self(Aes128::new(&Array(key.to_bytes())))
+        Self(Aes128Enc::new(&Array(key.to_bytes())))
     }
 
     /// A key of its own for every label and session.
@@ -69,14 +69,14 @@ impl Permutation {
 
 /// AES-128 in counter mode under a seed: block i is AES(seed, i), i little-endian.
 pub(crate) struct Generator {
-    cipher: Aes128,
+    cipher: Aes128Enc,
     next: u128,
 }
 
 impl Generator {
     pub(crate) fn new(seed: Gf128) -> Self {
         Self {
-            cipher: Aes128::new(&Array(seed.to_bytes())),
+            cipher: Aes128Enc::new(&Array(seed.to_bytes())),
             next: 0,
         }
     }

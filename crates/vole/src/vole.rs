@@ -108,6 +108,11 @@ impl ReceiverKey {
 pub struct Evaluation(Gf128);
 
 impl Evaluation {
+    #[cfg(test)]
+    pub(crate) const fn new(u: Gf128) -> Self {
+        Self(u)
+    }
+
     /// The tag AES_u(x) + x as a 128-bit integer. The key schedule is new for every item.
     pub fn tag(&self, x: Gf128) -> u128 {
         Permutation::new(self.0).feed_forward(x).to_bits()

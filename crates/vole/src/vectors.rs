@@ -1,0 +1,256 @@
+//! `spec/vectors/vole.json`, recomputed. `cargo test -p blindmatch-vole print_vectors -- --ignored
+//! --nocapture` prints what the file must hold.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::convert::Infallible;
+
+use rand_core::{TryCryptoRng, TryRng};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::gf128::{combine, power_sum};
+use crate::ggm::{Ggm, Tree};
+use crate::oracle::{Label, Oracle};
+use crate::permutation::{Generator, Permutation};
+use crate::setup::{receiver, sender};
+use crate::soft_spoken::consistency_hash;
+use crate::{Dimensions, Evaluation, Gf128, ItemHasher, Okvs, SenderShare, SessionId, Shape};
+
+/// The randomness of the vectors: the BLAKE3 stream of a text.
+struct Stream(blake3::OutputReader);
+
+impl Stream {
+    fn new(text: &str) -> Self {
+        Self(blake3::Hasher::new().update(text.as_bytes()).finalize_xof())
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Stream {}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn block(block: Gf128) -> String {
+    hex(&block.to_bytes())
+}
+
+fn blocks(blocks: &[Gf128]) -> Vec<String> {
+    blocks.iter().copied().map(block).collect()
+}
+
+/// Long strings stand in the file by their BLAKE3 hash.
+fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+fn digest_blocks(blocks: &[Gf128]) -> String {
+    digest(
+        &blocks
+            .iter()
+            .flat_map(|block| block.to_bytes())
+            .collect::<Vec<_>>(),
+    )
+}
+
+const A: Gf128 = Gf128::from_bits(0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f);
+const B: Gf128 = Gf128::from_bits(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff01);
+
+fn session() -> SessionId {
+    SessionId::new(b"vectors", &[0x11; 32], &[0x22; 32])
+}
+
+fn field() -> Value {
+    let code = Gf128::from_bits(u128::from(crate::expand::CODE_CONSTANT));
+    let mut words = [0u128; 4];
+    for i in 0..428usize {
+        *words.get_mut(i / 128).unwrap() |= u128::from((i * i + i / 3) % 2 == 1) << (i % 128);
+    }
+    json!({
+        "a": block(A), "b": block(B), "c": block(code),
+        "a_times_b": block(A * B), "c_times_c": block(code * code), "b_inverse": block(B.invert()),
+        "combine_a_plus_j_for_j_below_128":
+            block(combine(&(0..128).map(|j| Gf128::from_bits(A.to_bits() + j)).collect::<Vec<_>>())),
+        "consistency_hash_of_428_bits_at_300_positions": block(consistency_hash(B, &words, 300)),
+        "power_sum_of_1_to_5": block(power_sum(B, &[1, 2, 3, 4, 5].map(Gf128::from_bits))),
+    })
+}
+
+fn hashes() -> Value {
+    let oracle: [u8; 32] = Oracle::new(Label::VOLE_CHECK)
+        .absorb(b"one")
+        .absorb(b"")
+        .bytes();
+    let mut stream = [[0; 16]; 3];
+    Generator::new(A).fill(&mut stream);
+    json!({
+        "session": hex(session().as_bytes()),
+        "session_chunk_1": hex(session().chunk(1).as_bytes()),
+        "oracle_check_one_empty": hex(&oracle),
+        "permutation_key_pad": block(Oracle::new(Label::OT_PAD).absorb(session().as_bytes()).block()),
+        "feed_forward_key_a_of_b": block(Permutation::new(A).feed_forward(B)),
+        "tweaked_key_a_of_b_tweak_7": block(Permutation::new(A).tweaked(B, 7)),
+        "generator_seed_a_3_blocks": hex(stream.as_flattened()),
+    })
+}
+
+fn shapes() -> Value {
+    let classes = (10..=26)
+        .map(|log| 1 << log)
+        .chain([5 << 18, 6 << 18, 7 << 18, 7 << 10]);
+    let line = |class| {
+        let shape = Shape::for_class(class).unwrap();
+        let chunks: Vec<_> = shape
+            .chunks()
+            .map(|bins| {
+                let d = shape.dimensions(&bins);
+                json!({
+                    "bins": [bins.start, bins.end], "entries": d.entries(), "block": d.block(),
+                    "depth": d.depth(),
+                    "flights": [d.f1_bytes(), d.f2_bytes(), d.f3_bytes(), d.f4_bytes(),
+                                d.f5_bytes(), d.f6_bytes(), d.f7_bytes()],
+                })
+            })
+            .collect();
+        json!({
+            "class": class, "bins": shape.bins(), "bin_rows": shape.bin_rows(),
+            "sparse": shape.sparse(), "dense": shape.dense(), "entries": shape.entries(),
+            "rice": shape.rice_parameter(), "f8": shape.f8_bytes(), "f9": shape.f9_bytes(),
+            "setup": shape.setup_bytes(), "chunks": chunks,
+        })
+    };
+    classes.map(line).collect()
+}
+
+fn okvs() -> Value {
+    let shape = Shape::for_class(1 << 20).unwrap();
+    let okvs = Okvs::new(shape, &session(), &A.to_bytes());
+    let hasher = ItemHasher::new(&[0x33; 32], &session());
+    let line = |text: &str| {
+        let item = hasher.hash(text.as_bytes());
+        let rows = okvs.rows(&[item.x()]);
+        let (bin, columns, coefficient) = rows.first().unwrap().parts();
+        json!({
+            "item": text, "x": block(item.x()), "v": block(item.v()), "bin": bin,
+            "columns": columns, "coefficient": block(coefficient),
+        })
+    };
+    let rows = ["", "one", "two"].map(line);
+    json!({ "class": 1 << 20, "seed": block(A), "rows": rows })
+}
+
+fn code() -> Value {
+    let line = |(entries, trees)| {
+        let dimensions = Dimensions::with_trees(entries, trees);
+        let count = dimensions.noise() as u128;
+        let noise: Vec<_> = (1..=count).map(|i| A * Gf128::from_bits(i)).collect();
+        let out = crate::expand::expand(&dimensions, Zeroizing::new(noise));
+        json!({
+            "entries": entries, "noise": dimensions.noise(),
+            "first": block(*out.first().unwrap()), "last": block(*out.last().unwrap()),
+            "digest": digest_blocks(&out),
+        })
+    };
+    [(43, 16), (1483, 256), (5435, 256)]
+        .map(line)
+        .into_iter()
+        .collect()
+}
+
+fn trees() -> Value {
+    let ggm = Ggm::new(&session(), [Label::PPRF_LEFT, Label::PPRF_RIGHT]);
+    let mut leaves = [Gf128::ZERO; 6];
+    let grown = ggm.grow(
+        Tree {
+            leaves: 6,
+            depth: 3,
+        },
+        A,
+        &mut leaves,
+    );
+    json!({
+        "leaves": blocks(&leaves), "sums": blocks(grown.sums.as_flattened()),
+        "phantoms": block(grown.phantoms),
+    })
+}
+
+fn setup() -> Value {
+    let line = |(entries, trees)| {
+        let dimensions = Dimensions::with_trees(entries, trees);
+        let (mut s, mut r) = (Stream::new("vole sender"), Stream::new("vole receiver"));
+        let (sender, f1) = sender::start(session(), dimensions, &mut s);
+        let (receiver, f2) = receiver::start(session(), dimensions)
+            .receive(&f1, &mut r)
+            .unwrap();
+        let (sender, f3) = sender.receive(&f2, &mut s).unwrap();
+        let (receiver, f4) = receiver.receive(&f3).unwrap();
+        let (sender, f5) = sender.receive(&f4, &mut s).unwrap();
+        let (receiver, f6) = receiver.receive(&f5, &mut r).unwrap();
+        let (sender, f7) = sender.receive(&f6).unwrap();
+        let (sender, receiver) = (sender.expand(), receiver.receive(&f7).unwrap().expand());
+        let flights = [&f1, &f2, &f3, &f4, &f5, &f6, &f7].map(|flight| digest(flight));
+        json!({
+            "entries": entries, "trees": trees,
+            "flights": flights,
+            "f3": hex(&f3), "f6": hex(&f6), "f7": hex(&f7),
+            "delta": block(sender.delta.value()), "a": digest_blocks(&receiver.a),
+            "b": digest_blocks(&sender.b), "c": digest_blocks(&receiver.c),
+        })
+    };
+    [(43, 16), (1483, 256)].map(line).into_iter().collect()
+}
+
+fn online() -> Value {
+    let (share, commitment) = SenderShare::commit(&session(), &mut Stream::new("vole share"));
+    let evaluation = Evaluation::new(A);
+    json!({
+        "commitment": hex(&commitment), "opening": hex(&share.open()),
+        "u": block(A), "x": block(B),
+        "tag": hex(&evaluation.tag(B).to_le_bytes()),
+        "label_key": hex(&*evaluation.label_key(B)),
+    })
+}
+
+fn vectors() -> Value {
+    json!({
+        "version": 1,
+        "field": field(), "hashes": hashes(), "shapes": shapes(), "okvs": okvs(), "code": code(),
+        "tree": trees(), "setup": setup(), "online": online(),
+    })
+}
+
+#[test]
+fn the_file_holds() {
+    let file = include_str!("../../../spec/vectors/vole.json");
+    let file: Value = serde_json::from_str(file).unwrap();
+    let computed = vectors();
+    for (name, section) in computed.as_object().unwrap() {
+        assert_eq!(file.get(name), Some(section), "{name}");
+    }
+    assert_eq!(file, computed);
+}
+
+#[test]
+#[ignore = "prints the file"]
+fn print_vectors() {
+    println!("{:#}", vectors());
+}
