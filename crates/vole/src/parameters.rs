@@ -23,9 +23,11 @@ pub const MIN_CLASS: u32 = 1 << 10;
 /// The largest size class.
 pub const MAX_CLASS: u32 = 1 << 26;
 
-/// Most VOLE entries that one setup makes; larger vectors are made in chunks of whole bins. It
-/// bounds memory: a receiver holds 48 bytes for each entry while it expands.
-pub const CHUNK_ENTRIES: usize = 5_500_000;
+/// Most VOLE entries that one setup makes; larger vectors are made in chunks of whole bins.
+///
+/// A class of 2^20 is one chunk. That bounds the memory of a larger one, and keeps what the
+/// expander reads at random to 22 MB; each further chunk costs 0.3 MB on the wire.
+pub const CHUNK_ENTRIES: usize = 1_400_000;
 
 /// Weight of the regular noise: one position in each of 256 blocks.
 ///

@@ -158,7 +158,7 @@ fn chunks_cover_every_bin_once() {
                 .iter()
                 .all(|bins| shape.dimensions(bins).entries() <= CHUNK_ENTRIES)
         );
-        assert_eq!(chunks.len() == 1, class <= 1 << 22, "{class}");
+        assert_eq!(chunks.len() == 1, class <= 1 << 20, "{class}");
     }
-    assert_eq!(Shape::for_class(1 << 24).unwrap().chunks().len(), 4);
+    assert_eq!(Shape::for_class(1 << 24).unwrap().chunks().len(), 16);
 }
