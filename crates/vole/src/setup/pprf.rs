@@ -37,34 +37,39 @@ pub(super) struct Puncture {
     pub(super) leaf: Gf128,
 }
 
-/// The receiver's noise: a is U_i at α_i and zero elsewhere, c the leaves.
-pub(super) struct Noise {
-    pub(super) a: Zeroizing<Vec<Gf128>>,
-    pub(super) c: Zeroizing<Vec<Gf128>>,
-}
-
-/// Grows all punctured trees. `complete` is given a tree's number and the sum of its leaves and
+/// c: the leaves of all trees. `complete` is given a tree's number and the sum of its leaves and
 /// phantoms, α's left out, and sets c at α.
 pub(super) fn grow_punctured(
     context: &Context,
     punctures: &mut [Puncture],
     mut complete: impl FnMut(usize, &mut Puncture, Gf128),
-) -> Noise {
+) -> Zeroizing<Vec<Gf128>> {
     let (ggm, block) = (context.ggm(), context.dimensions.block);
-    let zeros = || Zeroizing::new(vec![Gf128::ZERO; context.dimensions.noise()]);
-    let (mut a, mut c) = (zeros(), zeros());
-    let blocks = a.chunks_exact_mut(block).zip(c.chunks_exact_mut(block));
-    for (tree, ((a, c), puncture)) in blocks.zip(punctures).enumerate() {
-        let phantoms = ggm.grow_punctured(context.tree(), puncture.alpha, &puncture.sides, c);
-        let known = c.iter().fold(phantoms, |sum, &leaf| sum + leaf);
+    let mut noise = Zeroizing::new(vec![Gf128::ZERO; context.dimensions.noise()]);
+    for (tree, (leaves, puncture)) in noise.chunks_exact_mut(block).zip(punctures).enumerate() {
+        let phantoms = ggm.grow_punctured(context.tree(), puncture.alpha, &puncture.sides, leaves);
+        let known = leaves.iter().fold(phantoms, |sum, &leaf| sum + leaf);
         complete(tree, puncture, known);
-        let alpha = puncture.alpha as u64;
-        for (at, (a, c)) in (0u64..).zip(a.iter_mut().zip(c)) {
-            let here = Gf128::mask(at.ct_eq(&alpha));
-            *a = Gf128::from_bits(puncture.value.to_bits() & here);
-            // It was zero.
-            *c += Gf128::from_bits(puncture.leaf.to_bits() & here);
-        }
+        add_at(leaves, puncture.alpha, puncture.leaf);
     }
-    Noise { a, c }
+    noise
+}
+
+/// a: U_i at α_i of each block, zero elsewhere.
+pub(super) fn sparse(context: &Context, punctures: &[Puncture]) -> Zeroizing<Vec<Gf128>> {
+    let mut noise = Zeroizing::new(vec![Gf128::ZERO; context.dimensions.noise()]);
+    for (block, puncture) in noise
+        .chunks_exact_mut(context.dimensions.block)
+        .zip(punctures)
+    {
+        add_at(block, puncture.alpha, puncture.value);
+    }
+    noise
+}
+
+/// Adds a value at a secret place: every entry is touched.
+fn add_at(entries: &mut [Gf128], place: usize, value: Gf128) {
+    for (at, entry) in (0u64..).zip(entries) {
+        *entry += Gf128::from_bits(value.to_bits() & Gf128::mask(at.ct_eq(&(place as u64))));
+    }
 }

@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::pprf::{Noise, Puncture};
+use super::pprf::Puncture;
 use super::{Context, Flight, SetupError, pprf};
 use crate::base_ot::offer;
 use crate::expand::expand;
@@ -184,7 +184,7 @@ impl AwaitingF5 {
         } = self;
         let (mut punctures, thetas) =
             read_f5(&context, &extension, &alphas, f5).ok_or(SetupError::Length(Flight::F5))?;
-        let noise = pprf::grow_punctured(&context, &mut punctures, |tree, puncture, known| {
+        let c = pprf::grow_punctured(&context, &mut punctures, |tree, puncture, known| {
             // θ and what is known leave W and b at α, and W + V = UΔ: c = b + UΔ.
             let theta = thetas.get(tree).copied().unwrap_or_default();
             puncture.leaf = theta + extension.planes.value(tree) + known;
@@ -204,7 +204,7 @@ impl AwaitingF5 {
                 sum + challenge.power(exponent as u64) * puncture.value
             },
         );
-        let value = power_sum(challenge, &noise.c) + extension.planes.value(trees);
+        let value = power_sum(challenge, &c) + extension.planes.value(trees);
         let expected = context.check(value);
         let f6 = [challenge, sum]
             .into_iter()
@@ -214,7 +214,7 @@ impl AwaitingF5 {
             AwaitingF7 {
                 context,
                 punctures,
-                noise,
+                c,
                 expected,
             },
             f6,
@@ -257,7 +257,7 @@ fn read_f5(
 pub struct AwaitingF7 {
     context: Context,
     pub(super) punctures: Vec<Puncture>,
-    pub(super) noise: Noise,
+    pub(super) c: Zeroizing<Vec<Gf128>>,
     expected: [u8; 32],
 }
 
@@ -270,7 +270,7 @@ impl AwaitingF7 {
         let Self {
             context,
             punctures,
-            noise,
+            c,
             expected,
         } = self;
         let hash: [u8; 32] = Reader::new(f7, context.dimensions.f7_bytes())
@@ -282,7 +282,7 @@ impl AwaitingF7 {
         Ok(Checked {
             context,
             punctures,
-            noise,
+            c,
         })
     }
 }
@@ -291,20 +291,19 @@ impl AwaitingF7 {
 pub struct Checked {
     pub(super) context: Context,
     pub(super) punctures: Vec<Puncture>,
-    pub(super) noise: Noise,
+    pub(super) c: Zeroizing<Vec<Gf128>>,
 }
 
 impl Checked {
-    /// Compresses.
+    /// Compresses. The noise of A is made only now, when that of C is gone.
     pub fn expand(self) -> ReceiverVole {
         let Self {
             context,
-            punctures: _,
-            noise: Noise { a, c },
+            punctures,
+            c,
         } = self;
-        ReceiverVole {
-            a: expand(&context.dimensions, a),
-            c: expand(&context.dimensions, c),
-        }
+        let c = expand(&context.dimensions, c);
+        let a = expand(&context.dimensions, pprf::sparse(&context, &punctures));
+        ReceiverVole { a, c }
     }
 }

@@ -73,11 +73,11 @@ impl receiver::Checked {
                 leaf: reader.block()?,
             });
         }
-        let noise = pprf::grow_punctured(&context, &mut punctures, |_, _, _| {});
+        let c = pprf::grow_punctured(&context, &mut punctures, |_, _, _| {});
         Some(Self {
             context,
             punctures,
-            noise,
+            c,
         })
     }
 }

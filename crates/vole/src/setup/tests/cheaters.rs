@@ -389,8 +389,9 @@ fn the_check_value_is_the_sum_of_the_reference() {
     let mut rng = StdRng::seed_from_u64(73);
     let (sender, receiver) = run(&mut Honest, &mut rng).unwrap_or_else(|_| unreachable!());
     let x = Gf128::random(&mut rng);
-    let noise = (0..).zip(receiver.noise.a.iter());
+    let noise = receiver.noise();
+    let noise = (0..).zip(noise.iter());
     let sum = noise.fold(Gf128::ZERO, |sum, (at, &a)| sum + x.power(at + 1) * a);
     let delta = sender.seeds.delta.value();
-    assert!(power_sum(x, &sender.b) + power_sum(x, &receiver.noise.c) == sum * delta);
+    assert!(power_sum(x, &sender.b) + power_sum(x, &receiver.c) == sum * delta);
 }
