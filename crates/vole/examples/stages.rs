@@ -1,0 +1,122 @@
+//! Times the stages of a batch run in one thread: `cargo run --release -p blindmatch-vole
+//! --example stages -- 20` for a size class of 2^20, half of which both sides have.
+
+#![expect(clippy::unwrap_used, reason = "a failure ends the measurement")]
+
+use std::time::Instant;
+
+use blindmatch_vole::setup::{receiver, sender};
+use blindmatch_vole::{Gf128, ItemHasher, Okvs, SessionId, Shape};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+fn stage<T>(name: &str, class: u32, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "{name:<34} {:>9.1} ms {:>8.1} ns/item",
+        seconds * 1e3,
+        seconds * 1e9 / f64::from(class)
+    );
+    result
+}
+
+fn main() {
+    let log: u32 = std::env::args()
+        .nth(1)
+        .map_or(16, |arg| arg.parse().unwrap());
+    let class = 1 << log;
+    let shape = Shape::for_class(class).unwrap();
+    let session = SessionId::new(b"stages", &[1; 32], &[2; 32]);
+    let mut rng = StdRng::seed_from_u64(1);
+    let whole = 0..shape.bins();
+    assert_eq!(shape.chunks().len(), 1, "one chunk only");
+    let dimensions = shape.dimensions(&whole);
+    println!(
+        "2^{log}: {} entries, {} leaves in each of {} trees",
+        dimensions.entries(),
+        dimensions.block(),
+        dimensions.trees()
+    );
+
+    let (s, f1) = stage("S  F1 base OT", class, || {
+        sender::start(session, dimensions, &mut rng)
+    });
+    let (r, f2) = stage("R  F2 base OT, OT extension", class, || {
+        receiver::start(session, dimensions)
+            .receive(&f1, &mut rng)
+            .unwrap()
+    });
+    let (s, f3) = stage("S  F3 base OT, OT extension", class, || {
+        s.receive(&f2, &mut rng).unwrap()
+    });
+    let (r, f4) = stage("R  F4 response", class, || r.receive(&f3).unwrap());
+    let (s, f5) = stage("S  F5 verify, trees", class, || {
+        s.receive(&f4, &mut rng).unwrap()
+    });
+    let (r, f6) = stage("R  F6 trees, check", class, || {
+        r.receive(&f5, &mut rng).unwrap()
+    });
+    let (s, f7) = stage("S  F7 check", class, || s.receive(&f6).unwrap());
+    let r = r.receive(&f7).unwrap();
+    let s = stage("S  expand b", class, || s.expand());
+    let r = stage("R  expand a and c", class, || r.expand());
+
+    let hasher = ItemHasher::new(&[3; 32], &session);
+    let items = |from: u32| {
+        (from..from + class)
+            .map(|n| hasher.hash(&[&[1, 1], n.to_be_bytes().as_slice()].concat()))
+            .collect::<Vec<_>>()
+    };
+    let xs = stage("   hash items (each side)", class, || items(0));
+    let ys = items(class / 2);
+    let (seed, vector) = stage("R  OKVS encode", class, || {
+        Okvs::encode_fresh(shape, &session, &xs, &mut rng).unwrap()
+    });
+    let okvs = Okvs::new(shape, &session, &seed);
+    let (r, masked) = stage("R  F8 mask", class, || {
+        r.mask(&shape, whole.clone(), &vector).unwrap()
+    });
+    let s = stage("S  F8 unmask", class, || {
+        s.unmask(&shape, whole, &masked).unwrap()
+    });
+
+    let by_bin = |items: &[blindmatch_vole::Item]| {
+        let bins = okvs.partition(items.iter().map(|item| item.x())).unwrap();
+        (0..shape.bins())
+            .flat_map(|bin| bins.bin(bin).to_vec())
+            .collect::<Vec<_>>()
+    };
+    let order = stage("   partition (each side)", class, || by_bin(&ys));
+    let w = Gf128::random(&mut rng);
+    let batches =
+        |items: &[blindmatch_vole::Item],
+         order: &[u32],
+         tag: &dyn Fn(&blindmatch_vole::Item, &blindmatch_vole::okvs::Row) -> u128| {
+            let mut tags = Vec::with_capacity(items.len());
+            for batch in order.chunks(1024) {
+                let batch: Vec<_> = batch.iter().map(|&index| &items[index as usize]).collect();
+                let rows = okvs.rows(&batch.iter().map(|item| item.x()).collect::<Vec<_>>());
+                tags.extend(batch.iter().zip(&rows).map(|(item, row)| tag(item, row)));
+            }
+            tags
+        };
+    let mut tags = stage("S  evaluate, tag", class, || {
+        batches(&ys, &order, &|y, row| {
+            s.evaluate(&okvs, row, y.v(), w).unwrap().tag(y.x())
+        })
+    });
+    stage("S  sort tags", class, || tags.sort_unstable());
+    let order = by_bin(&xs);
+    let own = stage("R  evaluate, tag", class, || {
+        batches(&xs, &order, &|x, row| {
+            r.evaluate(&okvs, row, w).unwrap().tag(x.x())
+        })
+    });
+    let found = own
+        .iter()
+        .filter(|tag| tags.binary_search(tag).is_ok())
+        .count();
+    assert_eq!(found, class as usize / 2);
+}
