@@ -1,4 +1,4 @@
-//! GF(2^128) = GF(2)[x] / (x^128 + x^7 + x^2 + x + 1), `spec/33-vole.md` §2.
+//! GF(2^128) = GF(2)\[x\] / (x^128 + x^7 + x^2 + x + 1), `spec/33-vole.md` §2.
 //!
 //! Bit i of the little-endian integer is the coefficient of x^i. That is GHASH's field with the
 //! bits of every element reversed.

@@ -31,7 +31,6 @@ impl Label {
     pub(crate) const OKVS_DENSE: Self = Self("blindmatch vole v1 okvs dense");
     pub(crate) const ITEM: Self = Self("blindmatch vole v1 item");
     pub(crate) const ITEM_VALUE: Self = Self("blindmatch vole v1 item value");
-    pub(crate) const LABEL_KEY: Self = Self("blindmatch batch label v1");
     #[cfg(test)]
     pub(crate) const TEST: Self = Self("BLAKE3 2019-12-27 16:29:52 test vectors context");
 }

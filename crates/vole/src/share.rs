@@ -1,5 +1,5 @@
 //! w = w_R + w_S, to which neither side can choose its part after the other's: the sender commits
-//! in F1 and opens in F9, the receiver sends its share in F8. `spec/33-vole.md` §12.
+//! in F1 and opens in F9, the receiver sends its share in F8. `spec/33-vole.md` §13.1.
 
 use std::fmt;
 

@@ -10,7 +10,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::gf128::add_scaled;
 use crate::okvs::{Okvs, Row, Vector};
-use crate::oracle::{Label, Oracle};
 use crate::permutation::Permutation;
 use crate::wire::Reader;
 use crate::{Delta, Gf128, Shape};
@@ -120,7 +119,15 @@ impl Evaluation {
 
     /// The key of the item's label. It comes from u, never from the tag, which is public.
     pub fn label_key(&self, x: Gf128) -> Zeroizing<[u8; 32]> {
-        let oracle = Oracle::new(Label::LABEL_KEY).absorb(&self.0.to_bytes());
-        Zeroizing::new(oracle.absorb(&x.to_bytes()).bytes())
+        let mut material = Zeroizing::new([0; 32]);
+        let bytes = self.0.to_bytes().into_iter().chain(x.to_bytes());
+        material
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, byte)| *to = byte);
+        Zeroizing::new(blake3::derive_key(LABEL_KEY, &*material))
     }
 }
+
+/// The context under which label keys are derived; it is the batch protocol's, not this crate's.
+const LABEL_KEY: &str = "blindmatch batch label v1";

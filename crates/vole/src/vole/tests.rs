@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::setup::{receiver, sender};
@@ -145,6 +145,29 @@ fn bins_may_lie_in_several_voles() {
     let (xs, ys) = (items(&hasher, 0..800), items(&hasher, 500..1300));
     let online = Online::new(shape, &chunks, voles, &xs, &mut rng);
     assert_eq!(online.matches(&xs, &ys), (500..800).collect::<Vec<_>>());
+}
+
+#[test]
+fn any_sizes_meet_as_sets_do() {
+    let mut rng = StdRng::seed_from_u64(107);
+    let hasher = ItemHasher::new(&[4; 32], &RUN);
+    let shape = Shape::for_class(5120).unwrap();
+    for case in 0..8 {
+        let mut size = || rng.random_range(0..=5000);
+        let (n_x, n_y) = (size(), size());
+        let common = [0, 1, n_x][case % 3].min(n_x).min(n_y);
+        let (xs, ys) = (
+            items(&hasher, 0..n_x),
+            items(&hasher, n_x - common..n_x - common + n_y),
+        );
+        let vole = dealt(shape.entries(), &mut rng);
+        let online = Online::new(shape, &whole(shape), vec![vole], &xs, &mut rng);
+        assert_eq!(
+            online.matches(&xs, &ys),
+            (n_x - common..n_x).collect::<Vec<_>>(),
+            "{n_x} {n_y}"
+        );
+    }
 }
 
 #[test]
