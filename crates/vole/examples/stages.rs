@@ -38,7 +38,7 @@ fn main() {
         .map_or(16, |arg| arg.parse().unwrap());
     let class = 1 << log;
     let shape = Shape::for_class(class).unwrap();
-    let session = SessionId::new(b"stages", &[1; 32], &[2; 32]);
+    let session = SessionId::new(b"stages", &shape, &[1; 32], &[2; 32]);
     let mut rng = StdRng::seed_from_u64(1);
     let whole = 0..shape.bins();
     assert_eq!(shape.chunks().len(), 1, "one chunk only");

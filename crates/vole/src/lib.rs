@@ -20,7 +20,7 @@
 //! # fn run(rng: &mut rand::rngs::StdRng) -> Option<()> {
 //!
 //! let shape = Shape::for_class(1024)?;
-//! let run = SessionId::new(b"what was agreed", &[1; 32], &[2; 32]);
+//! let run = SessionId::new(b"what was agreed", &shape, &[1; 32], &[2; 32]);
 //! let bins = 0..shape.bins();
 //! # let dimensions = shape.dimensions(&bins);
 //! # let (s, f1) = sender::start(run, dimensions, rng);

@@ -113,6 +113,23 @@ impl Shape {
         self.bins as usize * self.width()
     }
 
+    /// n, β, n_b, m′, ĝ, t and the most entries of a chunk, 4 bytes each: what a session id binds.
+    #[expect(clippy::cast_possible_truncation, reason = "two constants that fit")]
+    pub(crate) fn to_bytes(self) -> [u8; 28] {
+        let Self {
+            class,
+            bins,
+            bin_rows,
+            sparse,
+            dense,
+        } = self;
+        let [trees, chunk] = [NOISE_WEIGHT, CHUNK_ENTRIES].map(|constant| constant as u32);
+        let mut bytes = [0; 28];
+        let numbers = [class, bins, bin_rows, sparse, dense, trees, chunk].map(u32::to_le_bytes);
+        bytes.copy_from_slice(numbers.as_flattened());
+        bytes
+    }
+
     /// The bins of each VOLE setup: as few chunks as [`CHUNK_ENTRIES`] allows, as even as whole
     /// bins allow, the longer ones first.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = Range<u32>> + use<> {

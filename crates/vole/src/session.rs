@@ -1,5 +1,6 @@
 //! What every hash of a setup or of a run is bound to.
 
+use crate::Shape;
 use crate::oracle::{Label, Oracle};
 
 /// The 32-byte id of a setup or a run. Public.
@@ -10,11 +11,19 @@ use crate::oracle::{Label, Oracle};
 pub struct SessionId([u8; 32]);
 
 impl SessionId {
-    /// The id of a session: `agreed` is what both sides agreed on in their canonical encoding
-    /// (profile, parties, roles, size class, length of labels), the nonces are 32 random bytes of
-    /// each, exchanged before F1.
-    pub fn new(agreed: &[u8], sender_nonce: &[u8; 32], receiver_nonce: &[u8; 32]) -> Self {
-        let oracle = Oracle::new(Label::SESSION).absorb(agreed);
+    /// The id of a setup: `agreed` is what both sides agreed on in their canonical encoding
+    /// (profile, parties, roles, length of labels), the nonces are 32 random bytes of each,
+    /// exchanged before F1. Every parameter enters, so that sides which computed different ones
+    /// fail at the first check.
+    pub fn new(
+        agreed: &[u8],
+        shape: &Shape,
+        sender_nonce: &[u8; 32],
+        receiver_nonce: &[u8; 32],
+    ) -> Self {
+        let oracle = Oracle::new(Label::SESSION)
+            .absorb(agreed)
+            .absorb(&shape.to_bytes());
         Self(oracle.absorb(sender_nonce).absorb(receiver_nonce).bytes())
     }
 

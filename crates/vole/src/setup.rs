@@ -6,13 +6,14 @@
 //! included: what is left is dropped, and wiped by that.
 //!
 //! ```
-//! use blindmatch_vole::{Dimensions, SessionId};
+//! use blindmatch_vole::{SessionId, Shape};
 //! use blindmatch_vole::setup::{receiver, sender};
 //! # use rand::SeedableRng;
 //! # let mut rng = rand::rngs::StdRng::seed_from_u64(1);
 //!
-//! let session = SessionId::new(b"what was agreed", &[1; 32], &[2; 32]);
-//! let dimensions = Dimensions::new(1483);
+//! let shape = Shape::for_class(1024).ok_or("no such class")?;
+//! let dimensions = shape.dimensions(&(0..shape.bins()));
+//! let session = SessionId::new(b"what was agreed", &shape, &[1; 32], &[2; 32]).chunk(0);
 //! let (sender, f1) = sender::start(session, dimensions, &mut rng);
 //! let (receiver, f2) = receiver::start(session, dimensions).receive(&f1, &mut rng)?;
 //! let (sender, f3) = sender.receive(&f2, &mut rng)?;
@@ -24,7 +25,7 @@
 //! // Both expand when they have time for it; B + C = A·Δ then holds in every entry.
 //! let (sender, receiver) = (sender.expand(), receiver.expand());
 //! # let _ = (sender, receiver);
-//! # Ok::<(), blindmatch_vole::setup::SetupError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use std::fmt;

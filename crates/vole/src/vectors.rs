@@ -76,7 +76,8 @@ const A: Gf128 = Gf128::from_bits(0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f);
 const B: Gf128 = Gf128::from_bits(0x1122_3344_5566_7788_99aa_bbcc_ddee_ff01);
 
 fn session() -> SessionId {
-    SessionId::new(b"vectors", &[0x11; 32], &[0x22; 32])
+    let shape = Shape::for_class(1024).unwrap();
+    SessionId::new(b"vectors", &shape, &[0x11; 32], &[0x22; 32])
 }
 
 fn field() -> Value {
@@ -230,11 +231,43 @@ fn online() -> Value {
     })
 }
 
+/// The tag coder of the batch protocol, bit by bit: k low bits and the quotient in unary of the
+/// gaps. It has its vectors here because their length is a parameter.
+fn rice() -> Value {
+    let ones = u128::MAX;
+    let mut tags = vec![
+        A.to_bits() * 3,
+        A.to_bits() << 100,
+        B.to_bits(),
+        B.to_bits() << 2,
+        ones,
+    ];
+    tags.sort_unstable();
+    let shape = Shape {
+        class: 5,
+        ..Shape::for_class(1024).unwrap()
+    };
+    let (k, mut bits, mut least) = (shape.rice_parameter(), Vec::new(), 0u128);
+    for &tag in &tags {
+        let gap = tag - least;
+        least = tag.wrapping_add(1);
+        bits.extend((0..gap >> k).map(|_| true));
+        bits.push(false);
+        bits.extend((0..k).map(|bit| gap >> bit & 1 == 1));
+    }
+    let mut blob = vec![0u8; shape.tag_blob_bytes()];
+    for (at, _) in bits.iter().enumerate().filter(|(_, bit)| **bit) {
+        *blob.get_mut(at / 8).unwrap() |= 1 << (at % 8);
+    }
+    let tags: Vec<_> = tags.iter().map(|tag| hex(&tag.to_le_bytes())).collect();
+    json!({ "tags": tags, "k": k, "blob": hex(&blob) })
+}
+
 fn vectors() -> Value {
     json!({
         "version": 1,
         "field": field(), "hashes": hashes(), "shapes": shapes(), "okvs": okvs(), "code": code(),
-        "tree": trees(), "setup": setup(), "online": online(),
+        "tree": trees(), "rice": rice(), "setup": setup(), "online": online(),
     })
 }
 

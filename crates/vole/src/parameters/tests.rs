@@ -162,3 +162,36 @@ fn chunks_cover_every_bin_once() {
     }
     assert_eq!(Shape::for_class(1 << 24).unwrap().chunks().len(), 16);
 }
+
+#[test]
+fn every_parameter_enters_the_session() {
+    let shape = Shape::for_class(1 << 20).unwrap();
+    let id = |shape: &Shape| crate::SessionId::new(b"", shape, &[0; 32], &[1; 32]);
+    let others = [
+        Shape {
+            class: shape.class - 1,
+            ..shape
+        },
+        Shape {
+            bins: shape.bins + 1,
+            ..shape
+        },
+        Shape {
+            bin_rows: shape.bin_rows + 1,
+            ..shape
+        },
+        Shape {
+            sparse: shape.sparse + 1,
+            ..shape
+        },
+        Shape {
+            dense: shape.dense + 1,
+            ..shape
+        },
+    ];
+    assert!(others.iter().all(|other| id(other) != id(&shape)));
+    assert_ne!(
+        crate::SessionId::new(b"", &shape, &[1; 32], &[0; 32]),
+        id(&shape)
+    );
+}
