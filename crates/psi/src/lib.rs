@@ -10,8 +10,8 @@
 //! - [`lookup`]: an OPRF against a published view.
 //! - [`session`]: the seam between a protocol and whoever runs it.
 //! - [`stop`]: why a session ends before its end, and whose doing that is.
-//! [`publication`] is the form in which a responder publishes a view and a querier looks its
-//! items up (`spec/32-publication.md`).
+//! - [`publication`]: the form in which a responder publishes a view and a querier looks its
+//!   items up.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
@@ -21,7 +21,7 @@ pub mod attach;
 pub mod conformance;
 mod frame;
 pub mod lookup;
+pub mod publication;
 pub mod session;
 pub mod stop;
 mod transcript;
-pub mod publication;

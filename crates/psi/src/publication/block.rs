@@ -70,6 +70,10 @@ pub(super) fn decode(
             .ok_or(FileError::Sequence)?;
     }
     let group = body.get(reader.align()?..).ok_or(FileError::Code)?;
+    // The sums that follow it stay below 2^128 only from a tag of the edition's length.
+    if !edition.tag_length().holds(first) {
+        return Err(FileError::Range);
+    }
     tags.push(first.0);
     let limit = edition.tag_limit();
     let length = rice::read(group, GROUP - 1, Some(first.0), edition.k(), limit, tags)?;

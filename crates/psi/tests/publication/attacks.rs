@@ -134,6 +134,12 @@ fn one_block_proves_itself() {
 
         let bytes = proof.encode();
         assert_eq!(BlockProof::decode(&bytes).as_ref(), Ok(&proof));
+        let tag = proof.first_tag().to_be_bytes();
+        let at = bytes.windows(16).position(|window| window == tag).unwrap();
+        let mut beyond = bytes.clone();
+        beyond[at..at + 16].fill(0xff);
+        let beyond = BlockProof::decode(&beyond).unwrap();
+        assert_eq!(beyond.verify(&edition, &root), Err(FileError::Range));
         for length in 0..bytes.len() {
             assert!(BlockProof::decode(&bytes[..length]).is_err());
         }
