@@ -1,0 +1,284 @@
+use curve25519_dalek::ristretto::CompressedRistretto;
+use curve25519_dalek::{RistrettoPoint, Scalar};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sha2::{Digest, Sha512};
+
+use super::{Points, Undecodable};
+use crate::{Backend, UnknownBackend};
+
+mod rfc9496;
+
+/// Every backend that this machine runs.
+fn backends() -> Vec<Backend> {
+    let mut all = vec![Backend::SERIAL];
+    if Backend::detect() != Backend::SERIAL {
+        all.push(Backend::detect());
+    }
+    all
+}
+
+fn encode(point: RistrettoPoint) -> [u8; 32] {
+    point.compress().to_bytes()
+}
+
+/// Compares all that can be asked of `points` with dalek, one at a time.
+fn check(points: &Points, expected: &[RistrettoPoint], rng: &mut StdRng) {
+    assert_eq!(points.len(), expected.len());
+    let doubled: Vec<_> = expected.iter().map(|p| encode(p + p)).collect();
+    assert_eq!(points.double_encode(), doubled);
+
+    let scalar = Scalar::from_bytes_mod_order(rng.random());
+    let products: Vec<_> = expected.iter().map(|p| encode(p * scalar)).collect();
+    assert_eq!(points.multiply_encode(&scalar), products);
+
+    let scalars: Vec<_> = expected
+        .iter()
+        .map(|_| Scalar::from_bytes_mod_order(rng.random()))
+        .collect();
+    let products: Vec<_> = expected
+        .iter()
+        .zip(&scalars)
+        .map(|(p, k)| encode(p * k))
+        .collect();
+    assert_eq!(points.multiply_each_encode(&scalars), products);
+}
+
+/// Maps, decodes and multiplies `count` random elements in batches of `len`.
+fn check_random(backend: Backend, seed: u64, count: usize, len: usize) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    for _ in 0..count / len.max(1) {
+        let uniform: Vec<[u8; 64]> = (0..len).map(|_| rng.random()).collect();
+        let expected: Vec<_> = uniform
+            .iter()
+            .map(RistrettoPoint::from_uniform_bytes)
+            .collect();
+        check(
+            &Points::from_uniform(backend, &uniform),
+            &expected,
+            &mut rng,
+        );
+        let encodings: Vec<_> = expected.iter().copied().map(encode).collect();
+        check(
+            &Points::decode(backend, &encodings).unwrap(),
+            &expected,
+            &mut rng,
+        );
+    }
+}
+
+#[test]
+fn the_backend_that_was_asked_for_does_the_work() {
+    let names: Vec<_> = backends().into_iter().map(Backend::name).collect();
+    #[cfg(target_arch = "x86_64")]
+    let vector = is_x86_feature_detected!("avx512ifma");
+    #[cfg(not(target_arch = "x86_64"))]
+    let vector = false;
+    assert_eq!(
+        names,
+        if vector {
+            vec!["off", "avx512"]
+        } else {
+            vec!["off"]
+        }
+    );
+    for backend in backends() {
+        assert_eq!(Backend::named(backend.name()), Ok(backend));
+        assert_eq!(Points::from_uniform(backend, &[[1; 64]]).backend(), backend);
+        let generator = rfc9496::bytes(rfc9496::MULTIPLES[1]);
+        assert_eq!(
+            Points::decode(backend, &[generator]).unwrap().backend(),
+            backend
+        );
+    }
+    assert_eq!(Backend::named("fast"), Err(UnknownBackend));
+}
+
+#[test]
+fn tails_of_every_length() {
+    for backend in backends() {
+        for len in [0, 1, 7, 8, 9, 15, 16, 17, 255, 256, 257] {
+            check_random(backend, 1, len.max(1), len);
+        }
+    }
+}
+
+#[test]
+fn many_random_elements() {
+    check_random(Backend::detect(), 2, 50_000, 5000);
+}
+
+#[test]
+#[ignore = "an hour: 10^7 elements, half mapped, half decoded"]
+fn very_many_random_elements() {
+    check_random(Backend::detect(), 3, 5_000_000, 4000);
+}
+
+#[test]
+fn small_and_large_scalars() {
+    let minus_one = -Scalar::ONE;
+    let scalars: Vec<_> = (0..20_u64)
+        .flat_map(|k| [Scalar::from(k), minus_one - Scalar::from(k)])
+        .chain((0..252).map(|bit| {
+            let mut bytes = [0; 32];
+            bytes[bit / 8] = 1 << (bit % 8);
+            Scalar::from_bytes_mod_order(bytes)
+        }))
+        .chain([[0x77; 32], [0x88; 32], [0xff; 32]].map(Scalar::from_bytes_mod_order))
+        .collect();
+    let point = RistrettoPoint::from_uniform_bytes(&[7; 64]);
+    let expected: Vec<_> = scalars.iter().map(|k| encode(point * k)).collect();
+    for backend in backends() {
+        let points = Points::decode(backend, &vec![encode(point); scalars.len()]).unwrap();
+        assert_eq!(points.multiply_each_encode(&scalars), expected);
+        for (scalar, expected) in scalars.iter().zip(&expected) {
+            let points = Points::decode(backend, &[encode(point)]).unwrap();
+            assert_eq!(points.multiply_encode(scalar), [*expected]);
+        }
+    }
+}
+
+#[test]
+fn multiples_of_the_generator() {
+    let multiples = rfc9496::MULTIPLES.map(rfc9496::bytes);
+    for backend in backends() {
+        let generator = Points::decode(backend, &[multiples[1]; 16]).unwrap();
+        let scalars: [_; 16] = std::array::from_fn(|k| Scalar::from(k as u64));
+        assert_eq!(generator.multiply_each_encode(&scalars), multiples);
+        let points = Points::decode(backend, &multiples[1..]).unwrap();
+        assert_eq!(points.multiply_encode(&Scalar::ONE), multiples[1..]);
+        assert_eq!(
+            points.double_encode()[..7],
+            [2, 4, 6, 8, 10, 12, 14].map(|k| multiples[k])
+        );
+    }
+}
+
+#[test]
+fn bad_encodings_are_refused_and_named() {
+    let good = rfc9496::bytes(rfc9496::MULTIPLES[3]);
+    let identity = [0; 32];
+    for backend in backends() {
+        for bad in rfc9496::BAD
+            .map(rfc9496::bytes)
+            .into_iter()
+            .chain([identity])
+        {
+            for index in [0, 1, 7, 8, 15, 16, 20] {
+                let mut batch = [good; 21];
+                batch[index] = bad;
+                batch[20] = bad;
+                let refused = Points::decode(backend, &batch).err();
+                assert_eq!(refused, Some(Undecodable { index }), "{bad:x?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn uniform_bytes_become_the_elements_of_the_rfc() {
+    for backend in backends() {
+        let (labels, elements): (Vec<_>, Vec<_>) = rfc9496::HASHED.into_iter().unzip();
+        let uniform: Vec<[u8; 64]> = labels
+            .iter()
+            .map(|label| Sha512::digest(label).into())
+            .collect();
+        let points = Points::from_uniform(backend, &uniform);
+        let elements: Vec<_> = elements.into_iter().map(rfc9496::bytes).collect();
+        assert_eq!(points.multiply_encode(&Scalar::ONE), elements);
+    }
+}
+
+/// Field elements at the edges: as encodings, and as halves of uniform bytes.
+#[test]
+fn edges_of_the_field() {
+    let p_minus = |k: u8| {
+        let mut bytes = [0xff; 32];
+        bytes[0] = 0xed_u8.wrapping_sub(k);
+        bytes[31] = 0x7f;
+        bytes
+    };
+    let small = |k: u8| {
+        let mut bytes = [0; 32];
+        bytes[0] = k;
+        bytes
+    };
+    let mut edges: Vec<[u8; 32]> = (0..40).flat_map(|k| [p_minus(k), small(k)]).collect();
+    // p + k, and the high bit.
+    edges.extend((1..=18).map(|k| p_minus(0_u8.wrapping_sub(k))));
+    edges.extend(edges.clone().into_iter().map(|mut bytes| {
+        bytes[31] |= 0x80;
+        bytes
+    }));
+    // ±√−1, where the map has a denominator of zero.
+    let root = rfc9496::bytes("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b");
+    edges.push(root);
+    edges.push(rfc9496::bytes(
+        "3d5ff1b5d8e4113b871bd052f9e7bcd0582804c266ffb2d4f4203eb07fdb7c54",
+    ));
+
+    for backend in backends() {
+        for edge in &edges {
+            let expected = CompressedRistretto(*edge)
+                .decompress()
+                .filter(|_| *edge != [0; 32]);
+            match Points::decode(backend, &[*edge]) {
+                Ok(points) => {
+                    assert_eq!(
+                        points.multiply_encode(&Scalar::ONE),
+                        [encode(expected.unwrap())]
+                    );
+                }
+                Err(_) => assert_eq!(expected, None, "{edge:x?}"),
+            }
+        }
+        let pairs: Vec<[u8; 64]> = edges
+            .iter()
+            .flat_map(|a| {
+                edges.iter().map(|b| {
+                    let mut pair = [0; 64];
+                    pair[..32].copy_from_slice(a);
+                    pair[32..].copy_from_slice(b);
+                    pair
+                })
+            })
+            .collect();
+        let expected = pairs
+            .iter()
+            .map(|pair| encode(RistrettoPoint::from_uniform_bytes(pair)));
+        let points = Points::from_uniform(backend, &pairs);
+        assert_eq!(
+            points.multiply_encode(&Scalar::ONE),
+            expected.collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn decoding_accepts_what_dalek_accepts() {
+    let mut rng = StdRng::seed_from_u64(4);
+    for backend in backends() {
+        let (mut accepted, mut refused) = (0, 0);
+        for _ in 0..2000 {
+            let mut encoding: [u8; 32] = rng.random();
+            encoding[0] &= 0xfe;
+            encoding[31] &= 0x7f;
+            let expected = CompressedRistretto(encoding).decompress();
+            match Points::decode(backend, &[encoding]) {
+                Ok(points) => {
+                    accepted += 1;
+                    assert_eq!(
+                        points.multiply_encode(&Scalar::ONE),
+                        [encode(expected.unwrap())]
+                    );
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error, Undecodable { index: 0 });
+                    assert_eq!(expected, None);
+                }
+            }
+        }
+        assert!(accepted > 100 && refused > 100, "{accepted} {refused}");
+    }
+}

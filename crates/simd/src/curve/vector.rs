@@ -1,0 +1,144 @@
+//! Eight elements at a time, on AVX-512 IFMA.
+//!
+//! Each method of [`Points`] is one entry: it needs the processor's features, and everything
+//! below it is compiled with them, so nothing is passed through memory that need not be. A batch
+//! is a row of blocks of eight; the last is filled up with a dummy element.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "arrays of fixed size; indices come from loops over them, never from input"
+)]
+
+mod edwards;
+mod field;
+mod multiply;
+
+use curve25519_dalek::Scalar;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use self::edwards::{Point, double_and_encode};
+use self::multiply::{LaneDigits, Multiples, multiply};
+use super::Undecodable;
+use super::digits::Digits;
+
+/// How many elements a vector holds.
+const LANES: usize = 8;
+
+/// How many blocks share an inversion when they are encoded.
+const CHUNK: usize = 32;
+
+/// What stands in the lanes past the end of a batch of encodings: the generator (RFC 9496 §4.1).
+const DUMMY: [u8; 32] = [
+    0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f,
+    0x58, 0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+];
+
+/// A batch of elements.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(super) struct Points {
+    len: usize,
+    blocks: Vec<Point>,
+}
+
+impl Points {
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn decode(encodings: &[[u8; 32]]) -> Result<Self, Undecodable> {
+        let mut blocks = Vec::with_capacity(encodings.len().div_ceil(2 * LANES) * 2);
+        let mut bad = None;
+        for (chunk, pair) in encodings.chunks(2 * LANES).enumerate() {
+            let lane = |index: usize| pair.get(index).unwrap_or(&DUMMY);
+            let low = std::array::from_fn(lane);
+            let high = std::array::from_fn(|index| lane(LANES + index));
+            let (points, [valid_low, valid_high]) = Point::decode(&[low, high]);
+            let [identity_low, identity_high] = points.map(|point| point.is_identity());
+            let good = u16::from_le_bytes([valid_low & !identity_low, valid_high & !identity_high]);
+            if good != u16::MAX && bad.is_none() {
+                let index = chunk * 2 * LANES + good.trailing_ones() as usize;
+                bad = Some(Undecodable { index });
+            }
+            blocks.extend(points);
+        }
+        let len = encodings.len();
+        blocks.truncate(len.div_ceil(LANES));
+        bad.map_or(Ok(Self { len, blocks }), Err)
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn from_uniform(uniform: &[[u8; 64]]) -> Self {
+        let mut blocks = Vec::with_capacity(uniform.len().div_ceil(LANES));
+        for block in uniform.chunks(LANES) {
+            let lane = |index: usize| block.get(index).unwrap_or(&[0; 64]);
+            blocks.push(Point::from_uniform(std::array::from_fn(lane)));
+        }
+        Self {
+            len: uniform.len(),
+            blocks,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn multiply_encode(&self, scalar: &Scalar) -> Vec<[u8; 32]> {
+        let digits = LaneDigits::shared(&Digits::of_half(scalar));
+        let mut output = Output::new(self.len);
+        for chunk in self.blocks.chunks(CHUNK) {
+            let mut products = Zeroizing::new([Point::identity(); CHUNK]);
+            for (product, block) in products.iter_mut().zip(chunk) {
+                *product = multiply(&Multiples::of(block), &digits);
+            }
+            output.double_and_encode(&products[..chunk.len()]);
+        }
+        output.encodings
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn multiply_each_encode(&self, scalars: &[Scalar]) -> Vec<[u8; 32]> {
+        let mut output = Output::new(self.len);
+        let mut scalars = scalars.chunks(LANES);
+        for chunk in self.blocks.chunks(CHUNK) {
+            let mut products = Zeroizing::new([Point::identity(); CHUNK]);
+            for ((product, block), scalars) in products.iter_mut().zip(chunk).zip(&mut scalars) {
+                let digits: Vec<Digits> = scalars.iter().map(Digits::of_half).collect();
+                *product = multiply(&Multiples::of(block), &LaneDigits::each(&digits));
+            }
+            output.double_and_encode(&products[..chunk.len()]);
+        }
+        output.encodings
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn double_encode(&self) -> Vec<[u8; 32]> {
+        let mut output = Output::new(self.len);
+        for chunk in self.blocks.chunks(CHUNK) {
+            output.double_and_encode(chunk);
+        }
+        output.encodings
+    }
+}
+
+/// Encodings in order, without those of the dummies.
+struct Output {
+    encodings: Vec<[u8; 32]>,
+    len: usize,
+}
+
+impl Output {
+    fn new(len: usize) -> Self {
+        Self {
+            encodings: Vec::with_capacity(len),
+            len,
+        }
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    fn double_and_encode(&mut self, blocks: &[Point]) {
+        let mut encodings = [[[0; 32]; LANES]; CHUNK];
+        double_and_encode(blocks, &mut encodings);
+        let wanted = (self.len - self.encodings.len()).min(blocks.len() * LANES);
+        self.encodings
+            .extend_from_slice(&encodings.as_flattened()[..wanted]);
+    }
+}
