@@ -3,11 +3,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use blindmatch_simd::{Backend, Points};
+use blindmatch_simd::{Backend, Points, expand_message_xmd, sha512};
 use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use sha2::{Digest, Sha512};
 
 const BATCH: usize = 4096;
 const ROUNDS: usize = 7;
@@ -103,6 +104,115 @@ fn main() {
         },
         || {
             black_box(ours.double_encode());
+        },
+    );
+
+    let dst: &[u8] = b"HashToGroup-OPRFV1-\x01-ristretto255-SHA512";
+    let inputs: Vec<[u8; 20]> = (0..BATCH).map(|_| rng.random()).collect();
+    let expand = |input: &[u8]| -> [u8; 64] {
+        let suffix = [dst, &[40]].concat();
+        let b_0 = Sha512::new_with_prefix([0; 128])
+            .chain_update(input)
+            .chain_update([0, 64, 0])
+            .chain_update(&suffix)
+            .finalize();
+        Sha512::new_with_prefix(b_0)
+            .chain_update([1])
+            .chain_update(&suffix)
+            .finalize()
+            .into()
+    };
+    let finalize = |input: &[u8], element: &[u8]| -> [u8; 64] {
+        Sha512::new_with_prefix([0, 20])
+            .chain_update(input)
+            .chain_update([0, 32])
+            .chain_update(element)
+            .chain_update(b"Finalize")
+            .finalize()
+            .into()
+    };
+    let our_uniform = || expand_message_xmd(backend, dst, inputs.iter().map(|x| [x.as_slice()]));
+    let our_finalize = |elements: &[[u8; 32]]| {
+        let messages = inputs
+            .iter()
+            .zip(elements)
+            .map(|(input, element)| [&[0, 20], input.as_slice(), &[0, 32], element, b"Finalize"]);
+        sha512(backend, messages)
+    };
+    compare(
+        "expand message",
+        || {
+            for input in &inputs {
+                black_box(expand(input));
+            }
+        },
+        || {
+            black_box(our_uniform());
+        },
+    );
+    compare(
+        "finalize hash",
+        || {
+            for (input, element) in inputs.iter().zip(&encodings) {
+                black_box(finalize(input, element));
+            }
+        },
+        || {
+            black_box(our_finalize(&encodings));
+        },
+    );
+    compare(
+        "hash to group",
+        || {
+            for input in &inputs {
+                black_box(RistrettoPoint::from_uniform_bytes(&expand(input)));
+            }
+        },
+        || {
+            black_box(Points::from_uniform(backend, &our_uniform()));
+        },
+    );
+    compare(
+        "own set",
+        || {
+            for input in &inputs {
+                let point = RistrettoPoint::from_uniform_bytes(&expand(input));
+                let element = (point * scalar).compress();
+                black_box(finalize(input, element.as_bytes()));
+            }
+        },
+        || {
+            let points = Points::from_uniform(backend, &our_uniform());
+            black_box(our_finalize(&points.multiply_encode(&scalar)));
+        },
+    );
+    compare(
+        "client blind",
+        || {
+            for (input, scalar) in inputs.iter().zip(&scalars) {
+                let point = RistrettoPoint::from_uniform_bytes(&expand(input));
+                black_box((point * scalar).compress());
+            }
+        },
+        || {
+            let points = Points::from_uniform(backend, &our_uniform());
+            black_box(points.multiply_each_encode(&scalars));
+        },
+    );
+    compare(
+        "client finalize",
+        || {
+            for ((input, scalar), encoding) in inputs.iter().zip(&scalars).zip(&encodings) {
+                let point = CompressedRistretto(*encoding).decompress().expect("valid");
+                let element = (point * scalar.invert()).compress();
+                black_box(finalize(input, element.as_bytes()));
+            }
+        },
+        || {
+            let mut inverses = scalars.clone();
+            Scalar::invert_batch_alloc(&mut inverses);
+            let points = Points::decode(backend, &encodings).expect("valid");
+            black_box(our_finalize(&points.multiply_each_encode(&inverses)));
         },
     );
 }

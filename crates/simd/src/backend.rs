@@ -34,6 +34,15 @@ impl Backend {
         Self::avx512().unwrap_or(Self::SERIAL)
     }
 
+    /// All backends that this processor runs, for tests that take each.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        [Some(Self::SERIAL), Self::avx512()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// The backend that the value of `BLINDMATCH_SIMD` names: `off` or `avx512`.
     ///
     /// # Errors

@@ -16,6 +16,8 @@
 
 mod backend;
 mod curve;
+mod sha512;
 
 pub use backend::{Backend, UnknownBackend};
 pub use curve::{Points, Undecodable};
+pub use sha512::{expand_message_xmd, sha512};

@@ -9,15 +9,6 @@ use crate::{Backend, UnknownBackend};
 
 mod rfc9496;
 
-/// Every backend that this machine runs.
-fn backends() -> Vec<Backend> {
-    let mut all = vec![Backend::SERIAL];
-    if Backend::detect() != Backend::SERIAL {
-        all.push(Backend::detect());
-    }
-    all
-}
-
 fn encode(point: RistrettoPoint) -> [u8; 32] {
     point.compress().to_bytes()
 }
@@ -69,7 +60,10 @@ fn check_random(backend: Backend, seed: u64, count: usize, len: usize) {
 
 #[test]
 fn the_backend_that_was_asked_for_does_the_work() {
-    let names: Vec<_> = backends().into_iter().map(Backend::name).collect();
+    let names: Vec<_> = Backend::available()
+        .into_iter()
+        .map(Backend::name)
+        .collect();
     #[cfg(target_arch = "x86_64")]
     let vector = is_x86_feature_detected!("avx512ifma");
     #[cfg(not(target_arch = "x86_64"))]
@@ -82,7 +76,7 @@ fn the_backend_that_was_asked_for_does_the_work() {
             vec!["off"]
         }
     );
-    for backend in backends() {
+    for backend in Backend::available() {
         assert_eq!(Backend::named(backend.name()), Ok(backend));
         assert_eq!(Points::from_uniform(backend, &[[1; 64]]).backend(), backend);
         let generator = rfc9496::bytes(rfc9496::MULTIPLES[1]);
@@ -96,7 +90,7 @@ fn the_backend_that_was_asked_for_does_the_work() {
 
 #[test]
 fn tails_of_every_length() {
-    for backend in backends() {
+    for backend in Backend::available() {
         for len in [0, 1, 7, 8, 9, 15, 16, 17, 255, 256, 257] {
             check_random(backend, 1, len.max(1), len);
         }
@@ -128,7 +122,7 @@ fn small_and_large_scalars() {
         .collect();
     let point = RistrettoPoint::from_uniform_bytes(&[7; 64]);
     let expected: Vec<_> = scalars.iter().map(|k| encode(point * k)).collect();
-    for backend in backends() {
+    for backend in Backend::available() {
         let points = Points::decode(backend, &vec![encode(point); scalars.len()]).unwrap();
         assert_eq!(points.multiply_each_encode(&scalars), expected);
         for (scalar, expected) in scalars.iter().zip(&expected) {
@@ -141,7 +135,7 @@ fn small_and_large_scalars() {
 #[test]
 fn multiples_of_the_generator() {
     let multiples = rfc9496::MULTIPLES.map(rfc9496::bytes);
-    for backend in backends() {
+    for backend in Backend::available() {
         let generator = Points::decode(backend, &[multiples[1]; 16]).unwrap();
         let scalars: [_; 16] = std::array::from_fn(|k| Scalar::from(k as u64));
         assert_eq!(generator.multiply_each_encode(&scalars), multiples);
@@ -158,7 +152,7 @@ fn multiples_of_the_generator() {
 fn bad_encodings_are_refused_and_named() {
     let good = rfc9496::bytes(rfc9496::MULTIPLES[3]);
     let identity = [0; 32];
-    for backend in backends() {
+    for backend in Backend::available() {
         for bad in rfc9496::BAD
             .map(rfc9496::bytes)
             .into_iter()
@@ -177,7 +171,7 @@ fn bad_encodings_are_refused_and_named() {
 
 #[test]
 fn uniform_bytes_become_the_elements_of_the_rfc() {
-    for backend in backends() {
+    for backend in Backend::available() {
         let (labels, elements): (Vec<_>, Vec<_>) = rfc9496::HASHED.into_iter().unzip();
         let uniform: Vec<[u8; 64]> = labels
             .iter()
@@ -217,7 +211,7 @@ fn edges_of_the_field() {
         "3d5ff1b5d8e4113b871bd052f9e7bcd0582804c266ffb2d4f4203eb07fdb7c54",
     ));
 
-    for backend in backends() {
+    for backend in Backend::available() {
         for edge in &edges {
             let expected = CompressedRistretto(*edge)
                 .decompress()
@@ -257,7 +251,7 @@ fn edges_of_the_field() {
 #[test]
 fn decoding_accepts_what_dalek_accepts() {
     let mut rng = StdRng::seed_from_u64(4);
-    for backend in backends() {
+    for backend in Backend::available() {
         let (mut accepted, mut refused) = (0, 0);
         for _ in 0..2000 {
             let mut encoding: [u8; 32] = rng.random();
