@@ -125,14 +125,15 @@ impl Projective {
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn double(&self) -> Completed {
-        let xx = self.x.square_wide();
+        let xx = self.x.square_raised();
         let yy = self.y.square_wide();
         let zz = self.z.square_wide();
         let xy = self.x.multiply_wide(&self.y);
+        let minus_g = xx.sub(&yy);
         Completed {
             e: xy.add(&xy).carry(),
-            f: zz.add(&zz).add(&xx).sub(&yy).carry(),
-            g: yy.sub(&xx).carry(),
+            f: zz.add(&zz).add(&minus_g).carry(),
+            g: minus_g.negate().carry(),
             h: xx.add(&yy).carry(),
         }
     }
@@ -177,9 +178,9 @@ impl Point {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn add_signed(&self, other: &Cached, negative: __mmask8) -> Completed {
         let a = self.y.sub(&self.x).multiply_wide(&other.y_minus_x);
-        let b = self.y.add(&self.x).multiply_wide(&other.y_plus_x);
+        let b = self.y.add(&self.x).multiply_raised(&other.y_plus_x);
         let c = self.t.multiply_wide(&other.t2d);
-        let d = self.z.multiply_wide(&other.z2);
+        let d = self.z.multiply_raised(&other.z2);
         let difference = d.sub(&c).carry();
         let sum = d.add(&c).carry();
         // The sign of Q's T only decides which of the two is F and which is G.
@@ -312,7 +313,7 @@ pub(super) fn double_and_encode(points: &[Point], out: &mut [[[u8; 32]; LANES]])
         let xy = point.x.multiply_wide(&point.y);
         let xx = point.x.square_wide();
         let yy = point.y.square_wide();
-        let zz = point.z.square_wide();
+        let zz = point.z.square_raised();
         let dtt = point.t.square().multiply_wide(&FieldElement::splat(&D));
         let (e, g) = (xy.add(&xy).carry(), yy.add(&xx).carry());
         let (f, h) = (zz.add(&dtt).carry(), zz.sub(&dtt).carry());

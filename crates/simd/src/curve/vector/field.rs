@@ -4,21 +4,25 @@
 //! multiply: the low and the high half of a product of limbs i and j belong to limbs i + j and
 //! i + j + 1 without a shift. A [`FieldElement`] always is in *digit form*:
 //!
-//! - limbs 0 to 3 are below 2^52, limb 4 is below 2^47 + 2^12, so a value is below
-//!   2^255 + 2^224 and stands for its residue.
+//! - The low 52 bits of limbs 0 to 3 are digits. What stands above them has been handed on to the
+//!   next limb and no longer counts; the multiplier does not read it, and [`FieldElement::wide`]
+//!   takes it away.
+//! - Limb 4 is below 2^47 + 2^12, so a value is below 2^255 + 2^220 and stands for its residue.
 //!
-//! The multiplier reads 52 bits of each limb and ignores the rest, so nothing but digit form may
-//! reach it. Sums and products first are [`Wide`]: limbs that have not been carried yet. A point
-//! formula adds and subtracts them as they are and carries once, in [`Wide::carry`]. What each
-//! operation may take and what it makes:
+//! Sums and products first are [`Wide`]: limbs that have not been carried yet. A point formula
+//! adds and subtracts them as they are and carries once, in [`Wide::carry`]. What each operation
+//! may take and what it makes, limb by limb:
 //!
-//! | operation | limbs in | limbs out |
+//! | operation | takes | makes |
 //! |---|---|---|
-//! | `multiply_wide`, `square_wide` | digits | 0..=3 and 4 below 10.01 · 2^52 |
-//! | `Wide::add` | sum below 2^63 | the sum |
-//! | `Wide::sub` | subtrahend below 2^56 − 2^9, minuend below 2^62 | below minuend + 2^61 |
-//! | `Wide::carry` | below 2^63 | digits |
+//! | `multiply_wide`, `square_wide` | digit form | below 10 · 2^52 |
+//! | `multiply_raised`, `square_raised` | digit form | the same + 2^9 p |
+//! | `add` | a sum below 2^63 | the sum |
+//! | `sub` | no limb of the subtrahend above that of the minuend | the difference |
+//! | `raise` | below 2^62 | the same + 2^9 p |
+//! | `carry` | below 2^63 | digit form |
 //!
+//! Each limb of 2^9 p is above 2^56 − 2^10, so a raised product may have a plain one taken away.
 //! No operation branches on a value or addresses memory by one.
 
 use std::arch::x86_64::{
@@ -58,13 +62,30 @@ pub(super) const SQRT_M1: Limbs = [
     0x000d_f0b2_b4d0_0993,
     0x0000_2b83_2480_4fc1,
 ];
-/// 2^9 p: what `Wide::sub` adds so that no limb goes below zero.
-const SUBTRAHEND_BOUND: Limbs = [
+/// 2^9 p, zero in disguise: what is added so that no limb of a difference goes below zero.
+const RAISE: Limbs = [
     (LOW_52 - 18) << 9,
     LOW_52 << 9,
     LOW_52 << 9,
     LOW_52 << 9,
     LOW_47 << 9,
+];
+
+/// 2^8 p.
+const HALF_RAISE: Limbs = [
+    RAISE[0] >> 1,
+    RAISE[1] >> 1,
+    RAISE[2] >> 1,
+    RAISE[3] >> 1,
+    RAISE[4] >> 1,
+];
+/// 2^10 p.
+const RAISE_TWICE: Limbs = [
+    RAISE[0] << 1,
+    RAISE[1] << 1,
+    RAISE[2] << 1,
+    RAISE[3] << 1,
+    RAISE[4] << 1,
 ];
 
 #[inline]
@@ -101,12 +122,11 @@ impl Wide {
         ])
     }
 
-    /// `self − other + 2^9 p`.
+    /// `self − other`, limb by limb: see the module's documentation for what may stand there.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn sub(&self, other: &Self) -> Self {
-        let raised = self.add(&FieldElement::splat(&SUBTRAHEND_BOUND).wide());
-        let (a, b) = (&raised.0, &other.0);
+        let (a, b) = (&self.0, &other.0);
         Self([
             _mm512_sub_epi64(a[0], b[0]),
             _mm512_sub_epi64(a[1], b[1]),
@@ -116,14 +136,27 @@ impl Wide {
         ])
     }
 
+    /// `2^10 p − self`, for what is below 2^62 − 2^11, and below 2^57 − 2^11 in limb 4.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn negate(&self) -> Self {
+        Self(FieldElement::splat(&RAISE_TWICE).0).sub(self)
+    }
+
+    /// `self + 2^9 p`.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    fn raise(&self) -> Self {
+        self.add(&Self(FieldElement::splat(&RAISE).0))
+    }
+
     /// The digit form: what stands above 2^255 comes back as 19 times itself, and then every
-    /// limb hands what it has above 52 bits to the next. Limb 0 receives at most 19 · 2^16, so
-    /// the last hand-over is below 2^11 + 1.
+    /// limb hands what it has above 52 bits to the next. That is at most 2^11, so limb 4 ends
+    /// below 2^47 + 2^12.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn carry(&self) -> FieldElement {
         let [r0, r1, r2, r3, r4] = self.0;
-        let low_52 = splat(LOW_52);
         let above = _mm512_srli_epi64::<47>(r4);
         let r4 = _mm512_and_si512(r4, splat(LOW_47));
         let r0 = _mm512_madd52lo_epu64(r0, above, splat(19));
@@ -131,13 +164,7 @@ impl Wide {
         let r2 = _mm512_add_epi64(r2, _mm512_srli_epi64::<52>(r1));
         let r3 = _mm512_add_epi64(r3, _mm512_srli_epi64::<52>(r2));
         let r4 = _mm512_add_epi64(r4, _mm512_srli_epi64::<52>(r3));
-        FieldElement([
-            _mm512_and_si512(r0, low_52),
-            _mm512_and_si512(r1, low_52),
-            _mm512_and_si512(r2, low_52),
-            _mm512_and_si512(r3, low_52),
-            r4,
-        ])
+        FieldElement([r0, r1, r2, r3, r4])
     }
 }
 
@@ -208,9 +235,19 @@ impl FieldElement {
         })
     }
 
+    /// The digits alone.
     #[inline]
-    pub(super) const fn wide(&self) -> Wide {
-        Wide(self.0)
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn wide(&self) -> Wide {
+        let [l0, l1, l2, l3, l4] = self.0;
+        let low_52 = splat(LOW_52);
+        Wide([
+            _mm512_and_si512(l0, low_52),
+            _mm512_and_si512(l1, low_52),
+            _mm512_and_si512(l2, low_52),
+            _mm512_and_si512(l3, low_52),
+            l4,
+        ])
     }
 
     #[inline]
@@ -222,7 +259,7 @@ impl FieldElement {
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn sub(&self, other: &Self) -> Self {
-        self.wide().sub(&other.wide()).carry()
+        self.wide().raise().sub(&other.wide()).carry()
     }
 
     #[inline]
@@ -234,8 +271,8 @@ impl FieldElement {
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn negate_if(&self, mask: __mmask8) -> Self {
-        let bound = Self::splat(&SUBTRAHEND_BOUND).0;
-        let a = &self.0;
+        let bound = Self::splat(&RAISE).0;
+        let a = self.wide().0;
         Wide([
             _mm512_mask_sub_epi64(a[0], mask, bound[0], a[0]),
             _mm512_mask_sub_epi64(a[1], mask, bound[1], a[1]),
@@ -261,8 +298,34 @@ impl FieldElement {
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn multiply_wide(&self, other: &Self) -> Wide {
+        self.multiply_from(&ZERO, other)
+    }
+
+    /// The product + 2^9 p, at the same price.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn multiply_raised(&self, other: &Self) -> Wide {
+        self.multiply_from(&RAISE, other)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn square_wide(&self) -> Wide {
+        self.square_from(&ZERO)
+    }
+
+    /// The square + 2^9 p, at the same price.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn square_raised(&self) -> Wide {
+        self.square_from(&HALF_RAISE)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    fn multiply_from(&self, start: &Limbs, other: &Self) -> Wide {
         let (a, b) = (&self.0, &other.0);
-        let mut t = [_mm512_setzero_si512(); 10];
+        let mut t = starting_at(start);
         for i in 0..5 {
             for j in 0..5 {
                 t[i + j] = _mm512_madd52lo_epu64(t[i + j], a[i], b[j]);
@@ -276,9 +339,9 @@ impl FieldElement {
 
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn square_wide(&self) -> Wide {
+    fn square_from(&self, half_start: &Limbs) -> Wide {
         let a = &self.0;
-        let mut t = [_mm512_setzero_si512(); 10];
+        let mut t = starting_at(half_start);
         for i in 0..5 {
             for j in i + 1..5 {
                 t[i + j] = _mm512_madd52lo_epu64(t[i + j], a[i], a[j]);
@@ -287,7 +350,7 @@ impl FieldElement {
                 t[i + j + 1] = _mm512_madd52hi_epu64(t[i + j + 1], a[i], a[j]);
             }
         }
-        for sum in &mut t[1..9] {
+        for sum in &mut t[..9] {
             *sum = _mm512_add_epi64(*sum, *sum);
         }
         for i in 0..5 {
@@ -303,7 +366,7 @@ impl FieldElement {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn reduce(&self) -> Self {
         let nineteen = splat(19);
-        let [l0, l1, l2, l3, l4] = self.0;
+        let [l0, l1, l2, l3, l4] = self.wide().0;
         let c = _mm512_srli_epi64::<52>(_mm512_add_epi64(l0, nineteen));
         let c = _mm512_srli_epi64::<52>(_mm512_add_epi64(l1, c));
         let c = _mm512_srli_epi64::<52>(_mm512_add_epi64(l2, c));
@@ -370,8 +433,22 @@ impl FieldElement {
     }
 }
 
-/// Takes ten limbs, each a sum of at most nine products' halves, back to five. The upper five
-/// become digits, carried from the lower end; their multiple of 2^260 is 608 times as many units.
+/// Ten accumulators, the lower five of which hold `start` already.
+#[inline]
+#[target_feature(enable = "avx512ifma")]
+fn starting_at(start: &Limbs) -> [__m512i; 10] {
+    let mut t = [_mm512_setzero_si512(); 10];
+    for (t, start) in t.iter_mut().zip(start) {
+        *t = splat(*start);
+    }
+    t
+}
+
+/// Takes ten limbs, each a sum of at most nine halves of products, back to five. The upper five
+/// become digits, carried from the lower end; a multiple of 2^260 is 608 times as many units.
+///
+/// A product of two values below 2^255 + 2^220 leaves at most 2^42 + 2^9 in limb 9, and 608 times
+/// that is below 2^52: it has no high half.
 #[inline]
 #[target_feature(enable = "avx512ifma")]
 fn fold(t: [__m512i; 10]) -> Wide {
@@ -391,8 +468,6 @@ fn fold(t: [__m512i; 10]) -> Wide {
     r3 = _mm512_madd52lo_epu64(r3, t8, factor);
     r4 = _mm512_madd52hi_epu64(r4, t8, factor);
     r4 = _mm512_madd52lo_epu64(r4, t9, factor);
-    let above = _mm512_madd52hi_epu64(_mm512_setzero_si512(), t9, factor);
-    r0 = _mm512_madd52lo_epu64(r0, above, factor);
     Wide([r0, r1, r2, r3, r4])
 }
 

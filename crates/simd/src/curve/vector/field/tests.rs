@@ -88,13 +88,16 @@ fn pack(values: [[u64; 5]; LANES]) -> FieldElement {
     }))
 }
 
+/// What the element stands for: the low 52 bits of all limbs but the last count.
 fn plain(element: &FieldElement) -> [Plain; LANES] {
-    lanes(element).map(Plain::from_limbs)
+    lanes(element).map(|[low @ .., top]| {
+        let [l0, l1, l2, l3] = low.map(|limb| limb & ((1 << 52) - 1));
+        Plain::from_limbs([l0, l1, l2, l3, top])
+    })
 }
 
 fn assert_digits(element: &FieldElement) {
-    for [low @ .., top] in lanes(element) {
-        assert!(low.iter().all(|limb| *limb < 1 << 52), "{low:x?}");
+    for [.., top] in lanes(element) {
         assert!(top < (1 << 47) + (1 << 12), "{top:x}");
     }
 }
@@ -137,7 +140,16 @@ fn on_ifma(check: unsafe fn(&mut StdRng)) {
     }
 }
 
+/// Eight values at the bounds, with bits above the digits that no longer count.
 fn inputs(rng: &mut StdRng, round: usize) -> FieldElement {
+    let mut limbs = lanes(&extremes(rng, round));
+    for limb in limbs.iter_mut().flat_map(|lane| &mut lane[..4]) {
+        *limb |= rng.random_range(0..4096) << 52;
+    }
+    pack(limbs)
+}
+
+fn extremes(rng: &mut StdRng, round: usize) -> FieldElement {
     let max = [
         (1 << 52) - 1,
         (1 << 52) - 1,
@@ -194,28 +206,52 @@ fn wide_chains_at_the_bounds() {
     fn check(rng: &mut StdRng) {
         for round in 0..500 {
             let [x, y, z] = [(); 3].map(|()| inputs(rng, round));
-            let (xx, yy, zz) = (x.square_wide(), y.square_wide(), z.square_wide());
-            for wide in [&xx, &yy, &zz, &x.multiply_wide(&y)] {
-                let limbs = FieldElement(wide.0);
-                let bound = (1 << 52) * 10 + (1 << 20);
+            let plain_products = [
+                x.square_wide(),
+                y.square_wide(),
+                z.square_wide(),
+                x.multiply_wide(&y),
+            ];
+            let raised = [x.square_raised(), x.multiply_raised(&y)];
+            let limbs = |wide: &Wide| lanes(&FieldElement(wide.0));
+            let bound = (1 << 52) * 10;
+            for product in &plain_products {
                 assert!(
-                    lanes(&limbs)
+                    limbs(product)
                         .as_flattened()
                         .iter()
                         .all(|limb| *limb < bound)
                 );
             }
-            let f = zz.add(&zz).add(&xx).sub(&yy).carry();
-            assert_digits(&f);
+            for product in &raised {
+                for lane in limbs(product) {
+                    for (limb, raise) in lane.into_iter().zip(RAISE.map(i64::cast_unsigned)) {
+                        assert!(raise > bound && (raise..raise + bound).contains(&limb));
+                    }
+                }
+            }
+
+            let [_, yy, zz, xy] = plain_products;
+            let [xx, _] = raised;
+            let difference = xx.sub(&yy);
+            let longest = zz.add(&zz).add(&difference).carry();
+            let negated = difference.negate().carry();
+            let sum = xx.add(&yy).carry();
+            let double = xy.add(&xy).carry();
             let (px, py, pz) = (plain(&x), plain(&y), plain(&z));
-            let expected: [_; LANES] = std::array::from_fn(|lane| {
+            for lane in 0..LANES {
                 let square = |of: [Plain; LANES]| of[lane].multiply(of[lane]);
-                square(pz)
-                    .add(square(pz))
-                    .add(square(px))
-                    .add(square(py).negate())
-            });
-            assert_eq!(plain(&f), expected);
+                let (xx, yy, zz) = (square(px), square(py), square(pz));
+                let xy = px[lane].multiply(py[lane]);
+                let minus_yy = yy.negate();
+                assert_eq!(plain(&longest)[lane], zz.add(zz).add(xx).add(minus_yy));
+                assert_eq!(plain(&negated)[lane], yy.add(xx.negate()));
+                assert_eq!(plain(&sum)[lane], xx.add(yy));
+                assert_eq!(plain(&double)[lane], xy.add(xy));
+            }
+            for element in [longest, negated, sum, double] {
+                assert_digits(&element);
+            }
         }
     }
     on_ifma(check);
