@@ -5,6 +5,7 @@ mod serial;
 #[cfg(target_arch = "x86_64")]
 mod vector;
 
+use curve25519_dalek::ristretto::RistrettoBasepointTable;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -112,6 +113,52 @@ impl Points {
         }
     }
 
+    /// Each element plus the one at its position in `other`.
+    ///
+    /// # Panics
+    /// If the lengths differ or the backends do.
+    #[must_use]
+    pub fn add(&self, other: &Self) -> Self {
+        assert_eq!(self.len(), other.len(), "one element for each");
+        match (&self.0, &other.0) {
+            (Repr::Serial(a), Repr::Serial(b)) => Self(Repr::Serial(serial::add(a, b))),
+            #[cfg(target_arch = "x86_64")]
+            (Repr::Avx512(a), Repr::Avx512(b)) => {
+                // SAFETY: points of this kind are only made with a backend that proves the features.
+                Self(Repr::Avx512(unsafe { a.add(b) }))
+            }
+            #[cfg(target_arch = "x86_64")]
+            _ => panic!("elements of two backends"),
+        }
+    }
+
+    /// The sum of all elements times the weights at their positions. Its time depends on the
+    /// weights: nothing secret may go in.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[must_use]
+    pub fn vartime_weighted_sum(&self, weights: &[Scalar]) -> [u8; 32] {
+        assert_eq!(self.len(), weights.len(), "one weight for each element");
+        match &self.0 {
+            Repr::Serial(points) => serial::vartime_weighted_sum(points, weights),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: points of this kind are only made with a backend that proves the features.
+            Repr::Avx512(points) => unsafe { points.vartime_weighted_sum(weights) },
+        }
+    }
+
+    /// The encodings of the elements.
+    #[must_use]
+    pub fn encode(&self) -> Vec<[u8; 32]> {
+        match &self.0 {
+            Repr::Serial(points) => serial::encode(points),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: points of this kind are only made with a backend that proves the features.
+            Repr::Avx512(points) => unsafe { points.encode() },
+        }
+    }
+
     /// The encodings of twice each element, which are cheaper than those of the elements: all of
     /// a batch share one inversion.
     #[must_use]
@@ -122,6 +169,52 @@ impl Points {
             // SAFETY: points of this kind are only made with a backend that proves the features.
             Repr::Avx512(points) => unsafe { points.double_encode() },
         }
+    }
+}
+
+/// An element with a table of its multiples, 60 to 120 kB.
+pub struct FixedBase(Table);
+
+enum Table {
+    Serial(Box<RistrettoBasepointTable>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(vector::FixedBase),
+}
+
+impl FixedBase {
+    /// The table of the element with this encoding, which may not be the identity's.
+    ///
+    /// # Errors
+    /// If it is not an element's, or is the identity's.
+    pub fn decode(backend: Backend, encoding: &[u8; 32]) -> Result<Self, Undecodable> {
+        match backend.kind() {
+            Kind::Serial => serial::fixed_base(encoding).map(Table::Serial),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => {
+                // SAFETY: the backend proves the processor's features.
+                unsafe { vector::FixedBase::decode(encoding) }.map(Table::Avx512)
+            }
+        }
+        .map(Self)
+    }
+
+    /// The element times each of the scalars. Constant time in the scalars.
+    #[must_use]
+    pub fn multiply(&self, scalars: &[Scalar]) -> Points {
+        Points(match &self.0 {
+            Table::Serial(table) => Repr::Serial(serial::multiply_base(table, scalars)),
+            #[cfg(target_arch = "x86_64")]
+            Table::Avx512(table) => {
+                // SAFETY: tables of this kind are only made with a backend that proves the features.
+                Repr::Avx512(unsafe { table.multiply(scalars) })
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for FixedBase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FixedBase").finish_non_exhaustive()
     }
 }
 

@@ -16,8 +16,10 @@
 
 mod backend;
 mod curve;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod sha512;
 
 pub use backend::{Backend, UnknownBackend};
-pub use curve::{Points, Undecodable};
+pub use curve::{FixedBase, Points, Undecodable};
 pub use sha512::{expand_message_xmd, sha512};

@@ -1,6 +1,7 @@
 //! One element at a time, on curve25519-dalek.
 
-use curve25519_dalek::ristretto::CompressedRistretto;
+use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable};
+use curve25519_dalek::traits::VartimeMultiscalarMul;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -48,4 +49,36 @@ pub(super) fn double_encode(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
         .iter()
         .map(CompressedRistretto::to_bytes)
         .collect()
+}
+
+pub(super) fn encode(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
+    points
+        .iter()
+        .map(|point| point.compress().to_bytes())
+        .collect()
+}
+
+pub(super) fn add(a: &[RistrettoPoint], b: &[RistrettoPoint]) -> Vec<RistrettoPoint> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+pub(super) fn vartime_weighted_sum(points: &[RistrettoPoint], weights: &[Scalar]) -> [u8; 32] {
+    RistrettoPoint::vartime_multiscalar_mul(weights, points)
+        .compress()
+        .to_bytes()
+}
+
+pub(super) fn fixed_base(encoding: &[u8; 32]) -> Result<Box<RistrettoBasepointTable>, Undecodable> {
+    let point = CompressedRistretto(*encoding).decompress();
+    let point = point
+        .filter(|_| *encoding != [0; 32])
+        .ok_or(Undecodable { index: 0 })?;
+    Ok(Box::new(RistrettoBasepointTable::create(&point)))
+}
+
+pub(super) fn multiply_base(
+    table: &RistrettoBasepointTable,
+    scalars: &[Scalar],
+) -> Vec<RistrettoPoint> {
+    scalars.iter().map(|scalar| table * scalar).collect()
 }

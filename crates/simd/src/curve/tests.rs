@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha512};
 
-use super::{Points, Undecodable};
+use super::{FixedBase, Points, Undecodable};
 use crate::{Backend, UnknownBackend};
 
 mod rfc9496;
@@ -16,6 +16,8 @@ fn encode(point: RistrettoPoint) -> [u8; 32] {
 /// Compares all that can be asked of `points` with dalek, one at a time.
 fn check(points: &Points, expected: &[RistrettoPoint], rng: &mut StdRng) {
     assert_eq!(points.len(), expected.len());
+    let encodings: Vec<_> = expected.iter().copied().map(encode).collect();
+    assert_eq!(points.encode(), encodings);
     let doubled: Vec<_> = expected.iter().map(|p| encode(p + p)).collect();
     assert_eq!(points.double_encode(), doubled);
 
@@ -108,10 +110,10 @@ fn very_many_random_elements() {
     check_random(Backend::detect(), 3, 5_000_000, 4000);
 }
 
-#[test]
-fn small_and_large_scalars() {
+/// Small ones, large ones, single bits, and all digits of a kind.
+fn edge_scalars() -> Vec<Scalar> {
     let minus_one = -Scalar::ONE;
-    let scalars: Vec<_> = (0..20_u64)
+    (0..20_u64)
         .flat_map(|k| [Scalar::from(k), minus_one - Scalar::from(k)])
         .chain((0..252).map(|bit| {
             let mut bytes = [0; 32];
@@ -119,7 +121,12 @@ fn small_and_large_scalars() {
             Scalar::from_bytes_mod_order(bytes)
         }))
         .chain([[0x77; 32], [0x88; 32], [0xff; 32]].map(Scalar::from_bytes_mod_order))
-        .collect();
+        .collect()
+}
+
+#[test]
+fn small_and_large_scalars() {
+    let scalars = edge_scalars();
     let point = RistrettoPoint::from_uniform_bytes(&[7; 64]);
     let expected: Vec<_> = scalars.iter().map(|k| encode(point * k)).collect();
     for backend in Backend::available() {
@@ -128,6 +135,87 @@ fn small_and_large_scalars() {
         for (scalar, expected) in scalars.iter().zip(&expected) {
             let points = Points::decode(backend, &[encode(point)]).unwrap();
             assert_eq!(points.multiply_encode(scalar), [*expected]);
+        }
+    }
+}
+
+#[test]
+fn multiples_of_a_fixed_base() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let (base, point) = (
+        RistrettoPoint::from_uniform_bytes(&[8; 64]),
+        RistrettoPoint::default(),
+    );
+    let mut scalars = edge_scalars();
+    scalars.extend((0..1000).map(|_| Scalar::from_bytes_mod_order(rng.random())));
+    let expected: Vec<_> = scalars.iter().map(|k| encode(base * k)).collect();
+    for backend in Backend::available() {
+        let table = FixedBase::decode(backend, &encode(base)).unwrap();
+        let products = table.multiply(&scalars);
+        assert_eq!(products.backend(), backend);
+        assert_eq!(products.encode(), expected);
+        for bad in [encode(point), rfc9496::bytes(rfc9496::BAD[0])] {
+            assert_eq!(
+                FixedBase::decode(backend, &bad).err(),
+                Some(Undecodable { index: 0 })
+            );
+        }
+    }
+}
+
+/// With r G added to each element and r K taken from what came back, 1/r is not needed.
+#[test]
+fn sums_of_elements() {
+    let mut rng = StdRng::seed_from_u64(9);
+    let key = Scalar::from_bytes_mod_order(rng.random());
+    let generator = rfc9496::bytes(rfc9496::MULTIPLES[1]);
+    for backend in Backend::available() {
+        let uniform: Vec<[u8; 64]> = (0..100).map(|_| rng.random()).collect();
+        let blinds: Vec<_> = (0..100)
+            .map(|_| Scalar::from_bytes_mod_order(rng.random()))
+            .collect();
+        let minus_blinds: Vec<_> = blinds.iter().map(|blind| -blind).collect();
+        let elements = Points::from_uniform(backend, &uniform);
+        let public = Points::decode(backend, &[generator])
+            .unwrap()
+            .multiply_encode(&key);
+
+        let generator = FixedBase::decode(backend, &generator).unwrap();
+        let blinded = elements.add(&generator.multiply(&blinds)).encode();
+        let evaluated = Points::decode(backend, &blinded)
+            .unwrap()
+            .multiply_encode(&key);
+        let public = FixedBase::decode(backend, &public[0]).unwrap();
+        let evaluated = Points::decode(backend, &evaluated).unwrap();
+        let unblinded = evaluated.add(&public.multiply(&minus_blinds)).encode();
+        assert_eq!(unblinded, elements.multiply_encode(&key));
+        assert!(blinded.iter().all(|blinded| !unblinded.contains(blinded)));
+    }
+}
+
+#[test]
+fn weighted_sums() {
+    let mut rng = StdRng::seed_from_u64(10);
+    for len in [0, 1, 7, 8, 9, 47, 48, 49, 1000] {
+        let uniform: Vec<[u8; 64]> = (0..len).map(|_| rng.random()).collect();
+        let points: Vec<_> = uniform
+            .iter()
+            .map(RistrettoPoint::from_uniform_bytes)
+            .collect();
+        let mut weights: Vec<_> = (0..len)
+            .map(|_| Scalar::from_bytes_mod_order(rng.random()))
+            .collect();
+        for (weight, edge) in weights.iter_mut().step_by(3).zip(edge_scalars()) {
+            *weight = edge;
+        }
+        let sum = points
+            .iter()
+            .zip(&weights)
+            .map(|(point, weight)| point * weight)
+            .sum();
+        for backend in Backend::available() {
+            let points = Points::from_uniform(backend, &uniform);
+            assert_eq!(points.vartime_weighted_sum(&weights), encode(sum), "{len}");
         }
     }
 }

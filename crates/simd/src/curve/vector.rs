@@ -9,23 +9,30 @@
     reason = "arrays of fixed size; indices come from loops over them, never from input"
 )]
 
+mod constants;
 mod edwards;
 mod field;
+mod fixed_base;
 mod multiply;
+mod ristretto;
+mod sum;
 
 use curve25519_dalek::Scalar;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use self::edwards::{Point, double_and_encode};
+use self::edwards::Point;
 use self::multiply::{LaneDigits, Multiples, multiply};
+use self::ristretto::{double_and_encode, encode};
+use self::sum::vartime_weighted_sum;
 use super::Undecodable;
 use super::digits::Digits;
-
-/// How many elements a vector holds.
-const LANES: usize = 8;
+use crate::lanes::LANES;
 
 /// How many blocks share an inversion when they are encoded.
 const CHUNK: usize = 32;
+
+/// For fewer points than this, buckets are more work than multiplying each.
+const FEW: usize = 48;
 
 /// What stands in the lanes past the end of a batch of encodings: the generator (RFC 9496 §4.1).
 const DUMMY: [u8; 32] = [
@@ -109,6 +116,53 @@ impl Points {
         output.encodings
     }
 
+    /// Both have the same length.
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn add(&self, other: &Self) -> Self {
+        let pairs = self.blocks.iter().zip(&other.blocks);
+        let blocks = pairs.map(|(a, b)| a.add(&b.cached()).extended()).collect();
+        Self {
+            len: self.len,
+            blocks,
+        }
+    }
+
+    /// As many weights as points.
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn vartime_weighted_sum(&self, weights: &[Scalar]) -> [u8; 32] {
+        let sum = if self.len < FEW {
+            let mut sum = Point::identity();
+            for (block, weights) in self.blocks.iter().zip(weights.chunks(LANES)) {
+                let digits: Vec<Digits> = weights.iter().map(Digits::of).collect();
+                let product = multiply(&Multiples::of(block), &LaneDigits::each(&digits));
+                sum = sum.add(&product.cached()).extended();
+            }
+            let mut total = Point::identity();
+            for lane in 0..LANES {
+                total = total.add(&sum.broadcast(lane).cached()).extended();
+            }
+            total
+        } else {
+            vartime_weighted_sum(&self.blocks, weights)
+        };
+        let [[encoding, ..]] = encode(&[sum]);
+        encoding
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn encode(&self) -> Vec<[u8; 32]> {
+        let mut encodings = Vec::with_capacity(self.blocks.len() * LANES);
+        let (pairs, last) = self.blocks.as_chunks::<2>();
+        for pair in pairs {
+            encodings.extend(encode(pair).as_flattened());
+        }
+        for block in last {
+            encodings.extend(encode(&[*block]).as_flattened());
+        }
+        encodings.truncate(self.len);
+        encodings
+    }
+
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn double_encode(&self) -> Vec<[u8; 32]> {
         let mut output = Output::new(self.len);
@@ -116,6 +170,30 @@ impl Points {
             output.double_and_encode(chunk);
         }
         output.encodings
+    }
+}
+
+/// A point with a table of its multiples.
+pub(super) struct FixedBase(fixed_base::FixedBase);
+
+impl FixedBase {
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn decode(encoding: &[u8; 32]) -> Result<Self, Undecodable> {
+        let points = Points::decode(std::slice::from_ref(encoding))?;
+        Ok(Self(fixed_base::FixedBase::of(&points.blocks[0])))
+    }
+
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn multiply(&self, scalars: &[Scalar]) -> Points {
+        let mut blocks = Vec::with_capacity(scalars.len().div_ceil(LANES));
+        for scalars in scalars.chunks(LANES) {
+            let digits: Vec<Digits> = scalars.iter().map(Digits::of).collect();
+            blocks.push(self.0.multiply(&LaneDigits::each(&digits)));
+        }
+        Points {
+            len: scalars.len(),
+            blocks,
+        }
     }
 }
 

@@ -8,15 +8,14 @@
 use std::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_mask_blend_epi64, _mm512_ror_epi64,
     _mm512_set_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_epi8,
-    _mm512_shuffle_i64x2, _mm512_srli_epi64, _mm512_ternarylogic_epi64, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi64,
+    _mm512_srli_epi64, _mm512_ternarylogic_epi64,
 };
 
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Suffix, Z_PAD};
+use crate::lanes::{LANES, from_bytes, to_bytes, transpose};
 
-const LANES: usize = 8;
 const BLOCK: usize = 128;
 
 /// The initial value (FIPS 180-4 §5.3.5).
@@ -292,39 +291,6 @@ fn swap_words(rows: [__m512i; 8]) -> [__m512i; 8] {
     rows.map(|row| _mm512_shuffle_epi8(row, order))
 }
 
-/// Rows of eight words to columns.
-#[inline]
-#[target_feature(enable = "avx512bw")]
-fn transpose(rows: [__m512i; 8]) -> [__m512i; 8] {
-    let pairs = [0, 2, 4, 6].map(|k| {
-        let (a, b) = (rows[k], rows[k + 1]);
-        (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b))
-    });
-    // Even columns come from the low halves of pairs, odd ones from the high halves.
-    let even = gather(pairs.map(|(low, _)| low));
-    let odd = gather(pairs.map(|(_, high)| high));
-    [
-        even[0], odd[0], even[1], odd[1], even[2], odd[2], even[3], odd[3],
-    ]
-}
-
-/// Column k is the k-th 128-bit quarter of each row, in order.
-#[inline]
-#[target_feature(enable = "avx512bw")]
-fn gather([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
-    // The immediates name two quarters of the first operand, then two of the second.
-    let ab_02 = _mm512_shuffle_i64x2::<0b10_00_10_00>(a, b);
-    let ab_13 = _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b);
-    let cd_02 = _mm512_shuffle_i64x2::<0b10_00_10_00>(c, d);
-    let cd_13 = _mm512_shuffle_i64x2::<0b11_01_11_01>(c, d);
-    [
-        _mm512_shuffle_i64x2::<0b10_00_10_00>(ab_02, cd_02),
-        _mm512_shuffle_i64x2::<0b10_00_10_00>(ab_13, cd_13),
-        _mm512_shuffle_i64x2::<0b11_01_11_01>(ab_02, cd_02),
-        _mm512_shuffle_i64x2::<0b11_01_11_01>(ab_13, cd_13),
-    ]
-}
-
 /// The first 64 bits of the fractional parts of the cube roots of the first eighty primes (FIPS
 /// 180-4 §4.2.3).
 const CONSTANTS: [u64; 80] = [
@@ -409,15 +375,3 @@ const CONSTANTS: [u64; 80] = [
     0x5fcb_6fab_3ad6_faec,
     0x6c44_198c_4a47_5817,
 ];
-
-#[inline]
-fn from_bytes(bytes: [u8; 64]) -> __m512i {
-    // SAFETY: both types are 64 bytes of plain integers, of which every bit pattern is valid.
-    unsafe { std::mem::transmute(bytes) }
-}
-
-#[inline]
-fn to_bytes(vector: __m512i) -> [u8; 64] {
-    // SAFETY: both types are 64 bytes of plain integers, of which every bit pattern is valid.
-    unsafe { std::mem::transmute(vector) }
-}

@@ -28,13 +28,16 @@
 use std::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
     _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_blend_epi64, _mm512_mask_sub_epi64,
-    _mm512_or_si512, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_slli_epi64, _mm512_srli_epi64,
-    _mm512_sub_epi64, _mm512_test_epi64_mask, _mm512_testn_epi64_mask,
+    _mm512_or_si512, _mm512_permutexvar_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_slli_epi64, _mm512_srli_epi64, _mm512_sub_epi64, _mm512_test_epi64_mask,
+    _mm512_testn_epi64_mask,
 };
 
 use zeroize::Zeroize;
 
 use super::LANES;
+use super::constants::{Limbs, SQRT_M1, ZERO};
+use crate::lanes::{from_lanes, to_lanes};
 
 /// Eight field elements in digit form (see the module's documentation).
 #[derive(Clone, Copy, Zeroize)]
@@ -44,24 +47,11 @@ pub(super) struct FieldElement(pub(super) [__m512i; 5]);
 #[derive(Clone, Copy)]
 pub(super) struct Wide([__m512i; 5]);
 
-/// The same field element in every lane, as limbs: how constants are written.
-pub(super) type Limbs = [i64; 5];
-
 const LOW_52: i64 = (1 << 52) - 1;
 const LOW_47: i64 = (1 << 47) - 1;
 /// 2^260 = 2^5 · 19 modulo p.
 const FOLD: i64 = 19 << 5;
 
-pub(super) const ZERO: Limbs = [0; 5];
-pub(super) const ONE: Limbs = [1, 0, 0, 0, 0];
-/// A square root of −1, the even one of RFC 9496 §4.1.
-pub(super) const SQRT_M1: Limbs = [
-    0x000e_1b27_4a0e_a0b0,
-    0x0000_6ad2_fe47_8c4e,
-    0x000d_fbd7_a72f_4318,
-    0x000d_f0b2_b4d0_0993,
-    0x0000_2b83_2480_4fc1,
-];
 /// 2^9 p, zero in disguise: what is added so that no limb of a difference goes below zero.
 const RAISE: Limbs = [
     (LOW_52 - 18) << 9,
@@ -92,20 +82,6 @@ const RAISE_TWICE: Limbs = [
 #[target_feature(enable = "avx512ifma")]
 fn splat(value: i64) -> __m512i {
     _mm512_set1_epi64(value)
-}
-
-/// The eight lanes of a vector, lane 0 first.
-#[inline]
-pub(super) fn to_lanes(vector: __m512i) -> [u64; LANES] {
-    // SAFETY: both types are 64 bytes of plain integers, of which every bit pattern is valid.
-    unsafe { std::mem::transmute(vector) }
-}
-
-/// A vector of eight lanes, lane 0 first.
-#[inline]
-pub(super) fn from_lanes(lanes: [u64; LANES]) -> __m512i {
-    // SAFETY: both types are 64 bytes of plain integers, of which every bit pattern is valid.
-    unsafe { std::mem::transmute(lanes) }
 }
 
 impl Wide {
@@ -146,7 +122,7 @@ impl Wide {
     /// `self + 2^9 p`.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    fn raise(&self) -> Self {
+    pub(super) fn raise(&self) -> Self {
         self.add(&Self(FieldElement::splat(&RAISE).0))
     }
 
@@ -423,6 +399,14 @@ impl FieldElement {
             _mm512_mask_blend_epi64(mask, a[3], b[3]),
             _mm512_mask_blend_epi64(mask, a[4], b[4]),
         ])
+    }
+
+    /// The element of one lane in all of them.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn broadcast(&self, lane: usize) -> Self {
+        let index = from_lanes([lane as u64; LANES]);
+        Self(self.0.map(|limb| _mm512_permutexvar_epi64(index, limb)))
     }
 
     /// The non-negative one of ±`self`.

@@ -1,7 +1,7 @@
 //! Constant-time multiplication of eight points by secret scalars.
 
 use std::arch::x86_64::{
-    __mmask8, _mm512_abs_epi64, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epi64_mask,
+    __m512i, __mmask8, _mm512_abs_epi64, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epi64_mask,
     _mm512_set1_epi64, _mm512_setzero_si512,
 };
 
@@ -9,8 +9,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::LANES;
 use super::edwards::{Cached, Point};
-use super::field::from_lanes;
 use crate::curve::digits::{DIGITS, Digits};
+use crate::lanes::from_lanes;
 
 /// The digits of one scalar per lane.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -19,6 +19,12 @@ pub(super) struct LaneDigits([[i64; LANES]; DIGITS]);
 impl LaneDigits {
     pub(super) fn shared(digits: &Digits) -> Self {
         Self(digits.0.map(|digit| [i64::from(digit); LANES]))
+    }
+
+    /// The digits of each place, the least significant first.
+    #[inline]
+    pub(super) fn rows(&self) -> impl Iterator<Item = __m512i> {
+        self.0.iter().map(row)
     }
 
     /// Lanes past the end of `digits` get the scalar 0.
@@ -31,6 +37,12 @@ impl LaneDigits {
         }
         lanes
     }
+}
+
+/// One place's digits.
+#[inline]
+fn row(digits: &[i64; LANES]) -> __m512i {
+    from_lanes(digits.map(i64::cast_unsigned))
 }
 
 /// The multiples P to 8P of eight points.
@@ -64,8 +76,7 @@ impl Multiples {
     /// in which the digit is negative. Reads every entry whatever the digits are.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn select(&self, digits: &[i64; LANES]) -> (Cached, __mmask8) {
-        let digits = from_lanes(digits.map(i64::cast_unsigned));
+    pub(super) fn select(&self, digits: __m512i) -> (Cached, __mmask8) {
         let magnitude = _mm512_abs_epi64(digits);
         let mut chosen = Point::identity().cached();
         for (entry, number) in self.0.iter().zip(1..) {
@@ -93,14 +104,14 @@ impl Multiples {
 #[target_feature(enable = "avx512ifma")]
 pub(super) fn multiply(multiples: &Multiples, digits: &LaneDigits) -> Point {
     let [low @ .., top] = &digits.0;
-    let (multiple, negative) = multiples.select(top);
+    let (multiple, negative) = multiples.select(row(top));
     let mut sum = Point::identity().add_signed(&multiple, negative);
-    for row in low.iter().rev() {
+    for digits in low.iter().rev() {
         let mut doubled = sum.projective();
         for _ in 0..3 {
             doubled = doubled.double().projective();
         }
-        let (multiple, negative) = multiples.select(row);
+        let (multiple, negative) = multiples.select(row(digits));
         sum = doubled.double().extended().add_signed(&multiple, negative);
     }
     sum.extended()
