@@ -1,6 +1,5 @@
 //! Batches of ristretto255 elements.
 
-mod digits;
 mod serial;
 #[cfg(target_arch = "x86_64")]
 mod vector;

@@ -21,11 +21,10 @@ use curve25519_dalek::Scalar;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use self::edwards::Point;
-use self::multiply::{LaneDigits, Multiples, multiply};
+use self::multiply::{LaneScalars, Multiples, multiply};
 use self::ristretto::{double_and_encode, encode};
 use self::sum::vartime_weighted_sum;
 use super::Undecodable;
-use super::digits::Digits;
 use crate::lanes::LANES;
 
 /// How many blocks share an inversion when they are encoded.
@@ -40,6 +39,14 @@ const DUMMY: [u8; 32] = [
     0x58, 0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
 ];
 
+/// References to the items, eight by eight, the last eight filled up with `dummy`.
+fn lanes<'a, T>(items: &'a [T], dummy: &'a T) -> Vec<[&'a T; LANES]> {
+    let groups = items.chunks(LANES);
+    groups
+        .map(|group| std::array::from_fn(|lane| group.get(lane).unwrap_or(dummy)))
+        .collect()
+}
+
 /// A batch of elements.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(super) struct Points {
@@ -50,32 +57,44 @@ pub(super) struct Points {
 impl Points {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn decode(encodings: &[[u8; 32]]) -> Result<Self, Undecodable> {
-        let mut blocks = Vec::with_capacity(encodings.len().div_ceil(2 * LANES) * 2);
-        let mut bad = None;
-        for (chunk, pair) in encodings.chunks(2 * LANES).enumerate() {
-            let lane = |index: usize| pair.get(index).unwrap_or(&DUMMY);
-            let low = std::array::from_fn(lane);
-            let high = std::array::from_fn(|index| lane(LANES + index));
-            let (points, [valid_low, valid_high]) = Point::decode(&[low, high]);
-            let [identity_low, identity_high] = points.map(|point| point.is_identity());
-            let good = u16::from_le_bytes([valid_low & !identity_low, valid_high & !identity_high]);
-            if good != u16::MAX && bad.is_none() {
-                let index = chunk * 2 * LANES + good.trailing_ones() as usize;
-                bad = Some(Undecodable { index });
-            }
+        let groups = lanes(encodings, &DUMMY);
+        let (quads, rest) = groups.as_chunks::<4>();
+        let mut blocks = Vec::with_capacity(groups.len());
+        let mut good = Vec::with_capacity(groups.len());
+        for quad in quads {
+            let (points, valid) = Point::decode(quad);
             blocks.extend(points);
+            good.extend(valid);
         }
-        let len = encodings.len();
-        blocks.truncate(len.div_ceil(LANES));
-        bad.map_or(Ok(Self { len, blocks }), Err)
+        for group in rest {
+            let (points, valid) = Point::decode(&[*group]);
+            blocks.extend(points);
+            good.extend(valid);
+        }
+        for (good, block) in good.iter_mut().zip(&blocks) {
+            *good &= !block.is_identity();
+        }
+        match good.iter().position(|good| *good != u8::MAX) {
+            None => Ok(Self {
+                len: encodings.len(),
+                blocks,
+            }),
+            Some(group) => Err(Undecodable {
+                index: LANES * group + good[group].trailing_ones() as usize,
+            }),
+        }
     }
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn from_uniform(uniform: &[[u8; 64]]) -> Self {
-        let mut blocks = Vec::with_capacity(uniform.len().div_ceil(LANES));
-        for block in uniform.chunks(LANES) {
-            let lane = |index: usize| block.get(index).unwrap_or(&[0; 64]);
-            blocks.push(Point::from_uniform(std::array::from_fn(lane)));
+        let groups = lanes(uniform, &[0; 64]);
+        let (pairs, rest) = groups.as_chunks::<2>();
+        let mut blocks = Vec::with_capacity(groups.len());
+        for pair in pairs {
+            blocks.extend(Point::from_uniform_pair(pair));
+        }
+        for group in rest {
+            blocks.push(Point::from_uniform(group));
         }
         Self {
             len: uniform.len(),
@@ -89,12 +108,12 @@ impl Points {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn multiply_encode(&self, scalar: &Scalar) -> Vec<[u8; 32]> {
-        let digits = LaneDigits::shared(&Digits::of_half(scalar));
+        let half = LaneScalars::shared(&Zeroizing::new(scalar.div_by_2()));
         let mut output = Output::new(self.len);
         for chunk in self.blocks.chunks(CHUNK) {
             let mut products = Zeroizing::new([Point::identity(); CHUNK]);
             for (product, block) in products.iter_mut().zip(chunk) {
-                *product = multiply(&Multiples::of(block), &digits);
+                *product = multiply(&Multiples::of(block), &half);
             }
             output.double_and_encode(&products[..chunk.len()]);
         }
@@ -108,8 +127,8 @@ impl Points {
         for chunk in self.blocks.chunks(CHUNK) {
             let mut products = Zeroizing::new([Point::identity(); CHUNK]);
             for ((product, block), scalars) in products.iter_mut().zip(chunk).zip(&mut scalars) {
-                let digits: Vec<Digits> = scalars.iter().map(Digits::of_half).collect();
-                *product = multiply(&Multiples::of(block), &LaneDigits::each(&digits));
+                let halves = LaneScalars::each(scalars.iter().map(Scalar::div_by_2));
+                *product = multiply(&Multiples::of(block), &halves);
             }
             output.double_and_encode(&products[..chunk.len()]);
         }
@@ -133,8 +152,8 @@ impl Points {
         let sum = if self.len < FEW {
             let mut sum = Point::identity();
             for (block, weights) in self.blocks.iter().zip(weights.chunks(LANES)) {
-                let digits: Vec<Digits> = weights.iter().map(Digits::of).collect();
-                let product = multiply(&Multiples::of(block), &LaneDigits::each(&digits));
+                let weights = LaneScalars::each(weights.iter().copied());
+                let product = multiply(&Multiples::of(block), &weights);
                 sum = sum.add(&product.cached()).extended();
             }
             let mut total = Point::identity();
@@ -152,11 +171,11 @@ impl Points {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn encode(&self) -> Vec<[u8; 32]> {
         let mut encodings = Vec::with_capacity(self.blocks.len() * LANES);
-        let (pairs, last) = self.blocks.as_chunks::<2>();
-        for pair in pairs {
-            encodings.extend(encode(pair).as_flattened());
+        let (quads, rest) = self.blocks.as_chunks::<4>();
+        for quad in quads {
+            encodings.extend(encode(quad).as_flattened());
         }
-        for block in last {
+        for block in rest {
             encodings.extend(encode(&[*block]).as_flattened());
         }
         encodings.truncate(self.len);
@@ -186,10 +205,12 @@ impl FixedBase {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn multiply(&self, scalars: &[Scalar]) -> Points {
         let mut blocks = Vec::with_capacity(scalars.len().div_ceil(LANES));
-        for scalars in scalars.chunks(LANES) {
-            let digits: Vec<Digits> = scalars.iter().map(Digits::of).collect();
-            blocks.push(self.0.multiply(&LaneDigits::each(&digits)));
+        for scalars in scalars.chunks(2 * LANES) {
+            let (low, high) = scalars.split_at(scalars.len().min(LANES));
+            let [low, high] = [low, high].map(|half| LaneScalars::each(half.iter().copied()));
+            blocks.extend(self.0.multiply([&low, &high]));
         }
+        blocks.truncate(scalars.len().div_ceil(LANES));
         Points {
             len: scalars.len(),
             blocks,

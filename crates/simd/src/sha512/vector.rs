@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Suffix, Z_PAD};
-use crate::lanes::{LANES, from_bytes, to_bytes, transpose};
+use crate::lanes::{LANES, from_bytes, to_bytes, to_lanes, transpose};
 
 const BLOCK: usize = 128;
 
@@ -33,12 +33,14 @@ const INITIAL: [u64; 8] = [
 pub(super) fn sha512<'a, const PARTS: usize>(
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
-    let mut group = Group::new(INITIAL, 0);
-    each_group(messages, |message| {
-        group.fill(message);
+    let mut group = Group::default();
+    let mut digests = Zeroizing::new(Vec::with_capacity(messages.len()));
+    each_group(messages, |messages| {
+        group.fill(messages, &[], 0);
         // SAFETY: the backend proved the processor's features.
-        unsafe { group.digest() }
-    })
+        unsafe { push(&mut digests, group.hash(&INITIAL), messages) }
+    });
+    digests
 }
 
 pub(super) fn expand_message_xmd<'a, const PARTS: usize>(
@@ -47,158 +49,161 @@ pub(super) fn expand_message_xmd<'a, const PARTS: usize>(
 ) -> Zeroizing<Vec<[u8; 64]>> {
     // SAFETY: the backend proved the processor's features.
     let padded = unsafe { after(&Z_PAD) };
-    let (mut first, mut second) = (Group::new(padded, BLOCK), Group::new(INITIAL, 0));
-    each_group(messages, |message| {
-        // b_0 = H(Z_pad || msg || l_i_b_str || I2OSP(0, 1) || DST_prime)
-        first.fill(message);
-        first.append(&suffix.first);
+    let second = after_b_0(suffix);
+    let mut group = Group::default();
+    let mut expanded = Zeroizing::new(Vec::with_capacity(messages.len()));
+    each_group(messages, |messages| {
+        group.fill(messages, &suffix.first, Z_PAD.len());
         // SAFETY: as above.
-        let b_0 = Zeroizing::new(unsafe { first.digest() });
-        // b_1 = H(b_0 || I2OSP(1, 1) || DST_prime)
-        second.fill(
-            b_0.each_ref()
-                .map(|b_0| Some([b_0.as_slice(), &suffix.second])),
-        );
-        // SAFETY: as above.
-        unsafe { second.digest() }
-    })
+        unsafe {
+            // b_0 = H(Z_pad || msg || l_i_b_str || I2OSP(0, 1) || DST_prime)
+            let b_0 = group.hash(&padded);
+            // b_1 = H(b_0 || I2OSP(1, 1) || DST_prime)
+            push(&mut expanded, hash_words(&b_0, &second), messages);
+        }
+    });
+    expanded
 }
 
-/// Calls `hash` for eight messages at a time; what it gives for the missing ones of the last
-/// eight is dropped.
+/// Calls `hash` with eight messages at a time, of which the last may be missing some.
 fn each_group<'a, const PARTS: usize>(
     mut messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
-    mut hash: impl FnMut([Option<[&'a [u8]; PARTS]>; LANES]) -> [[u8; 64]; LANES],
-) -> Zeroizing<Vec<[u8; 64]>> {
-    let len = messages.len();
-    let mut digests = Zeroizing::new(Vec::with_capacity(len));
-    while digests.len() < len {
-        let group = std::array::from_fn(|_| messages.next());
-        let filled = group.iter().flatten().count();
-        if filled == 0 {
-            break;
-        }
-        let digest = Zeroizing::new(hash(group));
-        digests.extend_from_slice(&digest[..filled]);
+    mut hash: impl FnMut(&[Option<[&'a [u8]; PARTS]>; LANES]),
+) {
+    while messages.len() > 0 {
+        hash(&std::array::from_fn(|_| messages.next()));
     }
-    digests
 }
 
-/// Eight messages in full blocks, and the state from which they are hashed.
-struct Group {
-    lanes: [Message; LANES],
-    state: [u64; 8],
+/// Appends the digests in the eight lanes, but those of missing messages.
+#[target_feature(enable = "avx512bw")]
+fn push<M>(digests: &mut Vec<[u8; 64]>, state: [__m512i; 8], messages: &[Option<M>; LANES]) {
+    let rows = swap_words(transpose(state));
+    digests.extend(
+        rows.iter()
+            .zip(messages)
+            .filter(|(_, m)| m.is_some())
+            .map(|(row, _)| to_bytes(*row)),
+    );
 }
+
+/// Eight messages in full blocks, wiped on drop.
+#[derive(Default)]
+struct Group([Vec<u8>; LANES]);
 
 impl Group {
-    /// `hashed` bytes have gone into `state`.
-    fn new(state: [u64; 8], hashed: usize) -> Self {
-        Self {
-            lanes: std::array::from_fn(|_| Message {
-                bytes: Vec::new(),
-                hashed,
-            }),
-            state,
-        }
-    }
-
-    /// Takes eight messages in the place of the last ones; a missing one is empty.
-    fn fill<const PARTS: usize>(&mut self, messages: [Option<[&[u8]; PARTS]>; LANES]) {
-        for (lane, message) in self.lanes.iter_mut().zip(messages) {
-            lane.bytes.clear();
-            for part in message.iter().flatten() {
-                lane.append(part);
+    /// Takes eight messages in the place of the last ones, each followed by `suffix` and padded
+    /// (FIPS 180-4 §5.1.2) as if `hashed` bytes stood before it. A missing message is empty.
+    fn fill<const PARTS: usize>(
+        &mut self,
+        messages: &[Option<[&[u8]; PARTS]>; LANES],
+        suffix: &[u8],
+        hashed: usize,
+    ) {
+        for (bytes, message) in self.0.iter_mut().zip(messages) {
+            let parts = message.iter().flatten().copied().chain([suffix]);
+            let len: usize = parts.clone().map(<[u8]>::len).sum();
+            let padded = (len + 17).next_multiple_of(BLOCK);
+            if padded > bytes.capacity() {
+                bytes.zeroize();
+                *bytes = Vec::with_capacity(padded);
             }
+            bytes.clear();
+            for part in parts {
+                bytes.extend_from_slice(part);
+            }
+            bytes.push(0x80);
+            bytes.resize(padded - 16, 0);
+            bytes.extend_from_slice(&(8 * (hashed as u128 + len as u128)).to_be_bytes());
         }
     }
 
-    fn append(&mut self, part: &[u8]) {
-        for lane in &mut self.lanes {
-            lane.append(part);
-        }
-    }
-
+    /// The state of each lane after all blocks of its message.
     #[target_feature(enable = "avx512bw")]
-    fn digest(&mut self) -> [[u8; 64]; LANES] {
-        let blocks = self.lanes.each_mut().map(Message::pad);
-        let mut state = self.state.map(|word| _mm512_set1_epi64(word.cast_signed()));
-        for index in 0..blocks.into_iter().max().unwrap_or(0) {
+    fn hash(&self, state: &[u64; 8]) -> [__m512i; 8] {
+        let lanes = self.0.each_ref().map(|bytes| bytes.as_chunks::<BLOCK>().0);
+        let mut state = state.map(|word| _mm512_set1_epi64(word.cast_signed()));
+        for index in 0..lanes.map(<[_]>::len).into_iter().max().unwrap_or(0) {
             // A message that has no further block is hashed along and its lane left as it is.
             let mut unfinished: __mmask8 = 0;
-            let data = std::array::from_fn(|lane| {
-                let (blocks, _) = self.lanes[lane].bytes.as_chunks::<BLOCK>();
-                let block = blocks.get(index);
-                unfinished |= __mmask8::from(block.is_some()) << lane;
-                block.unwrap_or(&Z_PAD)
-            });
-            let next = compress(&state, data);
+            for (lane, blocks) in lanes.iter().enumerate() {
+                unfinished |= __mmask8::from(index < blocks.len()) << lane;
+            }
+            let blocks = lanes.map(|blocks| blocks.get(index).unwrap_or(&Z_PAD));
+            let next = compress(&state, words(blocks));
             for (word, next) in state.iter_mut().zip(next) {
                 *word = _mm512_mask_blend_epi64(unfinished, *word, next);
             }
         }
-        swap_words(transpose(state)).map(to_bytes)
+        state
     }
 }
 
-/// A message on its way into blocks, wiped on drop.
-struct Message {
-    bytes: Vec<u8>,
-    /// How many bytes were hashed before these.
-    hashed: usize,
-}
-
-impl Message {
-    fn append(&mut self, part: &[u8]) {
-        let needed = self.bytes.len() + part.len();
-        if needed > self.bytes.capacity() {
-            let mut grown = Vec::with_capacity(needed.next_multiple_of(BLOCK) + BLOCK);
-            grown.extend_from_slice(&self.bytes);
-            self.bytes.zeroize();
-            self.bytes = grown;
-        }
-        self.bytes.extend_from_slice(part);
-    }
-
-    /// FIPS 180-4 §5.1.2; returns the number of blocks.
-    fn pad(&mut self) -> usize {
-        let bits = 8 * (self.hashed as u128 + self.bytes.len() as u128);
-        let zeros = BLOCK - 1 - (self.bytes.len() + 16) % BLOCK;
-        self.append(&[0x80]);
-        self.append(&Z_PAD[..zeros]);
-        self.append(&bits.to_be_bytes());
-        self.bytes.len() / BLOCK
-    }
-}
-
-impl Drop for Message {
+impl Drop for Group {
     fn drop(&mut self) {
-        self.bytes.zeroize();
+        self.0.zeroize();
     }
+}
+
+/// What follows b_0 in the expander's second hash, with the padding: the words of its blocks, the
+/// first without the eight that b_0 fills.
+fn after_b_0(suffix: &Suffix) -> Vec<u64> {
+    let mut bytes = [[0; 64].as_slice(), &suffix.second, &[0x80]].concat();
+    let bits = 8 * (bytes.len() as u128 - 1);
+    bytes.resize((bytes.len() + 16).next_multiple_of(BLOCK) - 16, 0);
+    bytes.extend_from_slice(&bits.to_be_bytes());
+    let (words, _) = bytes.as_chunks::<8>();
+    words
+        .iter()
+        .skip(8)
+        .map(|word| u64::from_be_bytes(*word))
+        .collect()
+}
+
+/// The hash of eight words of each lane followed by words that all lanes have.
+#[target_feature(enable = "avx512bw")]
+fn hash_words(first: &[__m512i; 8], rest: &[u64]) -> [__m512i; 8] {
+    let mut state = INITIAL.map(|word| _mm512_set1_epi64(word.cast_signed()));
+    let rest = rest
+        .iter()
+        .map(|word| _mm512_set1_epi64(word.cast_signed()));
+    let mut words = first.iter().copied().chain(rest);
+    while let Some(word) = words.next() {
+        let mut block = [word; 16];
+        for (place, word) in block[1..].iter_mut().zip(&mut words) {
+            *place = word;
+        }
+        state = compress(&state, block);
+    }
+    state
 }
 
 /// The state after one block.
 #[target_feature(enable = "avx512bw")]
 fn after(block: &[u8; BLOCK]) -> [u64; 8] {
     let initial = INITIAL.map(|word| _mm512_set1_epi64(word.cast_signed()));
-    let [lane, ..] = transpose(compress(&initial, [block; LANES]));
-    let bytes = to_bytes(lane);
-    let (words, _) = bytes.as_chunks::<8>();
-    std::array::from_fn(|k| u64::from_le_bytes(words[k]))
+    let state = compress(&initial, words([block; LANES]));
+    state.map(|word| to_lanes(word)[0])
+}
+
+/// The sixteen words of each lane's block.
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn words(blocks: [&[u8; BLOCK]; LANES]) -> [__m512i; 16] {
+    let halves = blocks.map(|block| {
+        let (halves, _) = block.as_chunks::<64>();
+        (from_bytes(halves[0]), from_bytes(halves[1]))
+    });
+    let mut words = [_mm512_setzero_si512(); 16];
+    words[..8].copy_from_slice(&transpose(swap_words(halves.map(|(low, _)| low))));
+    words[8..].copy_from_slice(&transpose(swap_words(halves.map(|(_, high)| high))));
+    words
 }
 
 /// FIPS 180-4 §6.4.2, of one block in each lane.
 #[target_feature(enable = "avx512bw")]
-fn compress(state: &[__m512i; 8], blocks: [&[u8; BLOCK]; LANES]) -> [__m512i; 8] {
-    let halves = blocks.map(|block| {
-        let (halves, _) = block.as_chunks::<64>();
-        (halves[0], halves[1])
-    });
-    let low = transpose(swap_words(halves.map(|(low, _)| from_bytes(low))));
-    let high = transpose(swap_words(halves.map(|(_, high)| from_bytes(high))));
-    let mut schedule = [_mm512_setzero_si512(); 16];
-    schedule[..8].copy_from_slice(&low);
-    schedule[8..].copy_from_slice(&high);
-
+fn compress(state: &[__m512i; 8], block: [__m512i; 16]) -> [__m512i; 8] {
+    let mut schedule = block;
     let mut s = *state;
     let (constants, _) = CONSTANTS.as_chunks::<16>();
     for (index, constants) in constants.iter().enumerate() {

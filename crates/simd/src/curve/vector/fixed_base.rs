@@ -1,8 +1,8 @@
 //! Constant-time multiples of one point, by a table of its own.
 
 use std::arch::x86_64::{
-    __m512i, __mmask8, _mm512_abs_epi64, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epi64_mask,
-    _mm512_permutexvar_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_sub_epi64,
+    __m512i, _mm512_abs_epi64, _mm512_cmpeq_epi64_mask, _mm512_permutexvar_epi64,
+    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_sub_epi64,
 };
 
 use curve25519_dalek::Scalar;
@@ -10,8 +10,7 @@ use curve25519_dalek::Scalar;
 use super::constants::{ONE, TWO_D, ZERO};
 use super::edwards::{Affine, Point};
 use super::field::{FieldElement, invert};
-use super::multiply::{LaneDigits, Multiples, multiply};
-use crate::curve::digits::{DIGITS, Digits};
+use super::multiply::{DIGITS, LaneScalars, Multiples, multiply, negative};
 
 /// For each digit's place i, the multiples 1 to 8 of 16^i B, one per lane: a vector holds the
 /// same limb of all eight, so that permuting it looks up eight digits at once.
@@ -21,10 +20,10 @@ impl FixedBase {
     /// The table of the point in lane 0.
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn of(point: &Point) -> Self {
-        let numbers = [1, 2, 3, 4, 5, 6, 7, 8_u8].map(|number| Digits::of(&Scalar::from(number)));
+        let numbers = (1..=8_u8).map(Scalar::from);
         let first = multiply(
             &Multiples::of(&point.broadcast(0)),
-            &LaneDigits::each(&numbers),
+            &LaneScalars::each(numbers),
         );
         let mut places = vec![first];
         for _ in 1..DIGITS {
@@ -63,37 +62,42 @@ impl FixedBase {
         Self(table)
     }
 
-    /// k B in each lane.
+    /// k B in each lane, for two groups of scalars: an addition waits for the one before it, so
+    /// that two groups take little longer than one.
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn multiply(&self, digits: &LaneDigits) -> Point {
-        let mut sum = Point::identity();
-        for (place, digits) in self.0.iter().zip(digits.rows()) {
-            let (multiple, negative) = select(place, digits);
-            sum = sum.add_affine(&multiple, negative).extended();
+    pub(super) fn multiply(&self, scalars: [&LaneScalars; 2]) -> [Point; 2] {
+        let (mut low, mut high) = (Point::identity(), Point::identity());
+        for (index, place) in self.0.iter().enumerate() {
+            let (row_low, row_high) = (scalars[0].digits(index), scalars[1].digits(index));
+            let completed_low = low.add_affine(&place.select(row_low), negative(row_low));
+            let completed_high = high.add_affine(&place.select(row_high), negative(row_high));
+            low = completed_low.extended();
+            high = completed_high.extended();
         }
-        sum
+        [low, high]
     }
 }
 
-/// The entry that each lane's digit asks for, and the lanes in which the digit is negative. The
-/// digits are in registers throughout.
-#[inline]
-#[target_feature(enable = "avx512ifma")]
-fn select(place: &Affine, digits: __m512i) -> (Affine, __mmask8) {
-    let magnitude = _mm512_abs_epi64(digits);
-    let zero = _mm512_cmpeq_epi64_mask(magnitude, _mm512_setzero_si512());
-    let negative = _mm512_cmplt_epi64_mask(digits, _mm512_setzero_si512());
-    let index = _mm512_sub_epi64(magnitude, _mm512_set1_epi64(1));
-    let look_up = |field: &FieldElement, neutral| {
-        let found = FieldElement(field.0.map(|limb| _mm512_permutexvar_epi64(index, limb)));
-        found.or_if(zero, &FieldElement::splat(neutral))
-    };
-    let y_plus_x = look_up(&place.y_plus_x, &ONE);
-    let y_minus_x = look_up(&place.y_minus_x, &ONE);
-    let entry = Affine {
-        y_plus_x: y_plus_x.or_if(negative, &y_minus_x),
-        y_minus_x: y_minus_x.or_if(negative, &y_plus_x),
-        t2d: look_up(&place.t2d, &ZERO),
-    };
-    (entry, negative)
+impl Affine {
+    /// The entry that each lane's digit asks for, ready for `Point::add_affine` with the lanes in
+    /// which the digit is negative. The digits are in registers throughout.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    fn select(&self, digits: __m512i) -> Self {
+        let magnitude = _mm512_abs_epi64(digits);
+        let zero = _mm512_cmpeq_epi64_mask(magnitude, _mm512_setzero_si512());
+        let negative = negative(digits);
+        let index = _mm512_sub_epi64(magnitude, _mm512_set1_epi64(1));
+        let look_up = |field: &FieldElement, neutral| {
+            let found = FieldElement(field.0.map(|limb| _mm512_permutexvar_epi64(index, limb)));
+            found.or_if(zero, &FieldElement::splat(neutral))
+        };
+        let y_plus_x = look_up(&self.y_plus_x, &ONE);
+        let y_minus_x = look_up(&self.y_minus_x, &ONE);
+        Self {
+            y_plus_x: y_plus_x.or_if(negative, &y_minus_x),
+            y_minus_x: y_minus_x.or_if(negative, &y_plus_x),
+            t2d: look_up(&self.t2d, &ZERO),
+        }
+    }
 }

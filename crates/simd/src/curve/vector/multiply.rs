@@ -1,48 +1,64 @@
 //! Constant-time multiplication of eight points by secret scalars.
 
 use std::arch::x86_64::{
-    __m512i, __mmask8, _mm512_abs_epi64, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epi64_mask,
-    _mm512_set1_epi64, _mm512_setzero_si512,
+    __m512i, __mmask8, _mm512_abs_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
+    _mm512_cmplt_epi64_mask, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_srlv_epi64,
+    _mm512_sub_epi64,
 };
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use curve25519_dalek::Scalar;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::LANES;
 use super::edwards::{Cached, Point};
-use crate::curve::digits::{DIGITS, Digits};
 use crate::lanes::from_lanes;
 
-/// The digits of one scalar per lane.
+/// How many digits in radix 16 a scalar has.
+pub(super) const DIGITS: usize = 64;
+
+/// One scalar per lane, as words in which every digit has been raised by 8: the digits then are
+/// in −8..=7 and come out one by one, without a carry.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(super) struct LaneDigits([[i64; LANES]; DIGITS]);
+pub(super) struct LaneScalars([__m512i; 4]);
 
-impl LaneDigits {
-    pub(super) fn shared(digits: &Digits) -> Self {
-        Self(digits.0.map(|digit| [i64::from(digit); LANES]))
-    }
+impl LaneScalars {
+    /// Eight times the digit 8 in each word.
+    const RAISE: u64 = 0x8888_8888_8888_8888;
 
-    /// The digits of each place, the least significant first.
-    #[inline]
-    pub(super) fn rows(&self) -> impl Iterator<Item = __m512i> {
-        self.0.iter().map(row)
-    }
-
-    /// Lanes past the end of `digits` get the scalar 0.
-    pub(super) fn each(digits: &[Digits]) -> Self {
-        let mut lanes = Self([[0; LANES]; DIGITS]);
-        for (lane, digits) in digits.iter().take(LANES).enumerate() {
-            for (row, digit) in lanes.0.iter_mut().zip(&digits.0) {
-                row[lane] = i64::from(*digit);
+    /// Takes eight at most. Lanes past the last scalar get 0.
+    pub(super) fn each(scalars: impl Iterator<Item = Scalar>) -> Self {
+        let mut words = Zeroizing::new([[Self::RAISE; LANES]; 4]);
+        for (lane, scalar) in scalars.take(LANES).enumerate() {
+            let bytes = Zeroizing::new(scalar.to_bytes());
+            let mut carry = false;
+            for (row, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                // A scalar is below 2^253, so the last word leaves no carry.
+                (row[lane], carry) = u64::from_le_bytes(*chunk).carrying_add(Self::RAISE, carry);
             }
         }
-        lanes
+        Self(words.map(from_lanes))
+    }
+
+    pub(super) fn shared(scalar: &Scalar) -> Self {
+        Self::each(std::iter::repeat_n(*scalar, LANES))
+    }
+
+    /// The digits of one place, of which 0 is the least significant.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn digits(&self, place: usize) -> __m512i {
+        let shift = _mm512_set1_epi64(4 * (place % 16) as i64);
+        let raised = _mm512_srlv_epi64(self.0[place / 16], shift);
+        let digit = _mm512_and_si512(raised, _mm512_set1_epi64(15));
+        _mm512_sub_epi64(digit, _mm512_set1_epi64(8))
     }
 }
 
-/// One place's digits.
+/// The lanes with a negative digit.
 #[inline]
-fn row(digits: &[i64; LANES]) -> __m512i {
-    from_lanes(digits.map(i64::cast_unsigned))
+#[target_feature(enable = "avx512ifma")]
+pub(super) fn negative(digits: __m512i) -> __mmask8 {
+    _mm512_cmplt_epi64_mask(digits, _mm512_setzero_si512())
 }
 
 /// The multiples P to 8P of eight points.
@@ -72,11 +88,11 @@ impl Multiples {
         ])
     }
 
-    /// The multiple that each lane's digit asks for, ready for `Point::add_signed`, and the lanes
+    /// The multiple that each lane's digit asks for, ready for `Point::add_signed` with the lanes
     /// in which the digit is negative. Reads every entry whatever the digits are.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn select(&self, digits: __m512i) -> (Cached, __mmask8) {
+    pub(super) fn select(&self, digits: __m512i) -> Cached {
         let magnitude = _mm512_abs_epi64(digits);
         let mut chosen = Point::identity().cached();
         for (entry, number) in self.0.iter().zip(1..) {
@@ -88,31 +104,60 @@ impl Multiples {
                 t2d: chosen.t2d.or_if(here, &entry.t2d),
             };
         }
-        let negative = _mm512_cmplt_epi64_mask(digits, _mm512_setzero_si512());
-        let Cached {
-            y_plus_x,
-            y_minus_x,
-            ..
-        } = chosen;
-        chosen.y_plus_x = y_plus_x.or_if(negative, &y_minus_x);
-        chosen.y_minus_x = y_minus_x.or_if(negative, &y_plus_x);
-        (chosen, negative)
+        chosen.exchanged(negative(digits))
     }
 }
 
 /// k P in each lane, by signed windows of four bits from the top.
 #[target_feature(enable = "avx512ifma")]
-pub(super) fn multiply(multiples: &Multiples, digits: &LaneDigits) -> Point {
-    let [low @ .., top] = &digits.0;
-    let (multiple, negative) = multiples.select(row(top));
-    let mut sum = Point::identity().add_signed(&multiple, negative);
-    for digits in low.iter().rev() {
-        let mut doubled = sum.projective();
-        for _ in 0..3 {
-            doubled = doubled.double().projective();
-        }
-        let (multiple, negative) = multiples.select(row(digits));
-        sum = doubled.double().extended().add_signed(&multiple, negative);
+pub(super) fn multiply(multiples: &Multiples, scalars: &LaneScalars) -> Point {
+    let top = scalars.digits(DIGITS - 1);
+    let mut sum = Point::identity().add_signed(&multiples.select(top), negative(top));
+    for place in (0..DIGITS - 1).rev() {
+        // Written out: each step fills a place of its own, where a loop would copy them about.
+        let doubled_2 = sum.projective().double().projective().double();
+        let doubled_4 = doubled_2.projective().double().projective().double();
+        let digits = scalars.digits(place);
+        let multiple = multiples.select(digits);
+        sum = doubled_4.extended().add_signed(&multiple, negative(digits));
     }
     sum.extended()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::to_lanes;
+
+    #[test]
+    fn digits_sum_to_the_scalar() {
+        #[target_feature(enable = "avx512ifma")]
+        fn check() {
+            let scalars = [
+                Scalar::ZERO,
+                Scalar::ONE,
+                -Scalar::ONE,
+                Scalar::from_bytes_mod_order([0x77; 32]),
+                Scalar::from_bytes_mod_order([0x88; 32]),
+                Scalar::from_bytes_mod_order([0xff; 32]),
+            ];
+            let lanes = LaneScalars::each(scalars.into_iter());
+            let mut sums = [Scalar::ZERO; LANES];
+            for place in (0..DIGITS).rev() {
+                for (sum, digit) in sums.iter_mut().zip(to_lanes(lanes.digits(place))) {
+                    let digit = digit.cast_signed();
+                    assert!((-8..8).contains(&digit));
+                    let magnitude = Scalar::from(digit.unsigned_abs());
+                    let signed = if digit < 0 { -magnitude } else { magnitude };
+                    *sum = *sum * Scalar::from(16_u8) + signed;
+                }
+            }
+            assert_eq!(sums[..6], scalars);
+            assert_eq!(sums[6..], [Scalar::ZERO; 2]);
+        }
+        if is_x86_feature_detected!("avx512ifma") {
+            // SAFETY: the feature is there.
+            unsafe { check() }
+        }
+    }
 }

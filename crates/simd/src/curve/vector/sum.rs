@@ -33,6 +33,19 @@ impl Digits {
             digit - (carry << 8)
         }))
     }
+
+    /// The buckets of one group's lanes, and the lanes in which the point is subtracted.
+    fn lanes(&self, group: usize) -> ([usize; LANES], __mmask8) {
+        let lanes: [i16; LANES] = std::array::from_fn(|lane| self.0[lane * GROUPS + group]);
+        let mut negative = 0;
+        for (lane, digit) in lanes.iter().enumerate() {
+            negative |= __mmask8::from(*digit < 0) << lane;
+        }
+        (
+            lanes.map(|digit| usize::from(digit.unsigned_abs())),
+            negative,
+        )
+    }
 }
 
 /// A bucket in each lane: the twenty limbs of a point one after the other, so that a bucket is
@@ -95,27 +108,27 @@ pub(super) fn vartime_weighted_sum(blocks: &[Point], weights: &[Scalar]) -> Poin
     let cached: Vec<Cached> = blocks.iter().map(|block| block.cached()).collect();
     let digits: Vec<Digits> = weights.iter().map(Digits::of).collect();
     let mut sum = Point::identity();
-    for group in (0..GROUPS).rev() {
-        let mut buckets = Buckets::empty();
+    // Two groups at a time, since one addition alone leaves the processor waiting.
+    for pair in [[3, 2], [1, 0]] {
+        let (mut high, mut low) = (Buckets::empty(), Buckets::empty());
         for (index, digits) in digits.iter().enumerate() {
-            let lanes: [i16; LANES] = std::array::from_fn(|lane| digits.0[lane * GROUPS + group]);
-            let numbers = lanes.map(|digit| usize::from(digit.unsigned_abs()));
-            let mut negative: __mmask8 = 0;
-            for (lane, digit) in lanes.iter().enumerate() {
-                negative |= __mmask8::from(*digit < 0) << lane;
-            }
-            let point = cached[index / LANES]
-                .broadcast(index % LANES)
-                .exchanged(negative);
-            let bucket = buckets
-                .load(numbers)
-                .add_signed(&point, negative)
-                .extended();
-            buckets.store(numbers, &bucket);
+            let point = cached[index / LANES].broadcast(index % LANES);
+            let (numbers_high, negative) = digits.lanes(pair[0]);
+            let sum_high = high
+                .load(numbers_high)
+                .add_signed(&point.exchanged(negative), negative);
+            let (numbers_low, negative) = digits.lanes(pair[1]);
+            let sum_low = low
+                .load(numbers_low)
+                .add_signed(&point.exchanged(negative), negative);
+            high.store(numbers_high, &sum_high.extended());
+            low.store(numbers_low, &sum_low.extended());
         }
-        sum = shift(&sum, GROUP_BITS)
-            .add(&buckets.total().cached())
-            .extended();
+        for buckets in [high, low] {
+            sum = shift(&sum, GROUP_BITS)
+                .add(&buckets.total().cached())
+                .extended();
+        }
     }
     let mut total = Point::identity();
     for lane in (0..LANES).rev() {
