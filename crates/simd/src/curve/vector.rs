@@ -31,7 +31,7 @@ use crate::lanes::LANES;
 const CHUNK: usize = 32;
 
 /// For fewer points than this, buckets are more work than multiplying each.
-const FEW: usize = 48;
+const FEW: usize = 64;
 
 /// What stands in the lanes past the end of a batch of encodings: the generator (RFC 9496 §4.1).
 const DUMMY: [u8; 32] = [
@@ -139,7 +139,7 @@ impl Points {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn add(&self, other: &Self) -> Self {
         let pairs = self.blocks.iter().zip(&other.blocks);
-        let blocks = pairs.map(|(a, b)| a.add(&b.cached()).extended()).collect();
+        let blocks = pairs.map(|(a, b)| a.add(b)).collect();
         Self {
             len: self.len,
             blocks,
@@ -154,11 +154,11 @@ impl Points {
             for (block, weights) in self.blocks.iter().zip(weights.chunks(LANES)) {
                 let weights = LaneScalars::each(weights.iter().copied());
                 let product = multiply(&Multiples::of(block), &weights);
-                sum = sum.add(&product.cached()).extended();
+                sum = sum.add(&product);
             }
             let mut total = Point::identity();
             for lane in 0..LANES {
-                total = total.add(&sum.broadcast(lane).cached()).extended();
+                total = total.add(&sum.broadcast(lane));
             }
             total
         } else {

@@ -8,7 +8,7 @@ use std::arch::x86_64::__mmask8;
 use zeroize::Zeroize;
 
 use super::constants::{ONE, TWO_D, ZERO};
-use super::field::{FieldElement, Wide};
+use super::field::{FieldElement, Wide, invert};
 
 /// Eight points.
 #[derive(Clone, Copy, Zeroize)]
@@ -27,21 +27,28 @@ pub(super) struct Projective {
     z: FieldElement,
 }
 
-/// Eight points in the form that an addition reads: Y + X, Y − X, 2 Z, 2 d T.
-#[derive(Clone, Copy, Zeroize)]
-pub(super) struct Cached {
+/// Eight points in the form that something is added to: Y + X, Y − X, Z, T.
+#[derive(Clone, Copy)]
+pub(super) struct Augend {
     pub(super) y_plus_x: FieldElement,
     pub(super) y_minus_x: FieldElement,
-    pub(super) z2: FieldElement,
+    pub(super) z: FieldElement,
+    pub(super) t: FieldElement,
+}
+
+/// Eight points with Z = 1 in the form that is added: Y + X, Y − X, 2 d T.
+#[derive(Clone, Copy, Zeroize)]
+pub(super) struct Niels {
+    pub(super) y_plus_x: FieldElement,
+    pub(super) y_minus_x: FieldElement,
     pub(super) t2d: FieldElement,
 }
 
-/// Eight points with Z = 1 in the form that an addition reads: y + x, y − x, 2 d xy.
-#[derive(Clone, Copy)]
-pub(super) struct Affine {
-    pub(super) y_plus_x: FieldElement,
-    pub(super) y_minus_x: FieldElement,
-    pub(super) t2d: FieldElement,
+/// Eight points with any Z in the form that is added, with 2 Z beside the rest.
+#[derive(Clone, Copy, Zeroize)]
+pub(super) struct Cached {
+    pub(super) niels: Niels,
+    pub(super) z2: FieldElement,
 }
 
 /// What doubling and addition come to before their last products: the result is
@@ -54,16 +61,16 @@ pub(super) struct Completed {
     pub(super) h: FieldElement,
 }
 
-impl Cached {
+impl Niels {
     /// Y + X and Y − X exchanged in the lanes of `mask`: half of a negation, of which
-    /// [`Point::add_signed`] does the other.
+    /// [`Augend::add`] does the other.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn exchanged(&self, mask: __mmask8) -> Self {
         Self {
             y_plus_x: self.y_plus_x.or_if(mask, &self.y_minus_x),
             y_minus_x: self.y_minus_x.or_if(mask, &self.y_plus_x),
-            ..*self
+            t2d: self.t2d,
         }
     }
 
@@ -74,9 +81,34 @@ impl Cached {
         Self {
             y_plus_x: self.y_plus_x.broadcast(lane),
             y_minus_x: self.y_minus_x.broadcast(lane),
-            z2: self.z2.broadcast(lane),
             t2d: self.t2d.broadcast(lane),
         }
+    }
+
+    /// All of `points`, which share one inversion.
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn normalise(points: &[Point]) -> Vec<Self> {
+        // What stands before each Z; then, from the end, the inverse of what stands before it.
+        let mut product = FieldElement::splat(&ONE);
+        let mut before = Vec::with_capacity(points.len());
+        for point in points {
+            before.push(product);
+            product = product.multiply(&point.z);
+        }
+        let [mut inverse] = invert(&[product]);
+        let mut normalised = Vec::with_capacity(points.len());
+        for (point, before) in points.iter().zip(&before).rev() {
+            let z_inv = inverse.multiply(before);
+            inverse = inverse.multiply(&point.z);
+            let (x, y) = (point.x.multiply(&z_inv), point.y.multiply(&z_inv));
+            normalised.push(Self {
+                y_plus_x: y.add(&x),
+                y_minus_x: y.sub(&x),
+                t2d: x.multiply(&y).multiply(&FieldElement::splat(&TWO_D)),
+            });
+        }
+        normalised.reverse();
+        normalised
     }
 }
 
@@ -99,6 +131,19 @@ impl Completed {
             x: self.e.multiply(&self.f),
             y: self.g.multiply(&self.h),
             z: self.f.multiply(&self.g),
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn augend(&self) -> Augend {
+        let x = self.e.multiply_wide(&self.f);
+        let y = self.g.multiply_raised(&self.h);
+        Augend {
+            y_plus_x: y.add(&x).carry(),
+            y_minus_x: y.sub(&x).carry(),
+            z: self.f.multiply(&self.g),
+            t: self.e.multiply(&self.h),
         }
     }
 }
@@ -146,67 +191,34 @@ impl Point {
 
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn cached(&self) -> Cached {
-        Cached {
+    pub(super) fn augend(&self) -> Augend {
+        Augend {
             y_plus_x: self.y.add(&self.x),
             y_minus_x: self.y.sub(&self.x),
-            z2: self.z.add(&self.z),
+            z: self.z,
+            t: self.t,
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn cached(&self) -> Cached {
+        let niels = Niels {
+            y_plus_x: self.y.add(&self.x),
+            y_minus_x: self.y.sub(&self.x),
             t2d: self.t.multiply(&FieldElement::splat(&TWO_D)),
+        };
+        Cached {
+            niels,
+            z2: self.z.add(&self.z),
         }
     }
 
-    /// P + Q, or P − Q in the lanes of `negative`, if Q comes [`Cached::exchanged`] there.
+    /// P + Q.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn add_signed(&self, other: &Cached, negative: __mmask8) -> Completed {
-        let d = self.z.multiply_raised(&other.z2);
-        let Cached {
-            y_plus_x,
-            y_minus_x,
-            t2d,
-            ..
-        } = *other;
-        self.complete(
-            &Affine {
-                y_plus_x,
-                y_minus_x,
-                t2d,
-            },
-            &d,
-            negative,
-        )
-    }
-
-    /// [`Point::add_signed`] with Z = 1 in Q.
-    #[inline]
-    #[target_feature(enable = "avx512ifma")]
-    pub(super) fn add_affine(&self, other: &Affine, negative: __mmask8) -> Completed {
-        let z = self.z.wide();
-        self.complete(other, &z.add(&z).raise(), negative)
-    }
-
-    /// `d` is 2 Z of both points multiplied, raised.
-    #[inline]
-    #[target_feature(enable = "avx512ifma")]
-    fn complete(&self, other: &Affine, d: &Wide, negative: __mmask8) -> Completed {
-        let a = self.y.sub(&self.x).multiply_wide(&other.y_minus_x);
-        let b = self.y.add(&self.x).multiply_raised(&other.y_plus_x);
-        let c = self.t.multiply_wide(&other.t2d);
-        let difference = d.sub(&c).carry();
-        let sum = d.add(&c).carry();
-        // The sign of Q's T only decides which of the two is F and which is G.
-        Completed {
-            e: b.sub(&a).carry(),
-            f: difference.or_if(negative, &sum),
-            g: sum.or_if(negative, &difference),
-            h: b.add(&a).carry(),
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512ifma")]
-    pub(super) fn add(&self, other: &Cached) -> Completed {
-        self.add_signed(other, 0)
+    pub(super) fn add(&self, other: &Self) -> Self {
+        self.augend().add(&other.cached(), 0).extended()
     }
 
     /// The point of one lane in all of them.
@@ -217,6 +229,53 @@ impl Point {
             y: self.y.broadcast(lane),
             z: self.z.broadcast(lane),
             t: self.t.broadcast(lane),
+        }
+    }
+}
+
+impl Augend {
+    /// The neutral element in every lane.
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn identity() -> Self {
+        let (zero, one) = (FieldElement::splat(&ZERO), FieldElement::splat(&ONE));
+        Self {
+            y_plus_x: one,
+            y_minus_x: one,
+            z: one,
+            t: zero,
+        }
+    }
+
+    /// P + Q, or P − Q in the lanes of `negative`, if Q comes [`Niels::exchanged`] there.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn add(&self, other: &Cached, negative: __mmask8) -> Completed {
+        self.complete(&other.niels, &self.z.multiply_raised(&other.z2), negative)
+    }
+
+    /// [`Augend::add`] of a Q with Z = 1.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn add_niels(&self, other: &Niels, negative: __mmask8) -> Completed {
+        let z = self.z.wide();
+        self.complete(other, &z.add(&z).raise(), negative)
+    }
+
+    /// `d` is twice the product of the two Z, raised.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    fn complete(&self, other: &Niels, d: &Wide, negative: __mmask8) -> Completed {
+        let a = self.y_minus_x.multiply_wide(&other.y_minus_x);
+        let b = self.y_plus_x.multiply_raised(&other.y_plus_x);
+        let c = self.t.multiply_wide(&other.t2d);
+        let difference = d.sub(&c).carry();
+        let sum = d.add(&c).carry();
+        // The sign of Q's T only decides which of the two is F and which is G.
+        Completed {
+            e: b.sub(&a).carry(),
+            f: difference.or_if(negative, &sum),
+            g: sum.or_if(negative, &difference),
+            h: b.add(&a).carry(),
         }
     }
 }

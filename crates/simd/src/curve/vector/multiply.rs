@@ -10,7 +10,7 @@ use curve25519_dalek::Scalar;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::LANES;
-use super::edwards::{Cached, Point};
+use super::edwards::{Augend, Cached, Niels, Point};
 use crate::lanes::from_lanes;
 
 /// How many digits in radix 16 a scalar has.
@@ -69,13 +69,15 @@ impl Multiples {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn of(point: &Point) -> Self {
         let first = point.cached();
-        let p2 = point.projective().double().extended();
-        let p3 = p2.add(&first).extended();
-        let p4 = p2.projective().double().extended();
-        let p5 = p4.add(&first).extended();
-        let p6 = p3.projective().double().extended();
-        let p7 = p6.add(&first).extended();
-        let p8 = p4.projective().double().extended();
+        let next = |p: &Point| p.augend().add(&first, 0).extended();
+        let double = |p: &Point| p.projective().double().extended();
+        let p2 = double(point);
+        let p3 = next(&p2);
+        let p4 = double(&p2);
+        let p5 = next(&p4);
+        let p6 = double(&p3);
+        let p7 = next(&p6);
+        let p8 = double(&p4);
         Self([
             first,
             p2.cached(),
@@ -88,7 +90,7 @@ impl Multiples {
         ])
     }
 
-    /// The multiple that each lane's digit asks for, ready for `Point::add_signed` with the lanes
+    /// The multiple that each lane's digit asks for, ready for `Augend::add` with the lanes
     /// in which the digit is negative. Reads every entry whatever the digits are.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
@@ -97,14 +99,20 @@ impl Multiples {
         let mut chosen = Point::identity().cached();
         for (entry, number) in self.0.iter().zip(1..) {
             let here = _mm512_cmpeq_epi64_mask(magnitude, _mm512_set1_epi64(number));
+            let (niels, others) = (&chosen.niels, &entry.niels);
             chosen = Cached {
-                y_plus_x: chosen.y_plus_x.or_if(here, &entry.y_plus_x),
-                y_minus_x: chosen.y_minus_x.or_if(here, &entry.y_minus_x),
+                niels: Niels {
+                    y_plus_x: niels.y_plus_x.or_if(here, &others.y_plus_x),
+                    y_minus_x: niels.y_minus_x.or_if(here, &others.y_minus_x),
+                    t2d: niels.t2d.or_if(here, &others.t2d),
+                },
                 z2: chosen.z2.or_if(here, &entry.z2),
-                t2d: chosen.t2d.or_if(here, &entry.t2d),
             };
         }
-        chosen.exchanged(negative(digits))
+        Cached {
+            niels: chosen.niels.exchanged(negative(digits)),
+            z2: chosen.z2,
+        }
     }
 }
 
@@ -112,14 +120,14 @@ impl Multiples {
 #[target_feature(enable = "avx512ifma")]
 pub(super) fn multiply(multiples: &Multiples, scalars: &LaneScalars) -> Point {
     let top = scalars.digits(DIGITS - 1);
-    let mut sum = Point::identity().add_signed(&multiples.select(top), negative(top));
+    let mut sum = Augend::identity().add(&multiples.select(top), negative(top));
     for place in (0..DIGITS - 1).rev() {
         // Written out: each step fills a place of its own, where a loop would copy them about.
         let doubled_2 = sum.projective().double().projective().double();
         let doubled_4 = doubled_2.projective().double().projective().double();
         let digits = scalars.digits(place);
         let multiple = multiples.select(digits);
-        sum = doubled_4.extended().add_signed(&multiple, negative(digits));
+        sum = doubled_4.augend().add(&multiple, negative(digits));
     }
     sum.extended()
 }

@@ -61,7 +61,7 @@ impl Point {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn from_uniform(bytes: &[&[u8; 64]; LANES]) -> Self {
         let [p, q] = elligator(&halves(bytes));
-        p.add(&q.cached()).extended()
+        p.add(&q)
     }
 
     /// [`Point::from_uniform`] of two groups, whose four maps keep the processor busier than two.
@@ -69,10 +69,7 @@ impl Point {
     pub(super) fn from_uniform_pair(bytes: &[[&[u8; 64]; LANES]; 2]) -> [Self; 2] {
         let ([t0, t1], [t2, t3]) = (halves(&bytes[0]), halves(&bytes[1]));
         let [p0, q0, p1, q1] = elligator(&[t0, t1, t2, t3]);
-        [
-            p0.add(&q0.cached()).extended(),
-            p1.add(&q1.cached()).extended(),
-        ]
+        [p0.add(&q0), p1.add(&q1)]
     }
 }
 
