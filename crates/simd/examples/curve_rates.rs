@@ -1,4 +1,7 @@
 //! Microseconds per item of each batch kernel, beside curve25519-dalek in the same process.
+//!
+//! The argument is the size of our batches, 4,096 if there is none. On a machine that does other
+//! work, take 128: a batch then fits into one slice of time.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -11,41 +14,45 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha512};
 
-/// What our kernels get at once.
-const BATCH: usize = 4096;
-/// What curve25519-dalek gets at once: its time for an item does not depend on it.
-const FEW: usize = 256;
-const ROUNDS: usize = 25;
+/// curve25519-dalek gets this part of a batch: its time for an item does not depend on it.
+const PART: usize = 16;
+/// How many items our kernels get in all.
+const ITEMS: usize = 100_000;
 
-/// `reference` does [`FEW`] items and `ours` [`BATCH`], in turn.
-fn compare(name: &str, mut reference: impl FnMut(), mut ours: impl FnMut()) {
-    let mut best = [f64::MAX; 2];
-    for _ in 0..ROUNDS {
-        let runs = [
-            (&mut reference as &mut dyn FnMut(), FEW),
-            (&mut ours, BATCH),
-        ];
-        for (best, (run, items)) in best.iter_mut().zip(runs) {
-            let start = Instant::now();
-            run();
-            *best = best.min(start.elapsed().as_secs_f64() * 1e6 / items as f64);
+struct Rates {
+    batch: usize,
+}
+
+impl Rates {
+    /// The least of several times, taken in turn: `reference` does a [`PART`]th of the items.
+    fn compare(&self, name: &str, mut reference: impl FnMut(), mut ours: impl FnMut()) {
+        let mut best = [f64::MAX; 2];
+        for _ in 0..ITEMS.div_ceil(self.batch) {
+            let runs: [(&mut dyn FnMut(), usize); 2] =
+                [(&mut reference, self.batch / PART), (&mut ours, self.batch)];
+            for (best, (run, items)) in best.iter_mut().zip(runs) {
+                let start = Instant::now();
+                run();
+                *best = best.min(start.elapsed().as_secs_f64() * 1e6 / items as f64);
+            }
         }
+        let [reference, ours] = best;
+        let ratio = reference / ours;
+        println!("{name:28} dalek {reference:8.3} us  ours {ours:8.3} us  ratio {ratio:6.2}");
     }
-    let [reference, ours] = best;
-    let ratio = reference / ours;
-    println!("{name:28} dalek {reference:8.3} us  ours {ours:8.3} us  ratio {ratio:6.2}");
 }
 
 fn main() {
+    let batch = std::env::args()
+        .nth(1)
+        .map_or(4096, |batch| batch.parse().expect("a number"));
+    let (rates, few) = (Rates { batch }, batch / PART);
     let backend = Backend::detect();
-    println!(
-        "backend {}, batches of {BATCH}, minimum of {ROUNDS}",
-        backend.name()
-    );
+    println!("backend {}, batches of {batch}", backend.name());
     let mut rng = StdRng::seed_from_u64(7);
-    let uniform: Vec<[u8; 64]> = (0..BATCH).map(|_| rng.random()).collect();
+    let uniform: Vec<[u8; 64]> = (0..batch).map(|_| rng.random()).collect();
     let scalar = Scalar::from_bytes_mod_order(rng.random());
-    let scalars: Vec<_> = (0..BATCH)
+    let scalars: Vec<_> = (0..batch)
         .map(|_| Scalar::from_bytes_mod_order(rng.random()))
         .collect();
     let points: Vec<_> = uniform
@@ -55,10 +62,10 @@ fn main() {
     let encodings: Vec<_> = points.iter().map(|p| p.compress().to_bytes()).collect();
     let ours = Points::from_uniform(backend, &uniform);
 
-    compare(
+    rates.compare(
         "server evaluation",
         || {
-            for encoding in &encodings[..FEW] {
+            for encoding in &encodings[..few] {
                 let point = CompressedRistretto(*encoding).decompress().expect("valid");
                 black_box((point * scalar).compress());
             }
@@ -68,10 +75,10 @@ fn main() {
             black_box(points.multiply_encode(&scalar));
         },
     );
-    compare(
+    rates.compare(
         "decode",
         || {
-            for encoding in &encodings[..FEW] {
+            for encoding in &encodings[..few] {
                 black_box(CompressedRistretto(*encoding).decompress());
             }
         },
@@ -79,10 +86,10 @@ fn main() {
             black_box(Points::decode(backend, &encodings).expect("valid"));
         },
     );
-    compare(
+    rates.compare(
         "from_uniform",
         || {
-            for uniform in &uniform[..FEW] {
+            for uniform in &uniform[..few] {
                 black_box(RistrettoPoint::from_uniform_bytes(uniform));
             }
         },
@@ -90,10 +97,10 @@ fn main() {
             black_box(Points::from_uniform(backend, &uniform));
         },
     );
-    compare(
+    rates.compare(
         "multiply each, encode",
         || {
-            for (point, scalar) in points[..FEW].iter().zip(&scalars) {
+            for (point, scalar) in points[..few].iter().zip(&scalars) {
                 black_box((point * scalar).compress());
             }
         },
@@ -101,10 +108,10 @@ fn main() {
             black_box(ours.multiply_each_encode(&scalars));
         },
     );
-    compare(
+    rates.compare(
         "batch double and encode",
         || {
-            black_box(RistrettoPoint::double_and_compress_batch(&points[..FEW]));
+            black_box(RistrettoPoint::double_and_compress_batch(&points[..few]));
         },
         || {
             black_box(ours.double_encode());
@@ -112,7 +119,7 @@ fn main() {
     );
 
     let dst: &[u8] = b"HashToGroup-OPRFV1-\x01-ristretto255-SHA512";
-    let inputs: Vec<[u8; 20]> = (0..BATCH).map(|_| rng.random()).collect();
+    let inputs: Vec<[u8; 20]> = (0..batch).map(|_| rng.random()).collect();
     let expand = |input: &[u8]| -> [u8; 64] {
         let suffix = [dst, &[40]].concat();
         let b_0 = Sha512::new_with_prefix([0; 128])
@@ -143,10 +150,10 @@ fn main() {
             .map(|(input, element)| [&[0, 20], input.as_slice(), &[0, 32], element, b"Finalize"]);
         sha512(backend, messages)
     };
-    compare(
+    rates.compare(
         "expand message",
         || {
-            for input in &inputs[..FEW] {
+            for input in &inputs[..few] {
                 black_box(expand(input));
             }
         },
@@ -154,10 +161,10 @@ fn main() {
             black_box(our_uniform());
         },
     );
-    compare(
+    rates.compare(
         "finalize hash",
         || {
-            for (input, element) in inputs[..FEW].iter().zip(&encodings) {
+            for (input, element) in inputs[..few].iter().zip(&encodings) {
                 black_box(finalize(input, element));
             }
         },
@@ -165,10 +172,10 @@ fn main() {
             black_box(our_finalize(&encodings));
         },
     );
-    compare(
+    rates.compare(
         "hash to group",
         || {
-            for input in &inputs[..FEW] {
+            for input in &inputs[..few] {
                 black_box(RistrettoPoint::from_uniform_bytes(&expand(input)));
             }
         },
@@ -176,10 +183,10 @@ fn main() {
             black_box(Points::from_uniform(backend, &our_uniform()));
         },
     );
-    compare(
+    rates.compare(
         "own set",
         || {
-            for input in &inputs[..FEW] {
+            for input in &inputs[..few] {
                 let point = RistrettoPoint::from_uniform_bytes(&expand(input));
                 let element = (point * scalar).compress();
                 black_box(finalize(input, element.as_bytes()));
@@ -190,10 +197,10 @@ fn main() {
             black_box(our_finalize(&points.multiply_encode(&scalar)));
         },
     );
-    compare(
+    rates.compare(
         "client blind",
         || {
-            for (input, scalar) in inputs[..FEW].iter().zip(&scalars) {
+            for (input, scalar) in inputs[..few].iter().zip(&scalars) {
                 let point = RistrettoPoint::from_uniform_bytes(&expand(input));
                 black_box((point * scalar).compress());
             }
@@ -203,10 +210,10 @@ fn main() {
             black_box(points.multiply_each_encode(&scalars));
         },
     );
-    compare(
+    rates.compare(
         "client finalize",
         || {
-            for ((input, scalar), encoding) in inputs[..FEW].iter().zip(&scalars).zip(&encodings) {
+            for ((input, scalar), encoding) in inputs[..few].iter().zip(&scalars).zip(&encodings) {
                 let point = CompressedRistretto(*encoding).decompress().expect("valid");
                 let element = (point * scalar.invert()).compress();
                 black_box(finalize(input, element.as_bytes()));
@@ -220,10 +227,10 @@ fn main() {
         },
     );
 
-    compare(
+    rates.compare(
         "encode",
         || {
-            for point in &points[..FEW] {
+            for point in &points[..few] {
                 black_box(point.compress());
             }
         },
@@ -233,10 +240,10 @@ fn main() {
     );
     let generator = RistrettoPoint::mul_base(&Scalar::ONE).compress().to_bytes();
     let table = FixedBase::decode(backend, &generator).expect("valid");
-    compare(
+    rates.compare(
         "fixed base",
         || {
-            for scalar in &scalars[..FEW] {
+            for scalar in &scalars[..few] {
                 black_box(RistrettoPoint::mul_base(scalar));
             }
         },
@@ -244,23 +251,23 @@ fn main() {
             black_box(table.multiply(&scalars));
         },
     );
-    compare(
+    rates.compare(
         "weighted sum",
         || {
             black_box(RistrettoPoint::vartime_multiscalar_mul(
-                &scalars[..FEW],
-                &points[..FEW],
+                &scalars[..few],
+                &points[..few],
             ));
         },
         || {
             black_box(ours.vartime_weighted_sum(&scalars));
         },
     );
-    let composite: Vec<[u8; 145]> = (0..BATCH).map(|_| [7; 145]).collect();
-    compare(
+    let composite: Vec<[u8; 145]> = (0..batch).map(|_| [7; 145]).collect();
+    rates.compare(
         "hash to scalar",
         || {
-            for input in &composite[..FEW] {
+            for input in &composite[..few] {
                 black_box(Scalar::from_bytes_mod_order_wide(&expand(input)));
             }
         },
@@ -274,10 +281,10 @@ fn main() {
             black_box(scalars);
         },
     );
-    compare(
+    rates.compare(
         "client blind, additive",
         || {
-            for (input, scalar) in inputs[..FEW].iter().zip(&scalars) {
+            for (input, scalar) in inputs[..few].iter().zip(&scalars) {
                 let point = RistrettoPoint::from_uniform_bytes(&expand(input));
                 black_box((point * scalar).compress());
             }
@@ -287,10 +294,10 @@ fn main() {
             black_box(points.add(&table.multiply(&scalars)).encode());
         },
     );
-    compare(
+    rates.compare(
         "client finalize, additive",
         || {
-            for ((input, scalar), encoding) in inputs[..FEW].iter().zip(&scalars).zip(&encodings) {
+            for ((input, scalar), encoding) in inputs[..few].iter().zip(&scalars).zip(&encodings) {
                 let point = CompressedRistretto(*encoding).decompress().expect("valid");
                 let element = (point * scalar.invert()).compress();
                 black_box(finalize(input, element.as_bytes()));

@@ -232,3 +232,11 @@ impl std::fmt::Debug for Points {
     reason = "a failure is the test's"
 )]
 mod tests;
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a failure is the test's"
+)]
+mod timing;
