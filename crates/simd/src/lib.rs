@@ -1,12 +1,38 @@
 //! Kernels that work on several items at once, chosen at run time from what the processor has,
 //! and scalar twins with byte-identical results.
 //!
-//! The only crate with `unsafe`: transmutes between vectors and arrays, and the calls into
-//! kernels that need processor features, which [`Backend`] proves to be there. The scalar twins
-//! of the curve are curve25519-dalek, and its [`Scalar`] is the scalar type of both.
+//! - [`Points`] and [`FixedBase`]: batches of ristretto255 elements (RFC 9496), on eight lanes of
+//!   AVX-512 IFMA or one at a time on curve25519-dalek, whose [`Scalar`] both take.
+//! - [`sha512`] and [`expand_message_xmd`] (RFC 9380): many short messages, on eight lanes of
+//!   AVX-512 or one at a time on the `sha2` crate.
 //!
 //! It knows no protocol: `oprf` sits on it and has the suite's names, domain separation and
-//! proofs.
+//! proofs. It reads no environment: who does hands a name to [`Backend::named`].
+//!
+//! The only crate with `unsafe`, and that is transmutes between vectors and arrays of the same
+//! size, and the calls into kernels that need processor features, which holding a [`Backend`]
+//! proves to be there.
+//!
+//! Nothing branches on a secret or addresses memory by one: tables are read whole and masked, or
+//! permuted in registers; which lanes are negative or not square stays in mask registers. What
+//! says `vartime` does neither and is for public values. How many items there are, how long a
+//! message is and whether an encoding is bad is public. Scalars, tables of multiples and elements
+//! are wiped when they are dropped; copies in registers and on the stack are not.
+//!
+//! ```
+//! use blindmatch_simd::{Backend, Points, expand_message_xmd};
+//! use curve25519_dalek::Scalar;
+//!
+//! let backend = Backend::detect();
+//! let messages = [b"one".as_slice(), b"two"];
+//! let uniform = expand_message_xmd(backend, b"a domain", messages.iter().map(|m| [*m]));
+//! let elements = Points::from_uniform(backend, &uniform);
+//!
+//! let key = Scalar::from(7_u8);
+//! let evaluated = elements.multiply_encode(&key);
+//! let back = Points::decode(backend, &evaluated).expect("elements");
+//! assert_eq!(back.multiply_encode(&key.invert()), elements.encode());
+//! ```
 //!
 //! [`Scalar`]: curve25519_dalek::Scalar
 
