@@ -131,13 +131,26 @@ impl Points {
         }
     }
 
+    /// The generator times each of the scalars. Constant time in the scalars.
+    #[must_use]
+    pub fn multiples_of_generator(backend: Backend, scalars: &[Scalar]) -> Self {
+        Self(match backend.kind() {
+            Kind::Serial => Repr::Serial(serial::multiples_of_generator(scalars)),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => {
+                // SAFETY: the backend proves the processor's features.
+                Repr::Avx512(unsafe { vector::FixedBase::generator().multiply(scalars) })
+            }
+        })
+    }
+
     /// The sum of all elements times the weights at their positions. Its time depends on the
     /// weights: nothing secret may go in.
     ///
     /// # Panics
     /// If the lengths differ.
     #[must_use]
-    pub fn vartime_weighted_sum(&self, weights: &[Scalar]) -> [u8; 32] {
+    pub fn vartime_weighted_sum(&self, weights: &[Scalar]) -> RistrettoPoint {
         assert_eq!(self.len(), weights.len(), "one weight for each element");
         match &self.0 {
             Repr::Serial(points) => serial::vartime_weighted_sum(points, weights),
@@ -171,6 +184,13 @@ impl Points {
     }
 }
 
+/// A batch of one, on the serial backend.
+impl From<RistrettoPoint> for Points {
+    fn from(point: RistrettoPoint) -> Self {
+        Self(Repr::Serial(vec![point]))
+    }
+}
+
 /// An element with a table of its multiples, 60 to 120 kB.
 pub struct FixedBase(Table);
 
@@ -195,6 +215,29 @@ impl FixedBase {
             }
         }
         .map(Self)
+    }
+
+    /// The table of this element.
+    #[must_use]
+    pub fn of(backend: Backend, point: &RistrettoPoint) -> Self {
+        Self(match backend.kind() {
+            Kind::Serial => Table::Serial(Box::new(RistrettoBasepointTable::create(point))),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => {
+                // SAFETY: the backend proves the processor's features.
+                Table::Avx512(unsafe { vector::FixedBase::of(&point.compress().to_bytes()) })
+            }
+        })
+    }
+
+    /// What works on this table.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        Backend::of(match &self.0 {
+            Table::Serial(_) => Kind::Serial,
+            #[cfg(target_arch = "x86_64")]
+            Table::Avx512(_) => Kind::Avx512,
+        })
     }
 
     /// The element times each of the scalars. Constant time in the scalars.

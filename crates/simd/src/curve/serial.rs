@@ -62,10 +62,15 @@ pub(super) fn add(a: &[RistrettoPoint], b: &[RistrettoPoint]) -> Vec<RistrettoPo
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
-pub(super) fn vartime_weighted_sum(points: &[RistrettoPoint], weights: &[Scalar]) -> [u8; 32] {
+pub(super) fn vartime_weighted_sum(
+    points: &[RistrettoPoint],
+    weights: &[Scalar],
+) -> RistrettoPoint {
     RistrettoPoint::vartime_multiscalar_mul(weights, points)
-        .compress()
-        .to_bytes()
+}
+
+pub(super) fn multiples_of_generator(scalars: &[Scalar]) -> Vec<RistrettoPoint> {
+    scalars.iter().map(RistrettoPoint::mul_base).collect()
 }
 
 pub(super) fn fixed_base(encoding: &[u8; 32]) -> Result<Box<RistrettoBasepointTable>, Undecodable> {

@@ -17,7 +17,10 @@ mod multiply;
 mod ristretto;
 mod sum;
 
-use curve25519_dalek::Scalar;
+use std::sync::OnceLock;
+
+use curve25519_dalek::ristretto::CompressedRistretto;
+use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use self::edwards::Point;
@@ -148,7 +151,7 @@ impl Points {
 
     /// As many weights as points.
     #[target_feature(enable = "avx512ifma")]
-    pub(super) fn vartime_weighted_sum(&self, weights: &[Scalar]) -> [u8; 32] {
+    pub(super) fn vartime_weighted_sum(&self, weights: &[Scalar]) -> RistrettoPoint {
         let sum = if self.len < FEW {
             let mut sum = Point::identity();
             for (block, weights) in self.blocks.iter().zip(weights.chunks(LANES)) {
@@ -165,7 +168,10 @@ impl Points {
             vartime_weighted_sum(&self.blocks, weights)
         };
         let [[encoding, ..]] = encode(&[sum]);
-        encoding
+        let Some(sum) = CompressedRistretto(encoding).decompress() else {
+            unreachable!("what was just encoded decodes");
+        };
+        sum
     }
 
     #[target_feature(enable = "avx512ifma")]
@@ -200,6 +206,24 @@ impl FixedBase {
     pub(super) fn decode(encoding: &[u8; 32]) -> Result<Self, Undecodable> {
         let points = Points::decode(std::slice::from_ref(encoding))?;
         Ok(Self(fixed_base::FixedBase::of(&points.blocks[0])))
+    }
+
+    /// The generator's, made once.
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn generator() -> &'static Self {
+        static TABLE: OnceLock<FixedBase> = OnceLock::new();
+        if let Some(table) = TABLE.get() {
+            return table;
+        }
+        let table = Self::of(&DUMMY);
+        TABLE.get_or_init(|| table)
+    }
+
+    /// The encoding is known to be an element's.
+    #[target_feature(enable = "avx512ifma")]
+    pub(super) fn of(encoding: &[u8; 32]) -> Self {
+        let ([point], _) = Point::decode(&[[encoding; LANES]]);
+        Self(fixed_base::FixedBase::of(&point))
     }
 
     #[target_feature(enable = "avx512ifma")]
