@@ -15,27 +15,27 @@
 //! fn too_early(blinded: &Blinded) { blinded.finalize(&["x"]); }
 //! ```
 
-use curve25519_dalek::RistrettoPoint;
-use curve25519_dalek::ristretto::RistrettoBasepointTable;
+use blindmatch_simd::{FixedBase, Points};
 use zeroize::Zeroizing;
 
+use crate::backend::backend;
 use crate::element::Elements;
-use crate::mode::{VOPRF, check_inputs, outputs, refuse_identity, same_length};
+use crate::mode::{VOPRF, check_inputs, outputs, refuse_identity, same_length, scalars};
 use crate::{Blind, Error, Output, Proof, PublicKey, voprf};
 
 /// A public key that the caller knows to be the one that everybody else is shown.
 ///
 /// In lookup that is the key of a manifest whose inclusion in a cosigned checkpoint was verified.
-/// It carries a table of multiples, 30 KiB, so make one per view, not one per batch.
+/// It carries a table of multiples, 30 to 120 KiB, so make one per view, not one per batch.
 pub struct AuthenticatedKey {
     key: PublicKey,
-    table: Box<RistrettoBasepointTable>,
+    table: FixedBase,
 }
 
 impl AuthenticatedKey {
     /// States that the key is authenticated. Nothing here can check it.
     pub fn vouch(key: PublicKey) -> Self {
-        let table = Box::new(RistrettoBasepointTable::create(&key.0.point));
+        let table = FixedBase::of(backend(), &key.0.point);
         Self { key, table }
     }
 
@@ -59,13 +59,10 @@ impl Blinded {
         voprf::check_batch(inputs.len())?;
         same_length(inputs.len(), blinds.len())?;
         check_inputs(inputs)?;
-        let hasher = VOPRF.group_hasher();
-        let blinded = inputs.iter().zip(&blinds).map(|(input, blind)| {
-            let input_element = hasher.hash_to_group(input.as_ref());
-            let mask = RistrettoPoint::mul_base(blind.scalar());
-            (input_element + mask).compress().to_bytes()
-        });
-        let elements = blinded.collect::<Vec<_>>();
+        let backend = backend();
+        let input_elements = VOPRF.hash_to_group_batch(backend, inputs);
+        let masks = Points::multiples_of_generator(backend, &scalars(&blinds));
+        let elements = input_elements.add(&masks).encode();
         refuse_identity(0, &elements)?;
         Ok(Self { blinds, elements })
     }
@@ -82,8 +79,10 @@ impl Blinded {
         key: &'a AuthenticatedKey,
         proof: &Proof,
     ) -> Result<Verified<'a>, Error> {
+        // Where the table is, what it is added to must be.
+        let backend = key.table.backend();
         let Elements { points, .. } =
-            voprf::verify_batch(&self.elements, evaluated, &key.key, proof)?;
+            voprf::verify_batch(backend, &self.elements, evaluated, &key.key, proof)?;
         Ok(Verified {
             blinds: &self.blinds,
             key,
@@ -96,7 +95,7 @@ impl Blinded {
 pub struct Verified<'a> {
     blinds: &'a [Blind],
     key: &'a AuthenticatedKey,
-    evaluated: Vec<RistrettoPoint>,
+    evaluated: Points,
 }
 
 impl Verified<'_> {
@@ -105,16 +104,11 @@ impl Verified<'_> {
         same_length(inputs.len(), self.blinds.len())?;
         check_inputs(inputs)?;
         // N = Z - r * pkS
-        let unblinded = self
-            .blinds
-            .iter()
-            .zip(&self.evaluated)
-            .map(|(blind, evaluated)| {
-                let n = Zeroizing::new(evaluated - &*self.key.table * blind.scalar());
-                n.compress().to_bytes()
-            });
-        let unblinded = Zeroizing::new(unblinded.collect::<Vec<_>>());
+        let mut negated = scalars(self.blinds);
+        negated.iter_mut().for_each(|blind| *blind = -*blind);
+        let masks = self.key.table.multiply(&negated);
+        let unblinded = Zeroizing::new(self.evaluated.add(&masks).encode());
         refuse_identity(0, &unblinded)?;
-        Ok(outputs(inputs, &unblinded))
+        Ok(outputs(self.evaluated.backend(), inputs, &unblinded))
     }
 }

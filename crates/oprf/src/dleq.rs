@@ -3,6 +3,7 @@
 //! It shows log_G(pkS) = log_M(Z), where M and Z are random combinations of the blinded and the
 //! evaluated elements.
 
+use blindmatch_simd::expand_message_xmd;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use sha2::{Digest, Sha512};
@@ -96,16 +97,16 @@ struct Composites {
 impl Composites {
     /// `ComputeComposites`: M = Σ di·C\[i\], Z = Σ di·D\[i\].
     fn compute(key: &PublicKey, c: &Elements<'_>, d: &Elements<'_>) -> Self {
-        let weights = weights(key, c.bytes, d.bytes);
-        let m = RistrettoPoint::vartime_multiscalar_mul(&weights, &c.points);
-        let z = RistrettoPoint::vartime_multiscalar_mul(&weights, &d.points);
+        let weights = weights(key, c, d.bytes);
+        let m = c.points.vartime_weighted_sum(&weights);
+        let z = d.points.vartime_weighted_sum(&weights);
         Self::new(m, z)
     }
 
     /// `ComputeCompositesFast`: the same by Z = k·M, for who knows k.
     fn compute_fast(key: &SecretKey, c: &Elements<'_>, d: &[[u8; 32]]) -> Self {
-        let weights = weights(key.public_key(), c.bytes, d);
-        let m = RistrettoPoint::vartime_multiscalar_mul(&weights, &c.points);
+        let weights = weights(key.public_key(), c, d);
+        let m = c.points.vartime_weighted_sum(&weights);
         Self::new(m, m * key.scalar())
     }
 
@@ -160,7 +161,7 @@ impl Composites {
 }
 
 /// The weights di of `ComputeComposites`, RFC 9497 §2.2.1.
-fn weights(key: &PublicKey, c: &[[u8; 32]], d: &[[u8; 32]]) -> Vec<Scalar> {
+fn weights(key: &PublicKey, c: &Elements<'_>, d: &[[u8; 32]]) -> Vec<Scalar> {
     // seedTranscript = I2OSP(len(Bm), 2) || Bm || I2OSP(len(seedDST), 2) || seedDST
     let [.., hi, lo] = SEED_DST.len().to_be_bytes();
     let mut seed = Sha512::new_with_prefix([0, 32]);
@@ -169,24 +170,20 @@ fn weights(key: &PublicKey, c: &[[u8; 32]], d: &[[u8; 32]]) -> Vec<Scalar> {
     seed.update(SEED_DST);
     // seed = Hash(seedTranscript)
     let seed = seed.finalize();
-    let expander = Expander::new(VOPRF.hash_to_scalar);
-    let weight = |((ci, di), i): ((&[u8; 32], &[u8; 32]), u16)| {
+    let indices = (0..=u16::MAX).map(u16::to_be_bytes);
+    let indices = indices.take(c.bytes.len()).collect::<Vec<_>>();
+    let transcripts = c.bytes.iter().zip(d).zip(&indices).map(|((ci, di), i)| {
         // compositeTranscript = I2OSP(len(seed), 2) || seed || I2OSP(i, 2) ||
         //                       I2OSP(len(Ci), 2) || Ci || I2OSP(len(Di), 2) || Di ||
         //                       "Composite"
         let len = &[0, 32];
-        let transcript: [&[u8]; 8] = [
-            &[0, 64],
-            &seed,
-            &i.to_be_bytes(),
-            len,
-            ci,
-            len,
-            di,
-            b"Composite",
-        ];
-        // di = G.HashToScalar(compositeTranscript)
-        expander.hash_to_scalar(&transcript)
-    };
-    c.iter().zip(d).zip(0u16..).map(weight).collect()
+        let transcript: [&[u8]; 8] = [&[0, 64], &seed, i, len, ci, len, di, b"Composite"];
+        transcript
+    });
+    // di = G.HashToScalar(compositeTranscript)
+    let dst = VOPRF.hash_to_scalar.as_bytes();
+    expand_message_xmd(c.points.backend(), dst, transcripts)
+        .iter()
+        .map(Scalar::from_bytes_mod_order_wide)
+        .collect()
 }

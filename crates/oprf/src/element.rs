@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use blindmatch_simd::{Backend, Points, Undecodable};
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::ristretto::CompressedRistretto;
 
@@ -38,28 +39,30 @@ impl Element {
 
 /// The elements of a batch, all decoded and none the identity, with the bytes they came as.
 pub(crate) struct Elements<'a> {
-    pub(crate) points: Vec<RistrettoPoint>,
+    pub(crate) points: Points,
     pub(crate) bytes: &'a [[u8; 32]],
 }
 
 impl<'a> Elements<'a> {
     /// Decodes a batch. The error names the first element that does not decode.
-    pub(crate) fn decode(bytes: &'a [[u8; 32]]) -> Result<Self, (usize, Malformed)> {
-        let decoded = bytes
-            .iter()
-            .enumerate()
-            .map(|(i, b)| decode(b).map_err(|why| (i, why)));
-        Ok(Self {
-            points: decoded.collect::<Result<_, _>>()?,
-            bytes,
-        })
+    pub(crate) fn decode(
+        backend: Backend,
+        bytes: &'a [[u8; 32]],
+    ) -> Result<Self, (usize, Malformed)> {
+        match Points::decode(backend, bytes) {
+            Ok(points) => Ok(Self { points, bytes }),
+            Err(Undecodable { index }) => Err(match bytes.get(index) {
+                Some([0, rest @ ..]) if *rest == [0; 31] => (index, Malformed::Identity),
+                _ => (index, Malformed::NotCanonical),
+            }),
+        }
     }
 }
 
 impl<'a> From<&'a Element> for Elements<'a> {
     fn from(element: &'a Element) -> Self {
         Self {
-            points: vec![element.point],
+            points: element.point.into(),
             bytes: std::slice::from_ref(&element.bytes),
         }
     }

@@ -31,6 +31,10 @@ impl Dst {
             len: tag.len() as u8,
         }
     }
+
+    pub(crate) const fn as_bytes(&self) -> &'static [u8] {
+        self.bytes
+    }
 }
 
 /// `expand_message_xmd` with SHA-512 under one tag.

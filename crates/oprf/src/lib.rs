@@ -10,6 +10,9 @@
 //! that the bytes were checked; functions on batches take and give the wire's 32 bytes.
 //! Randomness is always an argument, and nothing here keeps the state of a generator.
 //!
+//! Batches run on the fastest kernels that the processor has, with the same bytes on all
+//! ([`Backend`]); single values on curve25519-dalek.
+//!
 //! ```
 //! use blindmatch_oprf::{Blind, SecretKey, voprf};
 //! # use rand::SeedableRng;
@@ -35,19 +38,20 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod additive;
+mod backend;
 mod dleq;
 mod element;
 mod error;
 mod hash;
 mod mode;
 pub mod oprf;
-mod products;
 mod secret;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 pub mod voprf;
 
+pub use backend::{Backend, with_backend};
 pub use dleq::Proof;
 pub use element::{BlindedElement, EvaluationElement, PublicKey};
 pub use error::{Error, Malformed};

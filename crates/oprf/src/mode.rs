@@ -1,12 +1,13 @@
 //! What both modes do alike, under tags of their own (RFC 9497 §3.1, §3.3).
 
+use blindmatch_simd::{Backend, Points, expand_message_xmd, sha512};
 use curve25519_dalek::Scalar;
 use sha2::{Digest, Sha512};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
+use crate::backend::backend;
 use crate::element::{Element, Elements};
 use crate::hash::{Dst, Expander};
-use crate::products::{HalvedScalar, encode_products};
 use crate::{
     Blind, BlindedElement, Error, EvaluationElement, MAX_BATCH, Malformed, Output, SecretKey,
 };
@@ -68,12 +69,8 @@ impl Mode {
     ) -> Result<Vec<[u8; 32]>, Error> {
         same_length(inputs.len(), blinds.len())?;
         check_inputs(inputs)?;
-        let hasher = self.group_hasher();
-        let halved = blinds.iter().map(|blind| HalvedScalar::of(blind.scalar()));
-        let points = inputs
-            .iter()
-            .map(|input| hasher.hash_to_group(input.as_ref()));
-        let blinded = encode_products(halved.zip(points));
+        let input_elements = self.hash_to_group_batch(backend(), inputs);
+        let blinded = input_elements.multiply_each_encode(&scalars(blinds));
         refuse_identity(0, &blinded)?;
         Ok(blinded)
     }
@@ -99,23 +96,27 @@ impl Mode {
         inputs: &[I],
     ) -> Result<Vec<Output>, Error> {
         check_inputs(inputs)?;
-        let hasher = self.group_hasher();
-        let mut outputs = Vec::with_capacity(inputs.len());
+        let backend = backend();
+        let mut all = Vec::with_capacity(inputs.len());
         // In parts, so that the working set does not grow with the owner's set.
         for part in inputs.chunks(MAX_BATCH) {
-            let points = part
-                .iter()
-                .map(|input| hasher.hash_to_group(input.as_ref()));
-            let issued = encode_products(points.map(|point| (key.halved(), point)));
-            let issued = Zeroizing::new(issued);
-            refuse_identity(outputs.len(), &issued)?;
-            outputs.extend(
-                part.iter()
-                    .zip(issued.iter())
-                    .map(|(i, n)| output(i.as_ref(), n)),
-            );
+            let input_elements = self.hash_to_group_batch(backend, part);
+            let issued = Zeroizing::new(input_elements.multiply_encode(key.scalar()));
+            refuse_identity(all.len(), &issued)?;
+            all.extend(outputs(backend, part, &issued));
         }
-        Ok(outputs)
+        Ok(all)
+    }
+
+    /// `HashToGroup` (RFC 9497 §4.1) of each input.
+    pub(crate) fn hash_to_group_batch<I: AsRef<[u8]>>(
+        &self,
+        backend: Backend,
+        inputs: &[I],
+    ) -> Points {
+        let messages = inputs.iter().map(|input| [input.as_ref()]);
+        let uniform = expand_message_xmd(backend, self.hash_to_group.as_bytes(), messages);
+        Points::from_uniform(backend, &uniform)
     }
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn blind_evaluate(key: &SecretKey, blinded: &BlindedElement) -> Evalu
 
 /// [`blind_evaluate`] of each element.
 pub(crate) fn blind_evaluate_batch(key: &SecretKey, blinded: &Elements<'_>) -> Vec<[u8; 32]> {
-    encode_products(blinded.points.iter().map(|point| (key.halved(), point)))
+    blinded.points.multiply_encode(key.scalar())
 }
 
 /// `Finalize`, RFC 9497 §3.3.1.
@@ -152,21 +153,36 @@ pub(crate) fn finalize_batch<I: AsRef<[u8]>>(
     evaluated: &Elements<'_>,
 ) -> Result<Vec<Output>, Error> {
     same_length(inputs.len(), blinds.len())?;
-    same_length(inputs.len(), evaluated.points.len())?;
+    same_length(inputs.len(), evaluated.bytes.len())?;
     check_inputs(inputs)?;
-    let inverses = HalvedScalar::of_inverses(blinds);
-    let unblinded = encode_products(inverses.iter().zip(&evaluated.points));
-    let unblinded = Zeroizing::new(unblinded);
-    Ok(outputs(inputs, &unblinded))
+    let mut inverses = scalars(blinds);
+    // No blind is zero.
+    Scalar::invert_batch_alloc(&mut inverses).zeroize();
+    let unblinded = Zeroizing::new(evaluated.points.multiply_each_encode(&inverses));
+    Ok(outputs(evaluated.points.backend(), inputs, &unblinded))
 }
 
-/// The output of each input, given its unblinded element.
-pub(crate) fn outputs<I: AsRef<[u8]>>(inputs: &[I], unblinded: &[[u8; 32]]) -> Vec<Output> {
-    inputs
-        .iter()
-        .zip(unblinded)
-        .map(|(input, n)| output(input.as_ref(), n))
-        .collect()
+/// The blinds side by side, as the kernels take them.
+pub(crate) fn scalars(blinds: &[Blind]) -> Zeroizing<Vec<Scalar>> {
+    // The count is exact, so the vector does not grow and leave a copy behind.
+    Zeroizing::new(blinds.iter().map(|blind| *blind.scalar()).collect())
+}
+
+/// [`output`] of each input, given its unblinded element. The inputs' lengths are checked.
+pub(crate) fn outputs<I: AsRef<[u8]>>(
+    backend: Backend,
+    inputs: &[I],
+    unblinded: &[[u8; 32]],
+) -> Vec<Output> {
+    let lens = inputs.iter().map(|input| len_prefix(input.as_ref()));
+    let lens = lens.collect::<Vec<_>>();
+    let messages = inputs.iter().zip(&lens).zip(unblinded);
+    let messages = messages.map(|((input, len), n)| {
+        let message: [&[u8]; 5] = [len, input.as_ref(), &[0, 32], n, b"Finalize"];
+        message
+    });
+    let digests = sha512(backend, messages);
+    digests.iter().copied().map(Output::new).collect()
 }
 
 /// The hash that ends `Finalize` and `Evaluate`, RFC 9497 §3.3.1. The input's length is checked.
@@ -174,14 +190,19 @@ fn output(input: &[u8], unblinded_element: &[u8; 32]) -> Output {
     // hashInput = I2OSP(len(input), 2) || input ||
     //             I2OSP(len(unblindedElement), 2) || unblindedElement ||
     //             "Finalize"
-    let [.., hi, lo] = input.len().to_be_bytes();
-    let mut hash = Sha512::new_with_prefix([hi, lo]);
+    let mut hash = Sha512::new_with_prefix(len_prefix(input));
     hash.update(input);
     hash.update([0, 32]);
     hash.update(unblinded_element);
     hash.update(b"Finalize");
     // return Hash(hashInput)
     Output::new(hash.finalize().into())
+}
+
+/// `I2OSP(len(input), 2)` of an input whose length is checked.
+const fn len_prefix(input: &[u8]) -> [u8; 2] {
+    let [.., hi, lo] = input.len().to_be_bytes();
+    [hi, lo]
 }
 
 /// `PrivateInput` is opaque<0..2^16-1>, RFC 9497 §1.2.
@@ -208,13 +229,19 @@ pub(crate) fn refuse_identity(first: usize, elements: &[[u8; 32]]) -> Result<(),
     identity.map_or(Ok(()), |at| Err(Error::InvalidInput { index: first + at }))
 }
 
-pub(crate) fn decode_blinded(elements: &[[u8; 32]]) -> Result<Elements<'_>, Error> {
+pub(crate) fn decode_blinded(
+    backend: Backend,
+    elements: &[[u8; 32]],
+) -> Result<Elements<'_>, Error> {
     let refused = |(index, offence): (usize, Malformed)| Error::BlindedElement { index, offence };
-    Elements::decode(elements).map_err(refused)
+    Elements::decode(backend, elements).map_err(refused)
 }
 
-pub(crate) fn decode_evaluated(elements: &[[u8; 32]]) -> Result<Elements<'_>, Error> {
+pub(crate) fn decode_evaluated(
+    backend: Backend,
+    elements: &[[u8; 32]],
+) -> Result<Elements<'_>, Error> {
     let refused =
         |(index, offence): (usize, Malformed)| Error::EvaluationElement { index, offence };
-    Elements::decode(elements).map_err(refused)
+    Elements::decode(backend, elements).map_err(refused)
 }

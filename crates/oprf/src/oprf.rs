@@ -2,6 +2,7 @@
 //!
 //! The protocols of this project use [`voprf`](crate::voprf).
 
+use crate::backend::backend;
 use crate::mode::{self, OPRF};
 use crate::{Blind, BlindedElement, Error, EvaluationElement, Output, SecretKey};
 
@@ -29,7 +30,7 @@ pub fn blind_evaluate(key: &SecretKey, blinded: &BlindedElement) -> EvaluationEl
 pub fn blind_evaluate_batch(key: &SecretKey, blinded: &[[u8; 32]]) -> Result<Vec<[u8; 32]>, Error> {
     Ok(mode::blind_evaluate_batch(
         key,
-        &mode::decode_blinded(blinded)?,
+        &mode::decode_blinded(backend(), blinded)?,
     ))
 }
 
@@ -48,7 +49,11 @@ pub fn finalize_batch<I: AsRef<[u8]>>(
     blinds: &[Blind],
     evaluated: &[[u8; 32]],
 ) -> Result<Vec<Output>, Error> {
-    mode::finalize_batch(inputs, blinds, &mode::decode_evaluated(evaluated)?)
+    mode::finalize_batch(
+        inputs,
+        blinds,
+        &mode::decode_evaluated(backend(), evaluated)?,
+    )
 }
 
 /// `Evaluate`: the server's output for an input of its own.

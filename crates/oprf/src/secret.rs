@@ -38,7 +38,6 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::element::Element;
 use crate::hash::{Dst, Expander};
-use crate::products::HalvedScalar;
 use crate::{Error, Malformed, PublicKey};
 
 #[cfg(test)]
@@ -46,14 +45,8 @@ mod tests;
 
 /// A server's key: a scalar that is not zero, and its public key.
 pub struct SecretKey {
-    secret: Box<KeyScalars>,
+    secret: Box<Zeroizing<Scalar>>,
     public: PublicKey,
-}
-
-#[derive(ZeroizeOnDrop)]
-struct KeyScalars {
-    scalar: Scalar,
-    halved: HalvedScalar,
 }
 
 impl SecretKey {
@@ -69,7 +62,7 @@ impl SecretKey {
 
     /// The encoding, to be sealed. It is wiped when dropped.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(*self.secret.scalar.as_bytes())
+        Zeroizing::new(*self.secret.as_bytes())
     }
 
     /// The public key of this key.
@@ -99,25 +92,18 @@ impl SecretKey {
     fn new(scalar: &Scalar) -> Self {
         // pkS = G.ScalarMultGen(skS)
         let public = PublicKey(Element::encode(RistrettoPoint::mul_base(scalar)));
-        let secret = Box::new(KeyScalars {
-            scalar: *scalar,
-            halved: HalvedScalar::of(scalar),
-        });
+        let secret = Box::new(Zeroizing::new(*scalar));
         Self { secret, public }
     }
 
-    pub(crate) const fn scalar(&self) -> &Scalar {
-        &self.secret.scalar
-    }
-
-    pub(crate) const fn halved(&self) -> &HalvedScalar {
-        &self.secret.halved
+    pub(crate) fn scalar(&self) -> &Scalar {
+        &self.secret
     }
 }
 
 impl ConstantTimeEq for SecretKey {
     fn ct_eq(&self, other: &Self) -> Choice {
-        self.secret.scalar.ct_eq(&other.secret.scalar)
+        self.scalar().ct_eq(other.scalar())
     }
 }
 

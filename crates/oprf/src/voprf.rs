@@ -1,9 +1,10 @@
 //! The verifiable mode of RFC 9497 (§3.3.2): every answer comes with a proof of its key.
 
+use crate::backend::backend;
 use crate::element::Elements;
 use crate::mode::{self, VOPRF};
 use crate::{
-    Blind, BlindedElement, Error, EvaluationElement, MAX_BATCH, Output, Proof, PublicKey,
+    Backend, Blind, BlindedElement, Error, EvaluationElement, MAX_BATCH, Output, Proof, PublicKey,
     SecretKey, dleq,
 };
 
@@ -49,7 +50,7 @@ pub fn blind_evaluate_batch(
     fresh: &[u8; 32],
 ) -> Result<(Vec<[u8; 32]>, Proof), Error> {
     check_batch(blinded.len())?;
-    let blinded = mode::decode_blinded(blinded)?;
+    let blinded = mode::decode_blinded(backend(), blinded)?;
     let evaluated = mode::blind_evaluate_batch(key, &blinded);
     let proof = dleq::generate_proof(key, &blinded, &evaluated, fresh);
     Ok((evaluated, proof))
@@ -80,7 +81,7 @@ pub fn finalize_batch<I: AsRef<[u8]>>(
     key: &PublicKey,
     proof: &Proof,
 ) -> Result<Vec<Output>, Error> {
-    let evaluated = verify_batch(blinded, evaluated, key, proof)?;
+    let evaluated = verify_batch(backend(), blinded, evaluated, key, proof)?;
     mode::finalize_batch(inputs, blinds, &evaluated)
 }
 
@@ -96,6 +97,7 @@ pub fn evaluate_batch<I: AsRef<[u8]>>(key: &SecretKey, inputs: &[I]) -> Result<V
 
 /// The evaluated elements of a batch whose proof holds.
 pub(crate) fn verify_batch<'a>(
+    backend: Backend,
     blinded: &[[u8; 32]],
     evaluated: &'a [[u8; 32]],
     key: &PublicKey,
@@ -103,8 +105,8 @@ pub(crate) fn verify_batch<'a>(
 ) -> Result<Elements<'a>, Error> {
     check_batch(blinded.len())?;
     mode::same_length(blinded.len(), evaluated.len())?;
-    let blinded = mode::decode_blinded(blinded)?;
-    let evaluated = mode::decode_evaluated(evaluated)?;
+    let blinded = mode::decode_blinded(backend, blinded)?;
+    let evaluated = mode::decode_evaluated(backend, evaluated)?;
     dleq::verify_proof(key, &blinded, &evaluated, proof)?;
     Ok(evaluated)
 }

@@ -6,8 +6,8 @@ mod support;
 
 use blindmatch_oprf::additive::{AuthenticatedKey, Blinded};
 use blindmatch_oprf::{
-    Blind, BlindedElement, Error, EvaluationElement, Malformed, Output, Proof, PublicKey,
-    SecretKey, oprf, voprf,
+    Backend, Blind, BlindedElement, Error, EvaluationElement, Malformed, Output, Proof, PublicKey,
+    SecretKey, oprf, voprf, with_backend,
 };
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
@@ -66,10 +66,14 @@ fn honest(key: &SecretKey, blinded: &[[u8; 32]]) -> (Evaluated, Proof) {
 
 #[test]
 fn an_honest_server_is_believed() {
-    let [key, _] = keys();
-    let own = voprf::evaluate_batch(&key, &INPUTS).unwrap();
-    for outputs in clients(key.public_key(), |blinded| honest(&key, blinded)) {
-        assert_eq!(outputs.unwrap(), own);
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            let own = voprf::evaluate_batch(&key, &INPUTS).unwrap();
+            for outputs in clients(key.public_key(), |blinded| honest(&key, blinded)) {
+                assert_eq!(outputs.unwrap(), own);
+            }
+        });
     }
 }
 
@@ -77,26 +81,34 @@ fn an_honest_server_is_believed() {
 /// this is the public key that lies.
 #[test]
 fn a_whole_batch_under_another_key() {
-    let [key, other] = keys();
-    let results = clients(key.public_key(), |blinded| honest(&other, blinded));
-    assert_eq!(results, refused(Error::Verify));
-    // Its elements with a proof of the right key, made for what the right key gives.
-    let results = clients(key.public_key(), |blinded| {
-        (honest(&other, blinded).0, honest(&key, blinded).1)
-    });
-    assert_eq!(results, refused(Error::Verify));
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, other] = keys();
+            let results = clients(key.public_key(), |blinded| honest(&other, blinded));
+            assert_eq!(results, refused(Error::Verify));
+            // Its elements with a proof of the right key, made for what the right key gives.
+            let results = clients(key.public_key(), |blinded| {
+                (honest(&other, blinded).0, honest(&key, blinded).1)
+            });
+            assert_eq!(results, refused(Error::Verify));
+        });
+    }
 }
 
 #[test]
 fn one_element_under_another_key() {
-    let [key, other] = keys();
-    for i in 0..INPUTS.len() {
-        let results = clients(key.public_key(), |blinded| {
-            let (mut evaluated, proof) = honest(&key, blinded);
-            evaluated[i] = honest(&other, blinded).0[i];
-            (evaluated, proof)
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, other] = keys();
+            for i in 0..INPUTS.len() {
+                let results = clients(key.public_key(), |blinded| {
+                    let (mut evaluated, proof) = honest(&key, blinded);
+                    evaluated[i] = honest(&other, blinded).0[i];
+                    (evaluated, proof)
+                });
+                assert_eq!(results, refused(Error::Verify), "element {i}");
+            }
         });
-        assert_eq!(results, refused(Error::Verify), "element {i}");
     }
 }
 
@@ -104,215 +116,247 @@ fn one_element_under_another_key() {
 /// shifts its own by a point it chose.
 #[test]
 fn a_public_key_that_was_shifted() {
-    let [key, other] = keys();
-    let [a, b] = [&key, &other].map(|key| {
-        CompressedRistretto(*key.public_key().as_bytes())
-            .decompress()
-            .unwrap()
-    });
-    let shifted = PublicKey::from_bytes((a + b).compress().as_bytes()).unwrap();
-    for key in [&key, &other] {
-        assert_eq!(
-            clients(&shifted, |blinded| honest(key, blinded)),
-            refused(Error::Verify)
-        );
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, other] = keys();
+            let [a, b] = [&key, &other].map(|key| {
+                CompressedRistretto(*key.public_key().as_bytes())
+                    .decompress()
+                    .unwrap()
+            });
+            let shifted = PublicKey::from_bytes((a + b).compress().as_bytes()).unwrap();
+            for key in [&key, &other] {
+                assert_eq!(
+                    clients(&shifted, |blinded| honest(key, blinded)),
+                    refused(Error::Verify)
+                );
+            }
+        });
     }
 }
 
 #[test]
 fn elements_negated_shifted_repeated_or_swapped() {
-    let [key, _] = keys();
-    let tricks: [fn(&mut Evaluated); 5] = [
-        |e| e[2] = (-point(&e[2])).compress().0,
-        |e| e[2] = (point(&e[2]) + RISTRETTO_BASEPOINT_POINT).compress().0,
-        |e| e[3] = e[2],
-        |e| e.swap(0, 4),
-        |e| e.rotate_left(1),
-    ];
-    for (i, trick) in tricks.iter().enumerate() {
-        let results = clients(key.public_key(), |blinded| {
-            let (mut evaluated, proof) = honest(&key, blinded);
-            trick(&mut evaluated);
-            (evaluated, proof)
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            let tricks: [fn(&mut Evaluated); 5] = [
+                |e| e[2] = (-point(&e[2])).compress().0,
+                |e| e[2] = (point(&e[2]) + RISTRETTO_BASEPOINT_POINT).compress().0,
+                |e| e[3] = e[2],
+                |e| e.swap(0, 4),
+                |e| e.rotate_left(1),
+            ];
+            for (i, trick) in tricks.iter().enumerate() {
+                let results = clients(key.public_key(), |blinded| {
+                    let (mut evaluated, proof) = honest(&key, blinded);
+                    trick(&mut evaluated);
+                    (evaluated, proof)
+                });
+                assert_eq!(results, refused(Error::Verify), "trick {i}");
+            }
+            // What cancels in a plain sum does not in a weighted one.
+            let results = clients(key.public_key(), |blinded| {
+                let (mut evaluated, proof) = honest(&key, blinded);
+                evaluated[0] = (point(&evaluated[0]) + RISTRETTO_BASEPOINT_POINT)
+                    .compress()
+                    .0;
+                evaluated[1] = (point(&evaluated[1]) - RISTRETTO_BASEPOINT_POINT)
+                    .compress()
+                    .0;
+                (evaluated, proof)
+            });
+            assert_eq!(results, refused(Error::Verify));
         });
-        assert_eq!(results, refused(Error::Verify), "trick {i}");
     }
-    // What cancels in a plain sum does not in a weighted one.
-    let results = clients(key.public_key(), |blinded| {
-        let (mut evaluated, proof) = honest(&key, blinded);
-        evaluated[0] = (point(&evaluated[0]) + RISTRETTO_BASEPOINT_POINT)
-            .compress()
-            .0;
-        evaluated[1] = (point(&evaluated[1]) - RISTRETTO_BASEPOINT_POINT)
-            .compress()
-            .0;
-        (evaluated, proof)
-    });
-    assert_eq!(results, refused(Error::Verify));
 }
 
 /// Answers to the batch in another order, with a proof of that.
 #[test]
 fn a_proof_for_another_order_or_batch() {
-    let [key, _] = keys();
-    let results = clients(key.public_key(), |blinded| {
-        let mut reordered = blinded.to_vec();
-        reordered.reverse();
-        honest(&key, &reordered)
-    });
-    assert_eq!(results, refused(Error::Verify));
-    // A proof of an earlier batch of the same size.
-    let results = clients(key.public_key(), |blinded| {
-        let (evaluated, _) = honest(&key, blinded);
-        let (_, proof) = honest(&key, &evaluated);
-        (evaluated, proof)
-    });
-    assert_eq!(results, refused(Error::Verify));
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            let results = clients(key.public_key(), |blinded| {
+                let mut reordered = blinded.to_vec();
+                reordered.reverse();
+                honest(&key, &reordered)
+            });
+            assert_eq!(results, refused(Error::Verify));
+            // A proof of an earlier batch of the same size.
+            let results = clients(key.public_key(), |blinded| {
+                let (evaluated, _) = honest(&key, blinded);
+                let (_, proof) = honest(&key, &evaluated);
+                (evaluated, proof)
+            });
+            assert_eq!(results, refused(Error::Verify));
+        });
+    }
 }
 
 #[test]
 fn a_proof_for_another_batch_size() {
-    let [key, _] = keys();
-    let results = clients(key.public_key(), |blinded| {
-        (honest(&key, blinded).0, honest(&key, &blinded[..4]).1)
-    });
-    assert_eq!(results, refused(Error::Verify));
-    let results = clients(key.public_key(), |blinded| {
-        let longer = [blinded, &blinded[..1]].concat();
-        (honest(&key, blinded).0, honest(&key, &longer).1)
-    });
-    assert_eq!(results, refused(Error::Verify));
-    for size in [0, 4] {
-        let results = clients(key.public_key(), |blinded| {
-            let (mut evaluated, proof) = honest(&key, blinded);
-            evaluated.truncate(size);
-            (evaluated, proof)
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            let results = clients(key.public_key(), |blinded| {
+                (honest(&key, blinded).0, honest(&key, &blinded[..4]).1)
+            });
+            assert_eq!(results, refused(Error::Verify));
+            let results = clients(key.public_key(), |blinded| {
+                let longer = [blinded, &blinded[..1]].concat();
+                (honest(&key, blinded).0, honest(&key, &longer).1)
+            });
+            assert_eq!(results, refused(Error::Verify));
+            for size in [0, 4] {
+                let results = clients(key.public_key(), |blinded| {
+                    let (mut evaluated, proof) = honest(&key, blinded);
+                    evaluated.truncate(size);
+                    (evaluated, proof)
+                });
+                assert_eq!(results, refused(Error::LengthsDiffer));
+            }
+            let results = clients(key.public_key(), |blinded| {
+                let (mut evaluated, proof) = honest(&key, blinded);
+                evaluated.push(evaluated[0]);
+                (evaluated, proof)
+            });
+            assert_eq!(results, refused(Error::LengthsDiffer));
         });
-        assert_eq!(results, refused(Error::LengthsDiffer));
     }
-    let results = clients(key.public_key(), |blinded| {
-        let (mut evaluated, proof) = honest(&key, blinded);
-        evaluated.push(evaluated[0]);
-        (evaluated, proof)
-    });
-    assert_eq!(results, refused(Error::LengthsDiffer));
 }
 
 /// Every bit of the proof matters: no flip decodes to something that holds.
 #[test]
 fn a_mauled_proof() {
-    let [key, _] = keys();
-    let input = ["x"];
-    let blinds = [Blind::random(&mut rng(4))];
-    let blinded = voprf::blind_batch(&input, &blinds).unwrap();
-    let (evaluated, proof) = honest(&key, &blinded);
-    let finalize = |proof: &Proof| {
-        voprf::finalize_batch(
-            &input,
-            &blinds,
-            &evaluated,
-            &blinded,
-            key.public_key(),
-            proof,
-        )
-    };
-    assert!(finalize(&proof).is_ok());
-    let (mut undecodable, mut refuted) = (0, 0);
-    for bit in 0..512 {
-        let mut mauled = proof.to_bytes();
-        mauled[bit / 8] ^= 1 << (bit % 8);
-        match Proof::from_bytes(&mauled) {
-            Err(offence) => {
-                assert_eq!(offence, Malformed::NotCanonical, "bit {bit}");
-                undecodable += 1;
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            let input = ["x"];
+            let blinds = [Blind::random(&mut rng(4))];
+            let blinded = voprf::blind_batch(&input, &blinds).unwrap();
+            let (evaluated, proof) = honest(&key, &blinded);
+            let finalize = |proof: &Proof| {
+                voprf::finalize_batch(
+                    &input,
+                    &blinds,
+                    &evaluated,
+                    &blinded,
+                    key.public_key(),
+                    proof,
+                )
+            };
+            assert!(finalize(&proof).is_ok());
+            let (mut undecodable, mut refuted) = (0, 0);
+            for bit in 0..512 {
+                let mut mauled = proof.to_bytes();
+                mauled[bit / 8] ^= 1 << (bit % 8);
+                match Proof::from_bytes(&mauled) {
+                    Err(offence) => {
+                        assert_eq!(offence, Malformed::NotCanonical, "bit {bit}");
+                        undecodable += 1;
+                    }
+                    Ok(mauled) => {
+                        assert_eq!(finalize(&mauled), Err(Error::Verify), "bit {bit}");
+                        refuted += 1;
+                    }
+                }
             }
-            Ok(mauled) => {
-                assert_eq!(finalize(&mauled), Err(Error::Verify), "bit {bit}");
-                refuted += 1;
-            }
-        }
+            // The three highest bits of each scalar cannot be set below the order.
+            assert_eq!(undecodable + refuted, 512);
+            assert!(
+                undecodable >= 6 && refuted >= 2 * 252,
+                "{undecodable} {refuted}"
+            );
+            let mut swapped = proof.to_bytes();
+            swapped.rotate_left(32);
+            assert_eq!(
+                finalize(&Proof::from_bytes(&swapped).unwrap()),
+                Err(Error::Verify)
+            );
+        });
     }
-    // The three highest bits of each scalar cannot be set below the order.
-    assert_eq!(undecodable + refuted, 512);
-    assert!(
-        undecodable >= 6 && refuted >= 2 * 252,
-        "{undecodable} {refuted}"
-    );
-    let mut swapped = proof.to_bytes();
-    swapped.rotate_left(32);
-    assert_eq!(
-        finalize(&Proof::from_bytes(&swapped).unwrap()),
-        Err(Error::Verify)
-    );
 }
 
 #[test]
 fn bad_elements_from_the_server_at_each_position() {
-    let [key, _] = keys();
-    for index in 0..INPUTS.len() {
-        for (bytes, offence) in [
-            (IDENTITY, Malformed::Identity),
-            (NOT_CANONICAL, Malformed::NotCanonical),
-        ] {
-            let results = clients(key.public_key(), |blinded| {
-                let (mut evaluated, proof) = honest(&key, blinded);
-                evaluated[index] = bytes;
-                (evaluated, proof)
-            });
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            for index in 0..INPUTS.len() {
+                for (bytes, offence) in [
+                    (IDENTITY, Malformed::Identity),
+                    (NOT_CANONICAL, Malformed::NotCanonical),
+                ] {
+                    let results = clients(key.public_key(), |blinded| {
+                        let (mut evaluated, proof) = honest(&key, blinded);
+                        evaluated[index] = bytes;
+                        (evaluated, proof)
+                    });
+                    assert_eq!(
+                        results,
+                        refused(Error::EvaluationElement { index, offence })
+                    );
+                }
+            }
             assert_eq!(
-                results,
-                refused(Error::EvaluationElement { index, offence })
+                EvaluationElement::from_bytes(&IDENTITY),
+                Err(Malformed::Identity)
             );
-        }
+        });
     }
-    assert_eq!(
-        EvaluationElement::from_bytes(&IDENTITY),
-        Err(Malformed::Identity)
-    );
 }
 
 #[test]
 fn bad_elements_from_the_client_at_each_position() {
-    let [key, _] = keys();
-    let rng = &mut rng(5);
-    let good = voprf::blind_batch(&INPUTS, &INPUTS.map(|_| Blind::random(rng))).unwrap();
-    for index in 0..INPUTS.len() {
-        for (bytes, offence) in [
-            (IDENTITY, Malformed::Identity),
-            (NOT_CANONICAL, Malformed::NotCanonical),
-        ] {
-            let mut blinded = good.clone();
-            blinded[index] = bytes;
-            let refused = Error::BlindedElement { index, offence };
-            let answer = voprf::blind_evaluate_batch(&key, &blinded, &[6; 32]);
-            assert_eq!(answer, Err(refused));
-            assert_eq!(oprf::blind_evaluate_batch(&key, &blinded), Err(refused));
-        }
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, _] = keys();
+            let rng = &mut rng(5);
+            let good = voprf::blind_batch(&INPUTS, &INPUTS.map(|_| Blind::random(rng))).unwrap();
+            for index in 0..INPUTS.len() {
+                for (bytes, offence) in [
+                    (IDENTITY, Malformed::Identity),
+                    (NOT_CANONICAL, Malformed::NotCanonical),
+                ] {
+                    let mut blinded = good.clone();
+                    blinded[index] = bytes;
+                    let refused = Error::BlindedElement { index, offence };
+                    let answer = voprf::blind_evaluate_batch(&key, &blinded, &[6; 32]);
+                    assert_eq!(answer, Err(refused));
+                    assert_eq!(oprf::blind_evaluate_batch(&key, &blinded), Err(refused));
+                }
+            }
+            assert_eq!(
+                BlindedElement::from_bytes(&IDENTITY),
+                Err(Malformed::Identity)
+            );
+        });
     }
-    assert_eq!(
-        BlindedElement::from_bytes(&IDENTITY),
-        Err(Malformed::Identity)
-    );
 }
 
 /// In the base mode nothing is proven: only what cannot be an element is refused.
 #[test]
 fn the_base_mode_believes_any_element() {
-    let [key, other] = keys();
-    let rng = &mut rng(7);
-    let blinds = INPUTS.map(|_| Blind::random(rng));
-    let blinded = oprf::blind_batch(&INPUTS, &blinds).unwrap();
-    let mut evaluated = oprf::blind_evaluate_batch(&other, &blinded).unwrap();
-    let outputs = oprf::finalize_batch(&INPUTS, &blinds, &evaluated).unwrap();
-    assert_eq!(outputs, oprf::evaluate_batch(&other, &INPUTS).unwrap());
-    assert_ne!(outputs, oprf::evaluate_batch(&key, &INPUTS).unwrap());
-    evaluated[3] = IDENTITY;
-    let refused = Error::EvaluationElement {
-        index: 3,
-        offence: Malformed::Identity,
-    };
-    assert_eq!(
-        oprf::finalize_batch(&INPUTS, &blinds, &evaluated),
-        Err(refused)
-    );
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let [key, other] = keys();
+            let rng = &mut rng(7);
+            let blinds = INPUTS.map(|_| Blind::random(rng));
+            let blinded = oprf::blind_batch(&INPUTS, &blinds).unwrap();
+            let mut evaluated = oprf::blind_evaluate_batch(&other, &blinded).unwrap();
+            let outputs = oprf::finalize_batch(&INPUTS, &blinds, &evaluated).unwrap();
+            assert_eq!(outputs, oprf::evaluate_batch(&other, &INPUTS).unwrap());
+            assert_ne!(outputs, oprf::evaluate_batch(&key, &INPUTS).unwrap());
+            evaluated[3] = IDENTITY;
+            let refused = Error::EvaluationElement {
+                index: 3,
+                offence: Malformed::Identity,
+            };
+            assert_eq!(
+                oprf::finalize_batch(&INPUTS, &blinds, &evaluated),
+                Err(refused)
+            );
+        });
+    }
 }

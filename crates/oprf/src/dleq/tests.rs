@@ -5,27 +5,31 @@ use curve25519_dalek::Scalar;
 use super::{Composites, Proof, generate_proof, verify_proof};
 use crate::element::Elements;
 use crate::support::{array, arrays, oprf_vectors, rng};
-use crate::{Blind, Error, Malformed, SecretKey, voprf};
+use crate::{Backend, Blind, Error, Malformed, SecretKey, voprf, with_backend};
 
 /// RFC 9497, Appendix A.1.2: the nonces of the RFC give its proofs.
 #[test]
 fn proof_vectors() {
-    let vectors = oprf_vectors();
-    let mode = &vectors["modes"][1];
-    assert_eq!(mode["mode"], "VOPRF");
-    let key = SecretKey::from_bytes(&array::<32>(&mode["secret_key"])).unwrap();
-    let exchanges = mode["exchanges"].as_array().unwrap();
-    assert_eq!(exchanges.len(), 3);
-    for exchange in exchanges {
-        let blinded = arrays(&exchange["blinded_elements"]);
-        let blinded = Elements::decode(&blinded).unwrap();
-        let evaluated = arrays(&exchange["evaluation_elements"]);
-        let r = Scalar::from_canonical_bytes(array(&exchange["proof_nonce"])).unwrap();
-        let composites = Composites::compute_fast(&key, &blinded, &evaluated);
-        assert_eq!(
-            composites.prove(&key, &r).to_bytes(),
-            array(&exchange["proof"])
-        );
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let vectors = oprf_vectors();
+            let mode = &vectors["modes"][1];
+            assert_eq!(mode["mode"], "VOPRF");
+            let key = SecretKey::from_bytes(&array::<32>(&mode["secret_key"])).unwrap();
+            let exchanges = mode["exchanges"].as_array().unwrap();
+            assert_eq!(exchanges.len(), 3);
+            for exchange in exchanges {
+                let blinded = arrays(&exchange["blinded_elements"]);
+                let blinded = Elements::decode(crate::backend::backend(), &blinded).unwrap();
+                let evaluated = arrays(&exchange["evaluation_elements"]);
+                let r = Scalar::from_canonical_bytes(array(&exchange["proof_nonce"])).unwrap();
+                let composites = Composites::compute_fast(&key, &blinded, &evaluated);
+                assert_eq!(
+                    composites.prove(&key, &r).to_bytes(),
+                    array(&exchange["proof"])
+                );
+            }
+        });
     }
 }
 
@@ -39,40 +43,48 @@ fn batch(seed: u64) -> (SecretKey, Vec<[u8; 32]>) {
 
 #[test]
 fn hedged_nonce_vector() {
-    let vectors = oprf_vectors();
-    let vector = &vectors["hedged_nonce"];
-    let key = SecretKey::from_bytes(&array::<32>(&vector["secret_key"])).unwrap();
-    let blinded = arrays(&vector["blinded_elements"]);
-    let evaluated = arrays(&vector["evaluation_elements"]);
-    let fresh = array(&vector["fresh"]);
-    let blinded = Elements::decode(&blinded).unwrap();
-    let composites = Composites::compute_fast(&key, &blinded, &evaluated);
-    assert_eq!(composites.bytes, [array(&vector["m"]), array(&vector["z"])]);
-    assert_eq!(
-        composites.nonce(&key, &fresh).to_bytes(),
-        array(&vector["nonce"])
-    );
-    let proof = generate_proof(&key, &blinded, &evaluated, &fresh);
-    assert_eq!(proof.to_bytes(), array(&vector["proof"]));
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let vectors = oprf_vectors();
+            let vector = &vectors["hedged_nonce"];
+            let key = SecretKey::from_bytes(&array::<32>(&vector["secret_key"])).unwrap();
+            let blinded = arrays(&vector["blinded_elements"]);
+            let evaluated = arrays(&vector["evaluation_elements"]);
+            let fresh = array(&vector["fresh"]);
+            let blinded = Elements::decode(crate::backend::backend(), &blinded).unwrap();
+            let composites = Composites::compute_fast(&key, &blinded, &evaluated);
+            assert_eq!(composites.bytes, [array(&vector["m"]), array(&vector["z"])]);
+            assert_eq!(
+                composites.nonce(&key, &fresh).to_bytes(),
+                array(&vector["nonce"])
+            );
+            let proof = generate_proof(&key, &blinded, &evaluated, &fresh);
+            assert_eq!(proof.to_bytes(), array(&vector["proof"]));
+        });
+    }
 }
 
 /// The nonce is a function of all that is hashed, and of nothing else.
 #[test]
 fn nonces_differ_with_key_fresh_bytes_and_batch() {
-    let (key, blinded) = batch(1);
-    let nonce = |key: &SecretKey, blinded: &[[u8; 32]], fresh: &[u8; 32]| {
-        let blinded = Elements::decode(blinded).unwrap();
-        let evaluated = crate::mode::blind_evaluate_batch(key, &blinded);
-        *Composites::compute_fast(key, &blinded, &evaluated).nonce(key, fresh)
-    };
-    let first = nonce(&key, &blinded, &[0; 32]);
-    assert_eq!(first, nonce(&key, &blinded, &[0; 32]));
-    assert_ne!(first, nonce(&key, &blinded, &[1; 32]));
-    assert_ne!(first, nonce(&key, &blinded[..2], &[0; 32]));
-    let mut swapped = blinded.clone();
-    swapped.swap(0, 1);
-    assert_ne!(first, nonce(&key, &swapped, &[0; 32]));
-    assert_ne!(first, nonce(&batch(2).0, &blinded, &[0; 32]));
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let (key, blinded) = batch(1);
+            let nonce = |key: &SecretKey, blinded: &[[u8; 32]], fresh: &[u8; 32]| {
+                let blinded = Elements::decode(crate::backend::backend(), blinded).unwrap();
+                let evaluated = crate::mode::blind_evaluate_batch(key, &blinded);
+                *Composites::compute_fast(key, &blinded, &evaluated).nonce(key, fresh)
+            };
+            let first = nonce(&key, &blinded, &[0; 32]);
+            assert_eq!(first, nonce(&key, &blinded, &[0; 32]));
+            assert_ne!(first, nonce(&key, &blinded, &[1; 32]));
+            assert_ne!(first, nonce(&key, &blinded[..2], &[0; 32]));
+            let mut swapped = blinded.clone();
+            swapped.swap(0, 1);
+            assert_ne!(first, nonce(&key, &swapped, &[0; 32]));
+            assert_ne!(first, nonce(&batch(2).0, &blinded, &[0; 32]));
+        });
+    }
 }
 
 #[test]
@@ -98,20 +110,24 @@ fn proofs_decode_strictly() {
 /// Whoever knows k could still not prove for a Z of another key.
 #[test]
 fn composites_agree_exactly_for_honest_batches() {
-    let (key, blinded) = batch(4);
-    let blinded = Elements::decode(&blinded).unwrap();
-    let evaluated = crate::mode::blind_evaluate_batch(&key, &blinded);
-    let fast = Composites::compute_fast(&key, &blinded, &evaluated);
-    let decoded = Elements::decode(&evaluated).unwrap();
-    let slow = Composites::compute(key.public_key(), &blinded, &decoded);
-    assert_eq!(fast.bytes, slow.bytes);
+    for backend in Backend::available() {
+        with_backend(backend, || {
+            let (key, blinded) = batch(4);
+            let blinded = Elements::decode(crate::backend::backend(), &blinded).unwrap();
+            let evaluated = crate::mode::blind_evaluate_batch(&key, &blinded);
+            let fast = Composites::compute_fast(&key, &blinded, &evaluated);
+            let decoded = Elements::decode(crate::backend::backend(), &evaluated).unwrap();
+            let slow = Composites::compute(key.public_key(), &blinded, &decoded);
+            assert_eq!(fast.bytes, slow.bytes);
 
-    let (other, _) = batch(5);
-    let lie = crate::mode::blind_evaluate_batch(&other, &blinded);
-    let proof = generate_proof(&key, &blinded, &lie, &[0; 32]);
-    let lie = Elements::decode(&lie).unwrap();
-    assert_eq!(
-        verify_proof(key.public_key(), &blinded, &lie, &proof),
-        Err(Error::Verify)
-    );
+            let (other, _) = batch(5);
+            let lie = crate::mode::blind_evaluate_batch(&other, &blinded);
+            let proof = generate_proof(&key, &blinded, &lie, &[0; 32]);
+            let lie = Elements::decode(crate::backend::backend(), &lie).unwrap();
+            assert_eq!(
+                verify_proof(key.public_key(), &blinded, &lie, &proof),
+                Err(Error::Verify)
+            );
+        });
+    }
 }

@@ -3,9 +3,8 @@
 use curve25519_dalek::{RistrettoPoint, Scalar};
 
 use super::{BlindedElement, Element, Elements, EvaluationElement, PublicKey};
-use crate::Malformed;
-use crate::products::{HalvedScalar, encode_products};
 use crate::support::{array, arrays, ristretto255_vectors};
+use crate::{Backend, Malformed};
 
 #[test]
 fn multiples_of_the_generator() {
@@ -25,21 +24,6 @@ fn multiples_of_the_generator() {
 }
 
 #[test]
-fn products_encode_like_single_points() {
-    let multiples = arrays::<32>(&ristretto255_vectors()["multiples_of_generator"]);
-    let generator = RistrettoPoint::mul_base(&Scalar::ONE);
-    let halved = |k: usize| HalvedScalar::of(&Scalar::from(k as u64));
-    let all = encode_products((0..multiples.len()).map(|k| (halved(k), generator)));
-    // The identity among them does not spoil the shared inversion.
-    assert_eq!(all, multiples);
-    // -1 has the largest odd half.
-    let minus_one = -Scalar::ONE;
-    let encoded = encode_products([(HalvedScalar::of(&minus_one), -generator)].into_iter());
-    assert_eq!(encoded, [multiples[1]]);
-    assert!(encode_products(std::iter::empty::<(HalvedScalar, RistrettoPoint)>()).is_empty());
-}
-
-#[test]
 fn invalid_encodings_are_refused() {
     let vectors = ristretto255_vectors();
     let invalid = vectors["invalid_encodings"].as_array().unwrap();
@@ -55,6 +39,10 @@ fn invalid_encodings_are_refused() {
         );
         assert_eq!(BlindedElement::from_bytes(&bytes).err(), refused);
         assert_eq!(EvaluationElement::from_bytes(&bytes).err(), refused);
+        for backend in Backend::available() {
+            let batch = Elements::decode(backend, std::slice::from_ref(&bytes));
+            assert_eq!(batch.err(), Some((0, Malformed::NotCanonical)));
+        }
     }
 }
 
@@ -70,19 +58,21 @@ fn other_lengths_are_refused() {
 #[test]
 fn a_batch_names_its_first_bad_element() {
     let good = arrays::<32>(&ristretto255_vectors()["multiples_of_generator"])[1];
-    for bad in 0..5 {
-        let mut batch = [good; 5];
-        batch[4] = [0xff; 32];
-        batch[bad] = [0; 32];
-        assert_eq!(
-            Elements::decode(&batch).err(),
-            Some((bad, Malformed::Identity))
-        );
-        batch[bad] = [0xff; 32];
-        assert_eq!(
-            Elements::decode(&batch).err(),
-            Some((bad, Malformed::NotCanonical))
-        );
+    for backend in Backend::available() {
+        for bad in 0..5 {
+            let mut batch = [good; 5];
+            batch[4] = [0xff; 32];
+            batch[bad] = [0; 32];
+            assert_eq!(
+                Elements::decode(backend, &batch).err(),
+                Some((bad, Malformed::Identity))
+            );
+            batch[bad] = [0xff; 32];
+            assert_eq!(
+                Elements::decode(backend, &batch).err(),
+                Some((bad, Malformed::NotCanonical))
+            );
+        }
     }
 }
 
