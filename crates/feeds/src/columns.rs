@@ -14,6 +14,8 @@ pub(crate) const SAMPLE: usize = 200;
 #[derive(Default)]
 pub(crate) struct Candidate {
     pub(crate) name: Option<String>,
+    /// Whether the name may be shown.
+    pub(crate) is_shown: bool,
     /// Cells that are not empty.
     pub(crate) sample: Vec<String>,
 }
@@ -44,6 +46,7 @@ pub(crate) fn choose(
         if let (true, Column::Name(name)) = (open, column) {
             candidates.push(Candidate {
                 name: Some(name.clone()),
+                is_shown: true,
                 sample: Vec::new(),
             });
             return Ok(candidates.len() - 1);
@@ -96,7 +99,7 @@ impl Chosen {
         columns
             .map(|(at, indicator_type)| ColumnInfo {
                 number: at + 1,
-                name: candidates.get(*at).and_then(|c| c.name.clone()),
+                name: candidates.get(*at).and_then(Candidate::shown_name),
                 indicator_type: *indicator_type,
                 fits: true,
             })
@@ -122,6 +125,10 @@ fn find(candidates: &[Candidate], column: &Column) -> Option<usize> {
 }
 
 impl Candidate {
+    pub(crate) fn shown_name(&self) -> Option<String> {
+        self.name.clone().filter(|_| self.is_shown)
+    }
+
     fn meaning(&self) -> Option<Meaning> {
         let name = self.name.as_deref()?;
         // Of a path into a JSON object, the field itself.
@@ -133,7 +140,7 @@ impl Candidate {
 struct Judged<'c>(Vec<Judgement<'c>>);
 
 struct Judgement<'c> {
-    name: Option<&'c str>,
+    candidate: &'c Candidate,
     meaning: Option<Meaning>,
     /// How many of how many cells look like identifiers.
     recognised: usize,
@@ -194,12 +201,12 @@ impl<'c> Judged<'c> {
     fn infos(&self, fits: impl Fn(usize) -> bool) -> Vec<ColumnInfo> {
         let columns = self.0.iter().enumerate();
         columns
-            .map(|(at, candidate)| ColumnInfo {
+            .map(|(at, judgement)| ColumnInfo {
                 number: at + 1,
-                name: candidate.name.map(ToOwned::to_owned),
-                indicator_type: match candidate.meaning {
+                name: judgement.candidate.shown_name(),
+                indicator_type: match judgement.meaning {
                     Some(Meaning::Typed(t) | Meaning::Mostly(t)) => Some(t),
-                    _ => candidate.shown,
+                    _ => judgement.shown,
                 },
                 fits: fits(at),
             })
@@ -236,7 +243,7 @@ impl<'c> Judgement<'c> {
         }
         types.dedup();
         Self {
-            name: candidate.name.as_deref(),
+            candidate,
             meaning: candidate.meaning(),
             recognised,
             of: candidate.sample.len(),

@@ -153,7 +153,7 @@ pub enum JsonFault {
 pub struct ColumnInfo {
     /// Its place, counted from 1.
     pub number: usize,
-    /// Its name, where the table has a header.
+    /// Its name, where the table has a header and the name cannot be a value.
     pub name: Option<String>,
     /// The type that its name or its first values show.
     pub indicator_type: Option<IndicatorType>,

@@ -11,6 +11,7 @@ use blindmatch_indicator::Canonicaliser;
 use crate::columns::{self, Candidate, SAMPLE};
 use crate::error::{ColumnInfo, FeedError, Reached};
 use crate::lines::{LONGEST_JSON_LINE, Lines, each_line};
+use crate::names::Names;
 use crate::options::{Column, Options};
 use crate::output::Output;
 use crate::row::Place;
@@ -25,7 +26,11 @@ pub(crate) fn read(
     canonicaliser: &Canonicaliser,
     out: &mut Output<'_>,
 ) -> Result<(Reached, Vec<ColumnInfo>), FeedError> {
-    let mut columns = sample(source.head(), source.head_is_whole());
+    let names = Names {
+        options,
+        canonicaliser,
+    };
+    let mut columns = sample(source.head(), source.head_is_whole(), names);
     let shown = columns.len();
     let chosen = match columns::choose(&mut columns, true, options, canonicaliser) {
         Ok(chosen) => chosen,
@@ -42,7 +47,7 @@ pub(crate) fn read(
             Ok(text) => text,
             Err((fault, shown)) => return out.fault(place, fault, shown),
         };
-        let fields = match flatten(text) {
+        let fields = match flatten(text, names) {
             Ok(fields) => fields,
             Err(fault) => return out.fault(place, fault, text.as_bytes()),
         };
@@ -71,7 +76,7 @@ pub(crate) fn read(
             columns: there
                 .map(|(at, candidate)| ColumnInfo {
                     number: at + 1,
-                    name: candidate.name.clone(),
+                    name: candidate.shown_name(),
                     indicator_type: None,
                     fits: false,
                 })
@@ -83,7 +88,7 @@ pub(crate) fn read(
 }
 
 /// The columns of the first lines.
-fn sample(head: &[u8], whole: bool) -> Vec<Candidate> {
+fn sample(head: &[u8], whole: bool, names: Names<'_>) -> Vec<Candidate> {
     let end = if whole {
         head.len()
     } else {
@@ -96,7 +101,7 @@ fn sample(head: &[u8], whole: bool) -> Vec<Candidate> {
         0,
         LONGEST_JSON_LINE,
         |line| {
-            let Some(fields) = line.text.ok().and_then(|text| flatten(text).ok()) else {
+            let Some(fields) = line.text.ok().and_then(|text| flatten(text, names).ok()) else {
                 return;
             };
             rows += 1;
@@ -109,9 +114,13 @@ fn sample(head: &[u8], whole: bool) -> Vec<Candidate> {
                     .find(|c| c.name.as_ref() == Some(&field.path));
                 let sample = field.text.ok().filter(|text| !text.trim_ascii().is_empty());
                 match known {
-                    Some(column) => column.sample.extend(sample),
+                    Some(column) => {
+                        column.is_shown &= field.is_shown;
+                        column.sample.extend(sample);
+                    }
                     None => columns.push(Candidate {
                         name: Some(field.path),
+                        is_shown: field.is_shown,
                         sample: sample.into_iter().collect(),
                     }),
                 }

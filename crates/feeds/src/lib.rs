@@ -46,6 +46,7 @@ mod json;
 mod jsonl;
 mod lines;
 mod misp;
+mod names;
 mod options;
 mod output;
 mod plain;

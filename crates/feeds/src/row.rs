@@ -42,7 +42,9 @@ pub enum Claim<'a> {
     Untyped,
     /// Something that the exchange does not match: the kind, such as `file:hashes` or `md5`.
     ///
-    /// Kinds come from the feed: at most 64 characters each, of letters, digits and `-_:.|+ `.
+    /// Kinds come from the feed: at most 64 characters each, of letters, digits and `-_:|+ `. One
+    /// that may hold a value, by its dots, `@` or four digits that are not of a known hash, is
+    /// `other`.
     NotMatchable(&'a str),
     /// Nothing to take, for this reason.
     Fault(RowFault),
@@ -51,10 +53,32 @@ pub enum Claim<'a> {
 /// The name of a kind as [`Claim::NotMatchable`] promises it, of whatever a feed says.
 pub(crate) fn kind(name: &str) -> String {
     let plain = |c: char| match c {
-        c if c.is_ascii_alphanumeric() || "-_:.|+ ".contains(c) => c,
+        c if c.is_ascii_alphanumeric() || "-_:|+ ".contains(c) => c,
         _ => '_',
     };
-    name.chars().take(64).map(plain).collect()
+    if name.contains(['@', '.']) || digits(name) >= 4 {
+        "other".to_owned()
+    } else {
+        name.chars().take(64).map(plain).collect()
+    }
+}
+
+/// How many digits the name of a kind has besides those of `md5`, `x509`, and hashes such as
+/// `sha256`, `sha512/224` and `sha3-256`.
+fn digits(name: &str) -> usize {
+    let mut is_behind_sha = false;
+    let mut digits = 0;
+    for word in name.split(|c: char| !c.is_alphanumeric()) {
+        let word = word.to_lowercase();
+        let is_length = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
+        let is_sha = word.strip_prefix("sha").is_some_and(is_length);
+        let is_known = is_sha || matches!(word.as_str(), "md5" | "x509");
+        if !(is_known || is_behind_sha && is_length(&word)) {
+            digits += word.chars().filter(|c| c.is_numeric()).count();
+        }
+        is_behind_sha = is_sha;
+    }
+    digits
 }
 
 /// Where a value stands.
@@ -69,7 +93,8 @@ pub enum Place<'a> {
         /// The column.
         column: u32,
     },
-    /// A field of a JSON line: the line, and the JSON pointer (RFC 6901) within it.
+    /// A field of a JSON line: the line, and the JSON pointer (RFC 6901) within it, `*` standing
+    /// for a key that may be a value itself.
     Field {
         /// The line.
         line: u64,
@@ -197,3 +222,30 @@ impl fmt::Display for RowFault {
 }
 
 impl std::error::Error for RowFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_hold_no_value() {
+        for (name, expected) in [
+            ("md5", "md5"),
+            ("filename|sha512/256", "filename|sha512_256"),
+            ("x509-fingerprint-sha256", "x509-fingerprint-sha256"),
+            ("filename|sha3-384", "filename|sha3-384"),
+            ("file:hashes", "file:hashes"),
+            ("pattern:stix2", "pattern:stix2"),
+            ("x-\u{1b}[0m", "x-__0m"),
+            ("4111111111111111", "other"),
+            ("x-sha256-4111-1111", "other"),
+            ("file:4111 1111", "other"),
+            ("8.8.8.8", "other"),
+            ("evil.com", "other"),
+            ("j@example", "other"),
+            ("sha25644111", "other"),
+        ] {
+            assert_eq!(kind(name), expected, "{name}");
+        }
+    }
+}

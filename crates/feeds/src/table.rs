@@ -14,6 +14,7 @@ use blindmatch_indicator::Canonicaliser;
 use crate::columns::{self, Candidate, Chosen};
 use crate::error::{ColumnInfo, FeedError, Reached};
 use crate::lines::{LONGEST_LINE, Lines};
+use crate::names::Names;
 use crate::options::{Format, Options};
 use crate::output::Output;
 use crate::row::{Place, RowFault};
@@ -84,10 +85,18 @@ impl Layout {
     ) -> Result<Self, FeedError> {
         let header = sample.header.as_ref();
         let width = sample.width();
+        let names = Names {
+            options,
+            canonicaliser,
+        };
         let mut columns: Vec<_> = (0..width)
-            .map(|at| Candidate {
-                name: header.and_then(|header| header.cells.get(at)).cloned(),
-                sample: sample.column(at),
+            .map(|at| {
+                let name = header.and_then(|header| header.cells.get(at)).cloned();
+                Candidate {
+                    is_shown: name.as_ref().is_some_and(|name| names.may_show(name)),
+                    name,
+                    sample: sample.column(at),
+                }
             })
             .collect();
         let chosen = columns::choose(&mut columns, false, options, canonicaliser)?;

@@ -6,14 +6,17 @@ use std::fmt::{self, Write};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use crate::json::push_key;
+use crate::names::Names;
 use crate::row::RowFault;
 
 /// A field that is neither an object nor an array nor null.
 pub(super) struct Field {
     /// The keys that lead to it, joined by dots; places in arrays are left out.
     pub(super) path: String,
-    /// The JSON pointer to it.
+    /// The JSON pointer to it, `*` for keys that are not to be shown.
     pub(super) pointer: String,
+    /// Whether all the keys may be shown.
+    pub(super) is_shown: bool,
     /// Text, or a whole number in digits.
     pub(super) text: Result<String, RowFault>,
 }
@@ -24,11 +27,18 @@ const MOST_FIELDS: usize = 4096;
 const LONGEST_POINTER: usize = 512;
 
 /// Reads one object; depth is bounded by `serde_json`.
-pub(super) fn flatten(line: &str) -> Result<Vec<Field>, RowFault> {
+pub(super) fn flatten(line: &str, names: Names<'_>) -> Result<Vec<Field>, RowFault> {
     if !line.trim_ascii_start().starts_with('{') {
         return Err(RowFault::NotAnObject);
     }
-    let mut fields = Fields::default();
+    let mut fields = Fields {
+        names,
+        found: Vec::new(),
+        path: String::new(),
+        pointer: String::new(),
+        hidden: 0,
+        has_duplicates: false,
+    };
     let mut json = serde_json::Deserializer::from_str(line);
     let read = Node(&mut fields).deserialize(&mut json);
     read.and_then(|()| json.end())
@@ -42,20 +52,23 @@ pub(super) fn flatten(line: &str) -> Result<Vec<Field>, RowFault> {
     Ok(fields.found)
 }
 
-#[derive(Default)]
-struct Fields {
+struct Fields<'n> {
+    names: Names<'n>,
     found: Vec<Field>,
     path: String,
     pointer: String,
+    /// How many keys of the path are not to be shown.
+    hidden: usize,
     has_duplicates: bool,
 }
 
-impl Fields {
+impl Fields<'_> {
     fn push(&mut self, text: Result<String, RowFault>) {
         if self.pointer.len() <= LONGEST_POINTER && self.found.len() <= MOST_FIELDS {
             self.found.push(Field {
                 path: self.path.clone(),
                 pointer: self.pointer.clone(),
+                is_shown: self.hidden == 0,
                 text,
             });
         }
@@ -63,9 +76,9 @@ impl Fields {
 }
 
 /// One JSON value, whose fields go to the list.
-struct Node<'f>(&'f mut Fields);
+struct Node<'f, 'n>(&'f mut Fields<'n>);
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
     type Value = ();
 
     fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -73,7 +86,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for Node<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,8 +146,11 @@ impl<'de> Visitor<'de> for Node<'_> {
                 self.0.path.push('.');
             }
             self.0.path.push_str(&key);
-            push_key(&mut self.0.pointer, &key);
+            let is_shown = self.0.names.may_show(&key);
+            push_key(&mut self.0.pointer, if is_shown { &key } else { "*" });
+            self.0.hidden += usize::from(!is_shown);
             entries.next_value_seed(Node(self.0))?;
+            self.0.hidden -= usize::from(!is_shown);
             self.0.path.truncate(path);
             self.0.pointer.truncate(pointer);
             self.0.has_duplicates |= !keys.insert(key);

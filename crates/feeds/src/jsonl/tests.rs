@@ -90,3 +90,23 @@ fn faults_cost_a_line() {
         ]
     );
 }
+
+#[test]
+fn keys_that_may_be_values_are_not_shown() {
+    let feed = "{\"u\":{\"4111111111111111\":\"zzz\"},\"evil.com\":[\"y\"],\"note\":\"x\"}\n\
+                {\"u\":{\"4111111111111111\":true},\"evil.com\":[1.5]}\n";
+    let error = error_of(feed, &Options::default()).to_string();
+    assert_eq!(
+        error,
+        "no column looks like identifiers; the columns are 1, 2, 3 `note`"
+    );
+    for (number, place) in [("1", "/u/*"), ("2", "/*/0")] {
+        let options = Options {
+            column: Some(number.parse().unwrap()),
+            ..Options::default()
+        };
+        let (summary, rows) = rows_of(feed.as_bytes(), &options);
+        assert_eq!(summary.unwrap().columns[0].name, None);
+        assert_eq!(rows[1].values, [format!("line 2, {place}: !not_text ")]);
+    }
+}

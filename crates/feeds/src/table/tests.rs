@@ -117,6 +117,18 @@ fn lists_the_columns_where_it_cannot_choose() {
 }
 
 #[test]
+fn names_that_may_be_values_are_not_shown() {
+    let error = error_of(
+        "# ip,email,4111 1111,j@x,evil.com,nr 7\na,b,c,d,e,f\n",
+        &by_column("7"),
+    );
+    assert_eq!(
+        error.to_string(),
+        "no column `7`; the columns are 1 `ip` (ip), 2 `email` (email), 3, 4, 5, 6 `nr 7`"
+    );
+}
+
+#[test]
 fn maps_several_columns_with_reference_and_time() {
     let options = Options {
         maps: vec![
