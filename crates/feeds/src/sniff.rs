@@ -48,6 +48,12 @@ fn json(outline: &Outline, head: &[u8], whole: bool) -> Result<Format, FeedError
         memchr::memchr(b'\n', object.trim_ascii_start()).is_none()
     });
     let goes_on = behind.is_some_and(|behind| behind.trim_ascii_start().starts_with(b"{"));
+    // The next line may be broken, which is a fault of that line alone.
+    let has_lines = behind
+        .and_then(|behind| behind.split_at_checked(memchr::memchr(b'\n', behind)?))
+        .is_some_and(|(rest, lines)| {
+            rest.trim_ascii().is_empty() && !lines.trim_ascii().is_empty()
+        });
     let is_last = behind.is_some_and(|behind| whole && behind.trim_ascii().is_empty());
     if is_one_line && goes_on && !outline.is_array {
         Ok(Format::Jsonl)
@@ -59,7 +65,7 @@ fn json(outline: &Outline, head: &[u8], whole: bool) -> Result<Format, FeedError
         Ok(Format::Stix)
     } else if outline.keys.first().is_some_and(|key| is_uuid(key)) {
         Err(FeedError::ManifestAlone)
-    } else if is_one_line && is_last {
+    } else if is_one_line && !outline.is_array && (has_lines || is_last) {
         Ok(Format::Jsonl)
     } else {
         Err(FeedError::UnknownJson)
