@@ -43,6 +43,8 @@ pub(super) struct Comparison {
 pub(super) enum Test {
     /// To be one of these; nothing stands for a constant that is neither text nor whole number.
     Is(Vec<Option<String>>),
+    /// To be this network or to lie in it.
+    Within(Option<String>),
     /// Something that no single value answers, by its keyword.
     Other(&'static str),
 }
@@ -149,7 +151,7 @@ impl Parser {
     }
 
     fn test(&mut self) -> Parsed<Test> {
-        const WORDS: [&str; 4] = ["LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"];
+        const WORDS: [&str; 3] = ["LIKE", "MATCHES", "ISSUPERSET"];
         match self.tokens.next() {
             Some(Token::Operator(operator)) => {
                 let constant = self.constant()?;
@@ -168,6 +170,7 @@ impl Parser {
                 self.expect(&Token::Mark(')'))?;
                 Ok(Test::Is(constants))
             }
+            Some(Token::Word(word)) if word == "ISSUBSET" => Ok(Test::Within(self.constant()?)),
             Some(Token::Word(word)) => {
                 let known = WORDS.into_iter().find(|known| *known == word);
                 self.constant()?;

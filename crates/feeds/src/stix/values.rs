@@ -1,7 +1,7 @@
 //! The source values of a STIX pattern.
 //!
-//! Each constant of an `=` or `IN` is one value, and so is each comparison of another kind, which
-//! no single value answers. `AND` inside one `[…]` speaks of one object (STIX 2.1 §9.7), so its
+//! Each constant of an `=` or `IN` is one value, and so is the network of an address with `ISSUBSET`
+//! and each comparison of another kind, which no single value answers. `AND` inside one `[…]` speaks of one object (STIX 2.1 §9.7), so its
 //! parts are values like the parts of a MISP composite, except that a platform, a port, a protocol
 //! or the type of a referenced object beside another part says more of that part and is no value.
 //! `AND` and `FOLLOWEDBY` between observations make several events mean something together; one
@@ -105,10 +105,23 @@ impl Comparison {
                     found.push(self.value(constant.as_deref(), beside));
                 }
             }
-            Test::Other(word) => found.push(Found {
-                text: String::new(),
-                what: What::NotMatchable(format!("{} {word}", self.kind())),
+            Test::Within(Some(network)) if self.is_address() => found.push(Found {
+                text: network.clone(),
+                what: What::Typed(IndicatorType::Network),
             }),
+            Test::Within(_) => found.push(self.unanswered("ISSUBSET")),
+            Test::Other(word) => found.push(self.unanswered(word)),
+        }
+    }
+
+    fn is_address(&self) -> bool {
+        matches!(self.object.as_str(), "ipv4-addr" | "ipv6-addr") && self.path == "value"
+    }
+
+    fn unanswered(&self, word: &str) -> Found {
+        Found {
+            text: String::new(),
+            what: What::NotMatchable(format!("{} {word}", self.kind())),
         }
     }
 
@@ -123,7 +136,7 @@ impl Comparison {
             let mut beside = beside.iter().filter(|c| c.object == self.object);
             match &beside.find(|c| c.path == path)?.test {
                 Test::Is(constants) => constants.first()?.as_deref(),
-                Test::Other(_) => None,
+                Test::Within(_) | Test::Other(_) => None,
             }
         };
         let what = match (self.object.as_str(), self.path.as_str()) {
@@ -131,7 +144,7 @@ impl Comparison {
             ("email-addr", "value") | ("email-message", "from_ref.value" | "sender_ref.value") => {
                 What::Typed(Email)
             }
-            ("ipv4-addr" | "ipv6-addr", "value") => address(),
+            _ if self.is_address() => address(),
             ("domain-name" | "hostname", "value") => What::Typed(Domain),
             ("url", "value") => What::Typed(Url),
             // Names on one machine or in one company's directory say nothing elsewhere.

@@ -65,7 +65,11 @@ fn parses_what_no_value_answers() {
     for (test, expected) in [
         ("LIKE 'a%'", Test::Other("LIKE")),
         ("MATCHES '^a'", Test::Other("MATCHES")),
-        ("ISSUBSET '10.0.0.0/8'", Test::Other("ISSUBSET")),
+        (
+            "ISSUBSET '10.0.0.0/8'",
+            Test::Within(Some("10.0.0.0/8".into())),
+        ),
+        ("ISSUPERSET '10.0.0.0/8'", Test::Other("ISSUPERSET")),
         ("!= 'a'", Test::Other("NOT")),
         ("<> 'a'", Test::Other("NOT")),
         ("NOT = 'a'", Test::Other("NOT")),

@@ -27,6 +27,18 @@ fn each_constant_is_a_value() {
             "[ipv6-addr:value IN ('::1', '::/64')]",
             vec!["ip ::1", "network ::/64"],
         ),
+        (
+            "[ipv4-addr:value ISSUBSET '8.8.0.0/16']",
+            vec!["network 8.8.0.0/16"],
+        ),
+        (
+            "[ipv4-addr:value ISSUPERSET '8.8.0.0/16']",
+            vec!["<ipv4-addr:value ISSUPERSET>"],
+        ),
+        (
+            "[domain-name:value ISSUBSET '8.8.0.0/16']",
+            vec!["<domain-name:value ISSUBSET>"],
+        ),
         ("[url:value = 'a']", vec!["url a"]),
         ("[autonomous-system:number = 7]", vec!["asn 7"]),
         ("[cryptocurrency-wallet:value = 'a']", vec!["- a"]),
