@@ -23,21 +23,23 @@ pub(crate) struct Cell<'a> {
 
 /// Hands out the row that `cells` are: one value per cell of a chosen column that is not empty.
 ///
-/// A bad time is a fault of the row, and so of each of its values.
+/// A bad time is a fault of the row, and so of each of its values; its cell is what is shown.
 pub(crate) fn hand_out(
     cells: &[Cell<'_>],
     chosen: &Chosen,
     options: &Options,
     out: &mut Output<'_>,
 ) {
-    let text_of = |column: Option<usize>| {
+    let filled = |column: Option<usize>| {
         let cell = cells.iter().find(|cell| Some(cell.column) == column)?;
         let text = cell.text.ok()?.trim_ascii();
-        (!text.is_empty()).then_some(text)
+        (!text.is_empty()).then_some((cell.place, text))
     };
-    let seen = text_of(chosen.seen)
-        .map(|text| seen::day(text, options.time_zone.as_ref()))
+    let time = filled(chosen.seen);
+    let seen = time
+        .map(|(_, text)| seen::day(text, options.time_zone.as_ref()))
         .transpose();
+    let bad_time = time.zip(seen.err());
     let texts: Vec<_> = chosen
         .values
         .iter()
@@ -51,8 +53,10 @@ pub(crate) fn hand_out(
                 Err(fault) => (Cow::Borrowed(""), Claim::Fault(fault)),
             };
             let is_value = !text.is_empty() || cell.text.is_err();
-            let claim = seen.err().map_or(claim, Claim::Fault);
-            is_value.then_some((cell.place, text, claim))
+            is_value.then_some(match bad_time {
+                Some(((place, time), fault)) => (place, Cow::Borrowed(time), Claim::Fault(fault)),
+                None => (cell.place, text, claim),
+            })
         })
         .collect();
     let values: Vec<_> = texts
@@ -67,7 +71,7 @@ pub(crate) fn hand_out(
     let day = seen.ok().flatten();
     out.row(&Row {
         values: &values,
-        reference: text_of(chosen.reference),
+        reference: filled(chosen.reference).map(|(_, text)| text),
         label: LabelFields {
             first_seen: day,
             last_seen: day,

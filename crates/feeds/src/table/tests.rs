@@ -156,8 +156,8 @@ fn maps_several_columns_with_reference_and_time() {
             ],
             vec!["line 3, column 3: email k@example.com"],
             vec![
-                "line 4, column 4: !time_without_zone 1.1.1.1",
-                "line 4, column 3: !time_without_zone l@example.com",
+                "line 4, column 2: !time_without_zone 2026-01-01 00:00:00",
+                "line 4, column 2: !time_without_zone 2026-01-01 00:00:00",
             ],
         ]
     );
