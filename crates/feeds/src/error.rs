@@ -67,7 +67,7 @@ pub enum FeedError {
     },
     /// No column looks like identifiers.
     NoColumnFits {
-        /// What there is.
+        /// What there is; nothing where no field of any object holds text.
         columns: Vec<ColumnInfo>,
     },
     /// Several columns look like identifiers.
@@ -277,6 +277,9 @@ impl fmt::Display for FeedError {
             Self::NoSuchColumn { column, columns } => {
                 write!(f, "no column `{column}`; the columns are")?;
                 list(f, columns)
+            }
+            Self::NoColumnFits { columns } if columns.is_empty() => {
+                f.write_str("no row or object holds a field with text")
             }
             Self::NoColumnFits { columns } => {
                 f.write_str("no column looks like identifiers; the columns are")?;

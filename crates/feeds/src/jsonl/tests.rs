@@ -110,3 +110,15 @@ fn keys_that_may_be_values_are_not_shown() {
         assert_eq!(rows[1].values, [format!("line 2, {place}: !not_text ")]);
     }
 }
+
+#[test]
+fn says_that_there_is_no_field() {
+    let options = Options {
+        format: Some(Format::Jsonl),
+        ..Options::default()
+    };
+    assert_eq!(
+        error_of("{}\n", &options).to_string(),
+        "no row or object holds a field with text"
+    );
+}
