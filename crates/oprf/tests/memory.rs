@@ -3,6 +3,7 @@
 //! One test in a process of its own: nothing else holds a key here, and no other thread's stack
 //! comes and goes during a scan.
 
+#![expect(clippy::disallowed_methods, reason = "a test may read its own memory")]
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 

@@ -1,6 +1,10 @@
 //! Times the stages of a batch run in one thread: `cargo run --release -p blindmatch-vole
 //! --example stages -- 20` for a size class of 2^20, half of which both sides have.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an example that measures reads a clock"
+)]
 #![expect(clippy::unwrap_used, reason = "a failure ends the measurement")]
 
 use std::time::Instant;

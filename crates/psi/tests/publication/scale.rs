@@ -1,5 +1,10 @@
 //! Sizes, and memory that does not grow with the set.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test of scale reads clock and memory"
+)]
+
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Write},
