@@ -461,3 +461,41 @@ fn hints_keep_what_the_user_typed() -> Test {
     );
     Ok(())
 }
+
+#[test]
+fn a_type_narrows_a_feed_that_types_its_own_values() -> Test {
+    let case = Case::new()?;
+    let indicator = |pattern: &str| format!(r#"{{"type": "indicator", "pattern": "[{pattern}]"}}"#);
+    let [ip, domain] = [
+        "ipv4-addr:value = '8.8.8.8'",
+        "domain-name:value = 'a.example'",
+    ]
+    .map(indicator);
+    let bundle = format!(r#"{{"type": "bundle", "id": "bundle--0", "objects": [{ip}, {domain}]}}"#);
+    case.write("a.json", bundle)?;
+    let report = case.json(&["--type", "ip", "a.json"])?;
+    assert_eq!(report["accepted"], json!({ "ip": 1 }));
+    assert_eq!(report["not_matchable"], json!({ "domain": 1 }));
+    Ok(())
+}
+
+/// A table without a header whose cells are card numbers: none of them is taken for a name.
+#[test]
+fn values_are_never_shown_as_names() -> Test {
+    let case = Case::new()?;
+    case.write("p.csv", "4111111111111111,card\n5555555555554444,card\n")?;
+    for arguments in [
+        ["--type", "pan", "--column", "1"],
+        ["--type", "pan", "--column", "nope"],
+    ] {
+        for output in ["json", "table"] {
+            let output =
+                case.check(&[&arguments[..], &["-v", "--output", output, "p.csv"]].concat())?;
+            let shown = String::from_utf8([output.stdout, output.stderr].concat())?;
+            assert!(!shown.contains("4111"), "{shown}");
+        }
+    }
+    let report = case.json(&["--type", "pan", "--column", "1", "p.csv"])?;
+    assert_eq!(report["accepted"], json!({ "pan": 2 }));
+    Ok(())
+}

@@ -142,7 +142,7 @@ pub enum JsonFault {
     Syntax,
     /// Nested too deep.
     TooDeep,
-    /// A string longer than 1 MiB.
+    /// A string longer than 32 MiB.
     StringTooLong,
     /// A key of the document's frame that comes twice.
     DuplicateKey,
@@ -255,7 +255,7 @@ impl fmt::Display for FeedError {
                     JsonFault::EndsEarly => "JSON that ends too early",
                     JsonFault::Syntax => "invalid JSON",
                     JsonFault::TooDeep => "JSON nested too deep",
-                    JsonFault::StringTooLong => "a JSON string longer than 1 MiB",
+                    JsonFault::StringTooLong => "a JSON string longer than 32 MiB",
                     JsonFault::DuplicateKey => "a JSON key that comes twice",
                 },
                 reached.line,

@@ -112,6 +112,9 @@ pub fn read(
     let format = sniff::format(&source, options, canonicaliser)?;
     let compression = source.compression();
     let mut out = Output::new(sink);
+    if matches!(format, Format::Stix | Format::Misp) {
+        out.take_only(options.indicator_type);
+    }
     let no_columns = |reached| (reached, Vec::new());
     let read = match format {
         Format::Plain => plain::read(source, options, &mut out).map(no_columns),
@@ -148,6 +151,7 @@ pub fn read_misp_folder(
         return Err(FeedError::NoColumns(Format::Misp));
     }
     let mut out = Output::new(sink);
+    out.take_only(options.indicator_type);
     let reached = misp::read_folder(open, &mut out)?;
     Ok(Summary {
         format: Format::Misp,

@@ -11,8 +11,9 @@ use blindmatch_indicator::IndicatorType;
 pub struct Options {
     /// The format, where it is not to be found out from the first 64 KiB.
     pub format: Option<Format>,
-    /// The type of every value of a list and of [`column`](Self::column). Columns of
-    /// [`maps`](Self::maps), STIX and MISP name their own types.
+    /// The type of every value that the feed itself does not type. Columns of
+    /// [`maps`](Self::maps) name their own; of STIX and MISP, values of this type alone are taken
+    /// and the others are not matchable.
     pub indicator_type: Option<IndicatorType>,
     /// The column that holds the values (CSV, TSV, JSONL).
     pub column: Option<Column>,

@@ -1,12 +1,14 @@
 //! Where readers put their rows.
 
-use blindmatch_indicator::LabelFields;
+use blindmatch_indicator::{IndicatorType, LabelFields};
 
 use crate::row::{Claim, Place, Row, RowFault, Value};
 
 /// The sink, with a count of what went into it.
 pub(crate) struct Output<'s> {
     sink: &'s mut dyn FnMut(&Row<'_>),
+    /// The one type to take, where a feed that types its own values is read for one.
+    only: Option<IndicatorType>,
     rows: u64,
     without_value: u64,
 }
@@ -15,9 +17,15 @@ impl<'s> Output<'s> {
     pub(crate) fn new(sink: &'s mut dyn FnMut(&Row<'_>)) -> Self {
         Self {
             sink,
+            only: None,
             rows: 0,
             without_value: 0,
         }
+    }
+
+    /// Takes values of this type alone: those of another are passed over under its name.
+    pub(crate) fn take_only(&mut self, only: Option<IndicatorType>) {
+        self.only = only;
     }
 
     /// Rows handed out.
@@ -35,7 +43,20 @@ impl<'s> Output<'s> {
             self.without_value += 1;
         } else {
             self.rows += 1;
-            (self.sink)(row);
+            match self.only {
+                None => (self.sink)(row),
+                Some(only) => {
+                    let values: Vec<_> = row
+                        .values
+                        .iter()
+                        .map(|value| narrowed(value, only))
+                        .collect();
+                    (self.sink)(&Row {
+                        values: &values,
+                        ..*row
+                    });
+                }
+            }
         }
     }
 
@@ -52,4 +73,14 @@ impl<'s> Output<'s> {
             label: LabelFields::default(),
         });
     }
+}
+
+/// A value of a feed that is read for the type `only`.
+fn narrowed<'a>(value: &Value<'a>, only: IndicatorType) -> Value<'a> {
+    let claim = match value.claim {
+        Claim::Untyped => Claim::Typed(only),
+        Claim::Typed(other) if other != only => Claim::NotMatchable(other.name()),
+        claim => claim,
+    };
+    Value { claim, ..*value }
 }

@@ -6,8 +6,8 @@ use crate::error::JsonFault;
 
 /// Deepest nesting.
 const DEEPEST: u32 = 128;
-/// Longest string in bytes, as it is written.
-const LONGEST_STRING: u32 = 1 << 20;
+/// Longest string in bytes, as it is written: MISP events carry files in base64.
+const LONGEST_STRING: u32 = 32 << 20;
 
 /// A reader that fails where the document goes beyond the bounds, and knows how far it came.
 pub(super) struct Guard<R> {

@@ -152,7 +152,7 @@ fn documents_stay_within_bounds() {
         "[".repeat(1_000_000),
         "]".repeat(1_000_000)
     ));
-    let long = bundle(&format!(r#"{{"type": "{}"}}"#, "x".repeat(2 << 20)));
+    let long = bundle(&format!(r#"{{"type": "{}"}}"#, "x".repeat(33 << 20)));
     let twice = r#"{"objects": [], "objects": []}"#;
     for (feed, expected) in [
         (deep.as_str(), JsonFault::TooDeep),
