@@ -1,5 +1,8 @@
 //! What the fuzz targets have in common.
 
+pub mod edit;
+pub mod lookup;
+
 use std::sync::LazyLock;
 
 use blindmatch_feeds::{Format, Intake, Options, Refused, Row, Tally, read};
