@@ -206,9 +206,10 @@ impl Note {
         });
     }
 
-    /// Which of `keys` signed this note, in the order of `keys`, each once.
+    /// Which of `keys` signed this note, in the order of `keys`.
     ///
-    /// Signatures of unknown keys are passed over.
+    /// Each Ed25519 key counts once, under the first of its names that signed: a quorum counts
+    /// keys, not names (`spec/40 §2`). Signatures of unknown keys are passed over.
     ///
     /// # Errors
     ///
@@ -223,7 +224,10 @@ impl Note {
                 .iter()
                 .filter(|s| s.name == key.name && s.key_hash == key_hash)
                 .peekable();
-            if own.peek().is_some() {
+            let counted = signers
+                .iter()
+                .any(|signer: &&NoteKey| signer.key == key.key);
+            if own.peek().is_some() && !counted {
                 signers.push(key);
             }
             for signature in own {

@@ -65,6 +65,29 @@ fn a_bad_signature_of_a_known_key_refuses_the_note() {
     assert_eq!(note.verify(&keys), Err(NoteError::Signature));
 }
 
+/// A quorum counts keys: no operator gains a second voice by a second name for one key.
+#[test]
+fn one_key_under_two_names_counts_once() {
+    let (a, a_key, a_public) = key(1, "a.example");
+    let (alias, _, alias_public) = key(1, "alias.example");
+    let (b, b_key, b_public) = key(2, "b.example");
+    let mut note = Note::new("text\n").unwrap();
+    note.sign(&alias, &a_key);
+    let keys = [a_public, alias_public, b_public];
+    // Under the alias alone it counts as well as under any name.
+    assert_eq!(note.verify(&keys), Ok(vec![&keys[1]]));
+    note.sign(&a, &a_key);
+    assert_eq!(note.verify(&keys), Ok(vec![&keys[0]]));
+    note.sign(&b, &b_key);
+    assert_eq!(note.verify(&keys), Ok(vec![&keys[0], &keys[2]]));
+    // Nor by being listed twice.
+    let twice = [keys[2].clone(), keys[2].clone()];
+    assert_eq!(note.verify(&twice), Ok(vec![&twice[0]]));
+    // What does not hold under the alias still refuses the note.
+    note.signatures[0].signature[0] ^= 1;
+    assert_eq!(note.verify(&keys), Err(NoteError::Signature));
+}
+
 #[test]
 fn every_bit_of_a_note_counts() {
     let key = NoteKey::parse(GO_KEY).unwrap();
