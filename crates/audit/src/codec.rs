@@ -7,29 +7,39 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 /// Writes one message.
-#[derive(Clone, Debug, Default)]
+///
+/// The message may hold secrets. It does not print, and whatever of it a writer leaves behind in
+/// memory is wiped: on growing, and when it is dropped unfinished.
 pub struct Writer {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 impl Writer {
     /// A message of the kind that `context` names, e.g. `blindmatch receipt v1`.
     #[must_use]
     pub fn new(context: &'static str) -> Self {
-        let mut writer = Self::default();
+        let mut writer = Self {
+            bytes: Zeroizing::new(Vec::with_capacity(128)),
+        };
         // Contexts are constants of the code, all far shorter than 256 bytes.
-        writer
-            .bytes
-            .push(u8::try_from(context.len()).unwrap_or(u8::MAX));
-        writer.bytes.extend_from_slice(context.as_bytes());
+        writer.u8(u8::try_from(context.len()).unwrap_or(u8::MAX));
+        writer.fixed(context.as_bytes());
         writer
     }
 
-    /// Makes room for so many more bytes at once, so that writing a secret leaves no copies of it
-    /// behind in memory that was outgrown.
+    /// Makes room for so many more bytes at once, which saves a long message from being moved as
+    /// it grows.
     pub fn reserve(&mut self, bytes: usize) -> &mut Self {
-        self.bytes.reserve_exact(bytes);
+        let length = self.bytes.len().saturating_add(bytes);
+        if length > self.bytes.capacity() {
+            // A `Vec` that grows by itself frees its old memory as it is.
+            let mut grown = Vec::with_capacity(length);
+            grown.extend_from_slice(&self.bytes);
+            self.bytes = Zeroizing::new(grown);
+        }
         self
     }
 
@@ -55,6 +65,9 @@ impl Writer {
 
     /// Appends bytes whose number the kind of message fixes.
     pub fn fixed(&mut self, bytes: &[u8]) -> &mut Self {
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
+            self.reserve(bytes.len().max(self.bytes.capacity()));
+        }
         self.bytes.extend_from_slice(bytes);
         self
     }
@@ -73,10 +86,16 @@ impl Writer {
         self.u32(bytes.len() as u32).fixed(bytes)
     }
 
-    /// The message.
+    /// The message, which is the caller's to wipe where it is secret.
     #[must_use]
     pub fn finish(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+        std::mem::take(&mut *self.bytes)
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Writer(<{} bytes>)", self.bytes.len())
     }
 }
 
@@ -227,3 +246,29 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_does_not_print_what_it_holds() {
+        let mut writer = Writer::new("context");
+        writer.fixed(b"secret");
+        assert_eq!(format!("{writer:?}"), "Writer(<14 bytes>)");
+    }
+
+    #[test]
+    fn a_message_is_the_same_however_it_grew() {
+        let long: Vec<u8> = (0..10_000_u16).map(|i| i.to_be_bytes()[1]).collect();
+        let mut whole = Writer::new("context");
+        let mut grown = Writer::new("context");
+        whole.reserve(long.len()).fixed(&long);
+        long.chunks(7).for_each(|part| {
+            grown.fixed(part);
+        });
+        let message = whole.finish();
+        assert_eq!(message, grown.finish());
+        assert_eq!(message.get(8..), Some(long.as_slice()));
+    }
+}

@@ -94,7 +94,7 @@ impl ResultCommitment {
         Some(Opening {
             index,
             leaves: u64::try_from(self.leaves.len()).ok()?,
-            salt,
+            salt: *salt,
             proof: tree::inclusion_proof(&self.leaves, index)?,
         })
     }
@@ -154,17 +154,22 @@ impl Opening {
 }
 
 /// The salt of the row at `number`: HMAC-SHA-256, so that one salt says nothing about another.
-fn salt(seed: &[u8; 32], number: u64) -> [u8; 32] {
+/// Secret until the row is opened, since rows can be guessed.
+fn salt(seed: &[u8; 32], number: u64) -> Zeroizing<[u8; 32]> {
     // HMAC takes a key of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(seed) else {
         unreachable!("HMAC takes a key of any length")
     };
     mac.update(&Writer::new(SALT).u64(number).finish());
-    mac.finalize().into_bytes().into()
+    let mut salt = Zeroizing::new([0; 32]);
+    salt.copy_from_slice(&mac.finalize().into_bytes());
+    salt
 }
 
 fn leaf(salt: &[u8; 32], row: &[u8]) -> Hash {
-    let bytes = Zeroizing::new(Writer::new(LEAF).fixed(salt).bytes(row).finish());
+    let mut writer = Writer::new(LEAF);
+    writer.reserve(32 + 4 + row.len());
+    let bytes = Zeroizing::new(writer.fixed(salt).bytes(row).finish());
     tree::leaf_hash(&bytes)
 }
 
