@@ -37,7 +37,11 @@
 //! A run survives its connections by its [`Record`]s: a new session of the same side that is
 //! given all of them goes on where the old one stopped.
 
-use std::{collections::BTreeMap, collections::VecDeque, fmt};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
 
 use blindmatch_audit::{Signature, receipt::SignedReceipt};
 use blindmatch_oprf::SecretKey;
@@ -66,7 +70,10 @@ pub trait Session: Send {
     /// Takes a frame of the peer. What is wrong with it shows in the next [`Self::poll`].
     fn receive(&mut self, frame: &[u8]);
 
-    /// Takes what became of a [`Work`] or a [`Store`]; any order will do.
+    /// Takes what became of a [`Work`] or a [`Store`] of this session; any order will do.
+    ///
+    /// That of any other session, though of the same run, ends this one with
+    /// [`Fault::OtherSession`].
     fn complete(&mut self, completion: Completion);
 
     /// What to do next. After [`Step::Wait`] only a frame or a completion brings something new;
@@ -102,7 +109,7 @@ pub enum End {
 ///
 /// It is bounded: at most one batch of 4,096 elements.
 pub struct Work {
-    ticket: u64,
+    ticket: Ticket,
     task: Task,
 }
 
@@ -127,7 +134,7 @@ pub trait Keys: Sync {
 /// Records are to be stored in the order in which they are asked for.
 #[derive(Debug)]
 pub struct Store {
-    ticket: u64,
+    ticket: Ticket,
     record: Record,
 }
 
@@ -161,8 +168,17 @@ pub struct State(Zeroizing<Vec<u8>>);
 /// What became of a [`Work`] or a [`Store`].
 #[derive(Debug)]
 pub struct Completion {
-    ticket: u64,
+    ticket: Ticket,
     outcome: Outcome,
+}
+
+/// What a session knows its own work and stores by.
+#[derive(Debug)]
+struct Ticket {
+    /// Shared by all tickets of one session, and by nothing else: two sessions differ in the
+    /// place of it.
+    session: Arc<()>,
+    number: u64,
 }
 
 pub(crate) enum Outcome {
@@ -261,14 +277,16 @@ impl From<Vec<u8>> for State {
 
 /// What a session has asked for: steps not yet taken, and what their completions will mean.
 pub(crate) struct Outbox<A> {
+    session: Arc<()>,
     steps: VecDeque<Step>,
     awaited: BTreeMap<u64, A>,
     next: u64,
 }
 
 impl<A> Outbox<A> {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
+            session: Arc::new(()),
             steps: VecDeque::new(),
             awaited: BTreeMap::new(),
             next: 0,
@@ -289,11 +307,22 @@ impl<A> Outbox<A> {
         self.steps.push_back(Step::Store(Store { ticket, record }));
     }
 
-    fn ticket(&mut self, awaited: A) -> u64 {
-        let ticket = self.next;
+    fn ticket(&mut self, awaited: A) -> Ticket {
+        let number = self.next;
         self.next += 1;
-        self.awaited.insert(ticket, awaited);
-        ticket
+        self.awaited.insert(number, awaited);
+        Ticket {
+            session: Arc::clone(&self.session),
+            number,
+        }
+    }
+
+    /// What a completion was asked for.
+    fn redeem(&mut self, ticket: &Ticket) -> Result<A, Fault> {
+        if !Arc::ptr_eq(&ticket.session, &self.session) {
+            return Err(Fault::OtherSession);
+        }
+        self.awaited.remove(&ticket.number).ok_or(Fault::Completion)
     }
 }
 
@@ -388,8 +417,7 @@ impl<P: Phases> Session for Machine<P> {
             return;
         }
         self.advance(|phase, out| {
-            let awaited = out.awaited.remove(&completion.ticket);
-            let awaited = awaited.ok_or(Fault::Completion)?;
+            let awaited = out.redeem(&completion.ticket)?;
             match completion.outcome {
                 Outcome::Failed(stop) => Err(stop),
                 outcome => phase.complete(awaited, outcome, out),
@@ -413,7 +441,7 @@ impl<P: Phases> Session for Machine<P> {
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work")
-            .field("ticket", &self.ticket)
+            .field("number", &self.ticket.number)
             .field("elements", &self.elements())
             .finish_non_exhaustive()
     }
@@ -459,7 +487,8 @@ mod tests {
             key: KeyId([0; 32]),
             message: b"secret".to_vec(),
         };
-        let work = Work { ticket: 1, task };
-        assert_eq!(format!("{work:?}"), "Work { ticket: 1, elements: 1, .. }");
+        let ticket = Outbox::new().ticket(());
+        let work = Work { ticket, task };
+        assert_eq!(format!("{work:?}"), "Work { number: 0, elements: 1, .. }");
     }
 }

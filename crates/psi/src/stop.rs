@@ -56,6 +56,8 @@ pub enum Fault {
     Storage,
     /// A completion of something that was not asked for.
     Completion,
+    /// A completion of what another session asked for.
+    OtherSession,
 }
 
 /// Why a session stopped.
@@ -219,6 +221,7 @@ impl fmt::Display for Fault {
             Self::Journal => "the stored records are not those of this run",
             Self::Storage => "a record could not be stored",
             Self::Completion => "a completion of something that was not asked for",
+            Self::OtherSession => "a completion of what another session asked for",
         })
     }
 }

@@ -424,28 +424,37 @@ fn faults_of_our_own_are_told_apart() {
         other.querier_session(2, numbered(1)).err(),
         Some(Fault::Journal)
     );
+}
 
-    // A completion that nobody waits for.
-    let mut world = World::new(17, 8);
-    let mut querier = world.querier_session(1, numbered(1)).unwrap();
-    let mut stray = world.querier_session(2, numbered(1)).unwrap();
+/// Work and stores go back to the session that asked for them, and to no other: not to one of
+/// another run, not to one of the same run on another connection.
+#[test]
+fn a_completion_of_another_session_is_told_apart() {
+    let world = World::new(17, 8);
+    let other = World::new(18, 8);
     let mut rng = scripted(0);
     let now = world.clock.now();
-    let Step::Store(store) = stray.poll(now, &mut rng) else {
-        panic!("nothing to store")
+    let mut first_store = |session: &mut Querier<_>| match session.poll(now, &mut rng) {
+        Step::Store(store) => store.stored().1,
+        step => panic!("{step:?}"),
     };
-    stray.complete(store.stored().1);
-    let Step::Work(work) = stray.poll(now, &mut rng) else {
-        panic!("no work")
-    };
-    querier.complete(work.run(&world.querier.keys));
-    world.responder.budget = 0;
-    let mut responder = world.responder_session(1).unwrap();
-    let pumped = world.pump(&mut querier, &mut responder, &mut Faithful);
-    assert_eq!(
-        pumped.querier,
-        Some(End::Stopped(Stop::Fault(Fault::Completion)))
-    );
+    let session = |world: &World| world.querier_session(1, numbered(1)).unwrap();
+    for mut stray in [session(&world), session(&other)] {
+        let mut querier = session(&world);
+        // What each asks first is the same: a store, under the same number.
+        first_store(&mut querier);
+        querier.complete(first_store(&mut stray));
+        let mut rng = scripted(0);
+        assert!(matches!(querier.poll(now, &mut rng), Step::Send(_)));
+        let Step::Done(end) = querier.poll(now, &mut rng) else {
+            panic!("it goes on with what another session asked for")
+        };
+        let stop = Stop::Fault(Fault::OtherSession);
+        assert_eq!(end, End::Stopped(stop));
+        assert_eq!(stop.blame(), Blame::Ourselves);
+        // The other still waits for what it asked for.
+        assert!(matches!(stray.poll(now, &mut rng), Step::Wait));
+    }
 }
 
 #[test]
