@@ -7,7 +7,6 @@ use blindmatch_oprf::{Blind, MAX_BATCH, Output};
 use sha2::{Digest, Sha256};
 
 use super::Item;
-
 use crate::{
     agreement::RunId,
     session::{Record, State},
@@ -61,7 +60,7 @@ fn digest_inputs(blinds: &[Blind], inputs: &[Item]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(Writer::new(INPUTS).u32(count(blinds)).finish());
     for blind in blinds {
-        hash.update(*blind.to_bytes());
+        hash.update(blind.to_bytes().as_slice());
     }
     for input in inputs {
         hash.update((input.len() as u64).to_be_bytes());
@@ -129,10 +128,12 @@ impl<'a> Entry<'a> {
             (Self::Attached { counter }, reader)
         } else if let Some(mut reader) = begin(BLINDS) {
             let (batch, inputs) = (reader.u64()?, reader.fixed()?);
-            let (blinds, _) = reader.items(MAX_BATCH, 32)?.as_chunks::<32>();
-            let blinds = blinds.iter().map(|blind| Blind::from_bytes(blind));
-            let blinds = blinds.collect::<Result<_, _>>();
-            let blinds = blinds.map_err(|_| DecodeError::Field)?;
+            let (encoded, _) = reader.items(MAX_BATCH, 32)?.as_chunks::<32>();
+            // At once, and not as it grows: that would leave copies behind.
+            let mut blinds = Vec::with_capacity(encoded.len());
+            for blind in encoded {
+                blinds.push(Blind::from_bytes(blind).map_err(|_| DecodeError::Field)?);
+            }
             let blinds = Blinds { blinds, inputs };
             (Self::Blinds { batch, blinds }, reader)
         } else if let Some(mut reader) = begin(OUTPUTS) {
