@@ -144,13 +144,12 @@ impl Terms {
 
     /// The number of batches: full ones, and what remains in the last.
     const fn batches(&self) -> u64 {
-        self.evaluations().div_ceil(MAX_BATCH as u64)
+        batches(self.evaluations())
     }
 
     /// The number of elements in a batch, all of them counted from 1; zero beyond the last.
     fn batch_size(&self, batch: u64) -> usize {
-        let rest = self.evaluations().saturating_sub(first_item(batch));
-        usize::try_from(rest).map_or(MAX_BATCH, |rest| rest.min(MAX_BATCH))
+        within_batch(self.evaluations(), batch)
     }
 
     /// The receipt of the whole run.
@@ -164,6 +163,17 @@ impl Terms {
             transcript: transcript.digest(),
         }
     }
+}
+
+/// The number of batches of so many inputs.
+const fn batches(inputs: u64) -> u64 {
+    inputs.div_ceil(MAX_BATCH as u64)
+}
+
+/// How many of so many inputs are in a batch.
+fn within_batch(inputs: u64, batch: u64) -> usize {
+    let rest = inputs.saturating_sub(first_item(batch));
+    usize::try_from(rest).map_or(MAX_BATCH, |rest| rest.min(MAX_BATCH))
 }
 
 /// The index of the first item of a batch.

@@ -4,12 +4,12 @@
 use blindmatch_audit::receipt::Side;
 use blindmatch_psi::{
     conformance::{self, Conforming, Labelled, Observed},
-    lookup::{Item, MatchError},
+    lookup::{Concluded, Item, MatchError},
     publication::{FileError, Publication, QueryClass, SetClass},
-    session::End,
+    session::{End, Record, State},
 };
 use blindmatch_testkit::{
-    link::Recorder,
+    link::{Interceptor, Recorder},
     scripted,
     world::{World, items},
 };
@@ -182,4 +182,53 @@ fn swapped_sets_are_refused() {
     assert_eq!(foreign, Err(MatchError::State));
     let own = concluded.matches(states(), &world.manifest, &world.view());
     assert_eq!(own.unwrap().found.len(), 1);
+}
+
+/// Matches come from all that was asked, or not at all.
+#[test]
+fn states_that_are_not_all_of_the_runs_give_no_matches() {
+    // Two batches with a match in each, over two connections.
+    let queries = items((0..4100).map(|n| n.to_string()));
+    let mut world = World::serving(1, 5120, &labelled(&["7", "4099"]));
+    for (connection, cut) in [(1, 1), (2, 100)] {
+        let mut querier = world.querier_session(connection, queries.clone()).unwrap();
+        let mut responder = world.responder_session(connection).unwrap();
+        let mut link = Interceptor::new(Side::Responder, cut, |_| Vec::new());
+        world.pump(&mut querier, &mut responder, &mut link);
+    }
+    let journal = &world.querier.journal;
+    let signed = journal.iter().rev().find_map(|record| match record {
+        Record::Receipt(signed) => Some(signed.as_ref().clone()),
+        _ => None,
+    });
+    let concluded = Concluded::restore(signed.unwrap(), &world.querier_key, &world.responder_key);
+    let concluded = concluded.unwrap();
+    let view = world.view();
+    let matches = |states: &[&State]| {
+        let states = states.iter().copied();
+        let matches = concluded.matches(states, &world.manifest, &view);
+        matches.map(|matches| {
+            matches
+                .found
+                .iter()
+                .map(|found| found.item)
+                .collect::<Vec<_>>()
+        })
+    };
+    let all: Vec<&State> = World::states(journal).collect();
+    assert_eq!(matches(&all), Ok(vec![7, 4099]));
+    let mut refused = 0;
+    for missing in 0..all.len() {
+        let mut states = all.clone();
+        states.remove(missing);
+        match matches(&states) {
+            Err(MatchError::Incomplete) => refused += 1,
+            complete => assert_eq!(complete, Ok(vec![7, 4099])),
+        }
+    }
+    assert_eq!(refused, 2, "the outputs of either batch");
+    assert_eq!(matches(&[]), Err(MatchError::Incomplete));
+    // The responder's states are not the querier's.
+    let theirs: Vec<&State> = World::states(&world.responder.journal).collect();
+    assert_eq!(matches(&theirs), Err(MatchError::State));
 }

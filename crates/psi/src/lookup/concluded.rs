@@ -1,11 +1,13 @@
 //! What the querier has once it has signed: the only way to its matches (`spec/31-lookup.md` §4).
 
+use std::collections::BTreeMap;
+
 use blindmatch_audit::{
     VerifyingKey,
     receipt::{ReceiptError, Side, SignedReceipt},
 };
 
-use super::{MatchError, Matches, find, first_item, journal::Entry, view_input};
+use super::{MatchError, Matches, batches, find, first_item, journal::Entry, view_input};
 use crate::{
     agreement::RunId,
     publication::{Manifest, Publication, Stored},
@@ -72,11 +74,13 @@ impl Concluded {
 
     /// Looks up what the stored states of this run hold in the view that it was about.
     ///
-    /// All states at once, or some after others: memory follows what is handed in.
+    /// All states of the run, in the order in which they were stored: those of some batches only
+    /// would lose matches without a word.
     ///
     /// # Errors
     ///
-    /// [`MatchError::State`] for a state that is not this run's, [`MatchError::View`] for another
+    /// [`MatchError::State`] for a state that is not this run's, [`MatchError::Incomplete`] where
+    /// a batch is missing or they do not lead to the receipt, [`MatchError::View`] for another
     /// manifest than the agreed one or another file than the manifest's, [`MatchError::File`].
     pub fn matches<'a, F: Stored>(
         &self,
@@ -88,11 +92,46 @@ impl Concluded {
         if !agreed || *view.edition() != manifest.edition || *view.root() != manifest.root {
             return Err(MatchError::View);
         }
-        let mut outputs = Vec::new();
+        find(self.all_outputs(states)?, &manifest.domain, view).map_err(MatchError::File)
+    }
+
+    /// The outputs of all batches, each with the place of its item.
+    fn all_outputs<'a>(
+        &self,
+        states: impl IntoIterator<Item = &'a State>,
+    ) -> Result<Vec<(u64, &'a [u8; 64])>, MatchError> {
+        let receipt = &self.signed.receipt;
+        let run = RunId(receipt.run);
+        // A batch that was answered twice has the same outputs twice, and its later transcript
+        // counts, as it does for the session.
+        let mut answered = BTreeMap::new();
         for state in states {
-            outputs.extend(self.outputs(state).map_err(|_| MatchError::State)?);
+            match Entry::read(&run, state).map_err(|_| MatchError::State)? {
+                Entry::Outputs {
+                    batch,
+                    digest,
+                    outputs,
+                } => {
+                    answered.insert(batch, (digest, outputs));
+                }
+                Entry::Attached { .. } | Entry::Blinds { .. } => {}
+                Entry::Answered { .. } => return Err(MatchError::State),
+            }
         }
-        find(outputs, &manifest.domain, view).map_err(MatchError::File)
+        let batches = batches(receipt.querier_input.class);
+        let transcript = answered.get(&batches).map(|(digest, _)| *digest);
+        if !answered.keys().copied().eq(1..=batches) || transcript != Some(receipt.transcript) {
+            return Err(MatchError::Incomplete);
+        }
+        let mut all = Vec::new();
+        for (batch, (_, outputs)) in answered {
+            // Items are followed by padding only, for which nothing is stored.
+            if !outputs.is_empty() && all.len() as u64 != first_item(batch) {
+                return Err(MatchError::Incomplete);
+            }
+            all.extend((first_item(batch)..).zip(outputs));
+        }
+        Ok(all)
     }
 
     /// Whether the responder has signed too.

@@ -33,6 +33,8 @@ pub struct Matches {
 pub enum MatchError {
     /// A state that is not this run's.
     State,
+    /// States that are not all of the run's.
+    Incomplete,
     /// Another view than the run was about.
     View,
     /// What is wrong with the view's file.
@@ -95,6 +97,7 @@ impl fmt::Display for MatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State => f.write_str("a state that is not this run's"),
+            Self::Incomplete => f.write_str("states that are not all of the run's"),
             Self::View => f.write_str("another view than the run was about"),
             Self::File(error) => error.fmt(f),
         }

@@ -17,6 +17,7 @@ use super::{
     Concluded, Connection, Item, Items, Task, Terms, WINDOW, first_item,
     frame::{self, ANSWER},
     journal::{self, Blinds, Entry},
+    within_batch,
     work::{Asked, Finalized},
 };
 use crate::{
@@ -560,6 +561,5 @@ impl Concluding {
 
 /// How many of a batch's `size` inputs are items, and not padding.
 fn real_items<I: Items>(items: &I, batch: u64, size: usize) -> usize {
-    let rest = items.count().saturating_sub(first_item(batch));
-    usize::try_from(rest).map_or(size, |rest| rest.min(size))
+    within_batch(items.count(), batch).min(size)
 }
