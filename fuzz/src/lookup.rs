@@ -23,6 +23,7 @@ use crate::edit::Edit;
 
 const SEED: u64 = 1;
 const CLASS: u64 = 8;
+const BATCH: &str = "blindmatch lookup batch v1";
 
 /// Another key than the one that was published.
 static OTHER_KEY: LazyLock<SecretKey> = LazyLock::new(|| SecretKey::random(&mut scripted(99)));
@@ -176,7 +177,8 @@ impl Run {
         self.check();
     }
 
-    /// Puts everything right: then the run concludes, unless a peer has lied.
+    /// Puts everything right: then the run concludes, unless a peer has lied, or the responder was
+    /// charged for a batch that the querier did not send.
     pub fn ends(mut self) {
         if self.evaluated_elsewhere {
             self.exchange_key();
@@ -195,14 +197,28 @@ impl Run {
             }
         }
         self.check();
-        let concluded = self.querier.concluded();
-        if self.signed_untruth {
+        if self.signed_untruth || self.charged_for_another_batch() {
             return;
         }
+        let concluded = self.querier.concluded();
         let concluded = concluded.expect("an honest connection concludes the run");
         let matches = matches(&self.world, &concluded);
         let found = matches.found.iter().map(|found| found.item);
         assert!(found.eq(in_the_clear(&queries(), &set_items())));
+    }
+
+    fn charged_for_another_batch(&self) -> bool {
+        let digest = |frame: &Vec<u8>| {
+            let digest = "blindmatch lookup batch digest v1";
+            let rest = frame.strip_prefix(&*Writer::new(BATCH).finish())?;
+            Some(sha256(&Writer::new(digest).fixed(rest).finish()))
+        };
+        let asked: Vec<_> = self.sent.iter().filter_map(digest).collect();
+        let journal = &self.world.responder.journal;
+        journal.iter().any(|record| match record {
+            Record::Debit(debit) => !asked.contains(&debit.digest),
+            Record::State(_) | Record::Receipt(_) => false,
+        })
     }
 
     /// Whatever receipt the querier has leads to nothing but matches.
@@ -264,6 +280,9 @@ impl Run {
     /// Whether the side still has power.
     fn store(&mut self, to: To, store: Store) -> bool {
         let disk = std::mem::replace(&mut self.next_store[to as usize], Disk::Stores);
+        let journal = &host(&mut self.world, to).journal;
+        let contradicts = |earlier| store.record().contradicts(earlier);
+        assert!(!journal.iter().any(contradicts), "sessions come one by one");
         let completion = match disk {
             Disk::Stores => {
                 let (record, stored) = store.stored();
@@ -333,7 +352,7 @@ impl Run {
     fn forged(&self, kind: Kind, body: &[u8]) -> Vec<u8> {
         let context = match kind {
             Kind::Attach => "blindmatch attach v1",
-            Kind::Batch => "blindmatch lookup batch v1",
+            Kind::Batch => BATCH,
             Kind::Answer => "blindmatch lookup answer v1",
             Kind::Receipt => "blindmatch receipt frame v1",
             Kind::Countersignature => "blindmatch countersignature v1",

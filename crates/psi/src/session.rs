@@ -36,6 +36,11 @@
 //!
 //! A run survives its connections by its [`Record`]s: a new session of the same side that is
 //! given all of them goes on where the old one stopped.
+//!
+//! One session of a run at a time: whoever runs a responder drops the one of an earlier connection
+//! when the next one has taken an attach frame. Should two live for a moment, storage keeps them
+//! from giving two accounts of the run: it takes no record that [contradicts](Record::contradicts)
+//! one of the run's, and the session whose record it was ends with nothing evaluated or signed.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -131,7 +136,10 @@ pub trait Keys: Sync {
 
 /// Something that must be durable before the session goes on from it.
 ///
-/// Records are to be stored in the order in which they are asked for.
+/// Records are to be stored in the order in which they are asked for. One that
+/// [contradicts](Record::contradicts) another of the run is not stored, whichever session that came
+/// from: comparing and storing are one step, under one lock or in one transaction. A debit that
+/// the run has already is charged no second time.
 #[derive(Debug)]
 pub struct Store {
     ticket: Ticket,
@@ -153,9 +161,9 @@ pub enum Record {
 /// A charge on the budget of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Debit {
-    /// The batch's number in its run, from 1.
+    /// The batch's number in its run, from 1. A run has one debit of each number.
     pub batch: u64,
-    /// The digest of its blinded elements. The same number and digest are never charged twice.
+    /// The digest of its blinded elements.
     pub digest: [u8; 32],
     /// The evaluations charged: all elements, padding included.
     pub evaluations: u64,
@@ -185,6 +193,8 @@ pub(crate) enum Outcome {
     Stored,
     /// The budget does not cover a debit.
     Refused,
+    /// The run has a record that contradicts this one.
+    Contradicted,
     Signed(Signature),
     Lookup(lookup::Outcome),
     Failed(Stop),
@@ -251,6 +261,29 @@ impl Store {
         Completion {
             ticket: self.ticket,
             outcome,
+        }
+    }
+
+    /// Says that the record is not stored, since it [contradicts](Record::contradicts) one that
+    /// the run has.
+    #[must_use]
+    pub fn contradicted(self) -> Completion {
+        Completion {
+            ticket: self.ticket,
+            outcome: Outcome::Contradicted,
+        }
+    }
+}
+
+impl Record {
+    /// Whether no run has both this record and `other`: two receipts about different things, or
+    /// debits for two different batches of one number (`spec/30 §5`).
+    #[must_use]
+    pub fn contradicts(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Debit(own), Self::Debit(other)) => own.batch == other.batch && own != other,
+            (Self::Receipt(own), Self::Receipt(other)) => own.receipt != other.receipt,
+            _ => false,
         }
     }
 }
@@ -458,6 +491,7 @@ impl fmt::Debug for Outcome {
         f.write_str(match self {
             Self::Stored => "Stored",
             Self::Refused => "Refused",
+            Self::Contradicted => "Contradicted",
             Self::Signed(_) => "Signed",
             Self::Lookup(_) => "Lookup",
             Self::Failed(_) => "Failed",

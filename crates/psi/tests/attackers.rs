@@ -14,7 +14,7 @@ use blindmatch_psi::{
     stop::{Abort, Blame, Fault, Stop},
 };
 use blindmatch_testkit::{
-    Pumped,
+    Host, Pumped,
     link::{Faithful, Interceptor, Link, Recorder},
     scripted,
     world::{SIGNER, VIEW_KEY, World, items},
@@ -318,50 +318,113 @@ fn a_captured_session_replays_nowhere() {
     assert_eq!(refusal(pumped), (Side::Querier, Abort::StaleAttach));
 }
 
+/// The receipt states what was evaluated: a run evaluates the batches that were agreed, each as it
+/// was asked first, and nothing beyond.
 #[test]
-fn a_resent_batch_with_one_element_changed_is_charged_again() {
+fn a_resent_batch_with_one_element_changed_is_refused() {
+    let changes: [fn(&mut Vec<[u8; 32]>); 2] = [
+        |elements| elements.swap(0, 1),
+        |elements| {
+            let key = SecretKey::random(&mut scripted(5));
+            let (other, _) = voprf::blind_evaluate_batch(&key, &elements[..1], &[0; 32]).unwrap();
+            elements[3] = other[0];
+        },
+    ];
     let mut world = World::new(1, 8);
-    // The answer is lost on the first connection.
-    let mut cut = Interceptor::new(Side::Responder, 1, |_| Vec::new());
-    connect(&mut world, 1, &mut cut);
+    let mut number = 0;
+    let mut with_batch = |world: &mut World, change: Option<fn(&mut Vec<[u8; 32]>)>| {
+        number += 1;
+        // No answer of any connection arrives.
+        let mut mute = Mute(|frame: Vec<u8>| {
+            let mut asked = elements(&frame, BATCH);
+            change.inspect(|change| change(&mut asked));
+            with_elements(&frame, BATCH, &asked)
+        });
+        connect(world, number, &mut mute)
+    };
+    for _ in 0..3 {
+        // The same again is free, as often as it is asked.
+        with_batch(&mut world, None);
+        assert_eq!(world.responder.charged(), 8);
+        for change in changes {
+            let pumped = with_batch(&mut world, Some(change));
+            let refused = End::Stopped(Stop::Abort(Abort::Transcript));
+            assert_eq!(pumped.responder, Some(refused));
+            assert_eq!(world.responder.charged(), 8);
+        }
+    }
+    // What it was charged for, it still gets.
+    let pumped = connect(&mut world, 100, &mut Faithful);
+    assert_eq!(pumped.querier, Some(End::Concluded));
     assert_eq!(world.responder.charged(), 8);
-    // The same again is free, as often as it is asked.
-    for number in 2..5 {
-        let mut cut = Interceptor::new(Side::Responder, 1, |_| Vec::new());
-        connect(&mut world, number, &mut cut);
+}
+
+/// Changes batches and loses answers.
+struct Mute<F>(F);
+
+impl<F: FnMut(Vec<u8>) -> Vec<u8>> Link for Mute<F> {
+    fn carry(&mut self, from: Side, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        match from {
+            Side::Querier if frame.starts_with(&Writer::new(BATCH).finish()) => {
+                vec![(self.0)(frame)]
+            }
+            Side::Responder if frame.starts_with(&Writer::new(ANSWER).finish()) => Vec::new(),
+            _ => vec![frame],
+        }
+    }
+}
+
+/// Two connections of one run, both alive: what the first has stored refuses other elements on the
+/// second, and makes the same ones free.
+#[test]
+fn two_live_sessions_of_a_run_evaluate_one_batch_of_a_number() {
+    let refused = End::Stopped(Stop::Abort(Abort::Transcript));
+    for (seeds, end) in [([3, 4], refused), ([3, 3], End::Concluded)] {
+        let mut world = World::new(1, 8);
+        let sessions = [1, 2].map(|number| world.responder_session(number).unwrap());
+        let mut ends = Vec::new();
+        for ((number, mut responder), seed) in (1..).zip(sessions).zip(seeds) {
+            // Without its records the querier begins anew, with counter 1 and these blinds.
+            let keys = std::mem::take(&mut world.querier.keys);
+            world.querier = Host::new(keys, seed);
+            let mut querier = world.querier_session(number, items(["a"])).unwrap();
+            let pumped = world.pump(&mut querier, &mut responder, &mut Faithful);
+            ends.extend(pumped.responder);
+        }
+        assert_eq!(ends, [End::Concluded, end]);
         assert_eq!(world.responder.charged(), 8);
     }
-    // One element changed: a new debit, and with no budget left for it, no evaluation.
-    let mut element = None;
-    let key = SecretKey::random(&mut scripted(5));
-    let change = |frame: Vec<u8>| {
-        let mut changed = elements(&frame, BATCH);
-        let (other, _) = voprf::blind_evaluate_batch(&key, &changed[..1], &[0; 32]).unwrap();
-        element = Some(other[0]);
-        changed[3] = other[0];
-        vec![with_elements(&frame, BATCH, &changed)]
+}
+
+/// A second session of the run that came as far as the receipt signs no other one.
+#[test]
+fn two_live_sessions_of_a_run_sign_one_receipt() {
+    let mut whole = World::new(1, 8);
+    connect(&mut whole, 1, &mut Faithful);
+    let signed = whole.responder.journal.pop();
+    let Some(Record::Receipt(mut signed)) = signed else {
+        panic!("{signed:?}")
     };
-    let pumped = connect(
-        &mut world,
-        5,
-        &mut Interceptor::new(Side::Querier, 1, change),
-    );
-    assert_eq!(refusal(pumped), (Side::Querier, Abort::Proof));
-    assert_eq!(world.responder.charged(), 16);
-    world.responder.budget = 0;
-    let change = |frame: Vec<u8>| {
-        let mut changed = elements(&frame, BATCH);
-        changed.swap(0, 1);
-        vec![with_elements(&frame, BATCH, &changed)]
-    };
-    let pumped = connect(
-        &mut world,
-        6,
-        &mut Interceptor::new(Side::Querier, 1, change),
-    );
-    let budget = End::Stopped(Stop::Abort(Abort::Budget));
-    assert_eq!(pumped.responder, Some(budget));
-    assert_eq!(world.responder.charged(), 16);
+    for same in [true, false] {
+        let mut world = World::new(1, 8);
+        let mut querier = world.querier_session(1, items(["a", "b"])).unwrap();
+        let mut responder = world.responder_session(1).unwrap();
+        // What another session of the run stores in the meantime.
+        signed.receipt.transcript[0] ^= u8::from(!same);
+        world
+            .responder
+            .journal
+            .push(Record::Receipt(signed.clone()));
+        let mut recorder = Recorder::default();
+        let pumped = world.pump(&mut querier, &mut responder, &mut recorder);
+        if same {
+            assert_eq!(pumped.responder, Some(End::Concluded));
+        } else {
+            assert_eq!(refusal(pumped), (Side::Responder, Abort::Transcript));
+            let sent = recorder.sent_by(Side::Responder);
+            assert_eq!(sent.len(), 3, "attach, answer, abort; no countersignature");
+        }
+    }
 }
 
 #[test]

@@ -199,7 +199,8 @@ impl Link for Cut {
     }
 }
 
-/// Connections on which everything goes wrong, one after the other, until one holds.
+/// Connections on which everything goes wrong, one after the other, until one holds. Only a bit
+/// that flips within a batch, which TLS does not let happen, makes it another one and ends the run.
 #[test]
 fn a_run_gets_through_a_bad_link_in_the_end() {
     let rates = Rates {
@@ -209,12 +210,13 @@ fn a_run_gets_through_a_bad_link_in_the_end() {
         truncate: 60,
         flip: 60,
     };
-    let mut faults = 0;
+    let (mut faults, mut lost) = (0, 0);
     for seed in 0..100 {
         // Once in a while a run of two batches.
         let (count, class) = if seed % 50 == 0 { (4100, 5120) } else { (5, 8) };
         let queries = numbered(count);
         let mut world = World::new(seed, class);
+        let other_batch = End::Stopped(Stop::Abort(Abort::Transcript));
         let mut done = None;
         for number in 0..200 {
             let link_seed = seed * 1000 + u64::from(number);
@@ -227,16 +229,19 @@ fn a_run_gets_through_a_bad_link_in_the_end() {
                     assert!(!matches!(stop.blame(), Blame::Ourselves), "{stop:?}");
                 }
             }
-            if let Some(concluded) = concluded {
-                done = Some(concluded);
+            done = concluded;
+            if done.is_some() || pumped.responder == Some(other_batch) {
                 break;
             }
         }
-        check_outputs(&world, &done.unwrap(), &queries);
-        // A bit that flips inside a batch makes it another one, which is charged.
-        assert!(world.responder.charged() >= class);
+        assert!(world.responder.charged() <= class, "more than was agreed");
+        match done {
+            Some(concluded) => check_outputs(&world, &concluded, &queries),
+            None => lost += 1,
+        }
     }
     assert!(faults > 100, "{faults}");
+    assert!((1..20).contains(&lost), "{lost}");
 }
 
 #[test]

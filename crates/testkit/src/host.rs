@@ -118,7 +118,14 @@ impl Host {
 
     fn store_next(&mut self) -> Option<Completion> {
         let store = self.stores.pop_front()?;
+        let contradicts = |earlier| store.record().contradicts(earlier);
+        if self.journal.iter().any(contradicts) {
+            return Some(store.contradicted());
+        }
         if let Record::Debit(debit) = store.record() {
+            if self.journal.contains(store.record()) {
+                return Some(store.stored().1);
+            }
             let Some(rest) = self.budget.checked_sub(debit.evaluations) else {
                 return Some(store.refused());
             };

@@ -528,6 +528,9 @@ impl Concluding {
             (Signing::StoringTheirs(signed), Awaited::CountersignedStored, Outcome::Stored) => {
                 return Ok(Phase::Concluded(signed));
             }
+            (Signing::StoringOwn(_), Awaited::ReceiptStored, Outcome::Contradicted) => {
+                return Err(Fault::Journal.into());
+            }
             _ => return Err(Fault::Completion.into()),
         };
         Ok(Phase::Concluding(Box::new(self)))

@@ -3,7 +3,7 @@
 //! `Waiting → Attaching → Serving → Countersigning → Concluded`, each consumed by the step to
 //! the next. A batch is charged, durably, before anything of it is decoded or evaluated.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use blindmatch_audit::receipt::{Side, SignedReceipt};
 use rand_core::CryptoRng;
@@ -49,14 +49,17 @@ impl Responder {
             terms,
             connection,
             key,
-            debits: HashSet::new(),
+            debits: BTreeMap::new(),
             signed: false,
         };
         let mut last_counter = 0;
         for record in records {
             match record {
                 Record::Debit(debit) => {
-                    base.debits.insert((debit.batch, debit.digest));
+                    let digest = *base.debits.entry(debit.batch).or_insert(debit.digest);
+                    if digest != debit.digest {
+                        return Err(Fault::Journal);
+                    }
                 }
                 Record::Receipt(_) => base.signed = true,
                 Record::State(state) => match Entry::read(&run, &state)? {
@@ -107,8 +110,8 @@ struct Base {
     key: KeyId,
     /// The batches that were evaluated.
     transcript: Transcript,
-    /// What was charged: number and digest of each batch.
-    debits: HashSet<(u64, [u8; 32])>,
+    /// What was charged: the digest of each batch, by its number.
+    debits: BTreeMap<u64, [u8; 32]>,
     /// Whether we signed the receipt on an earlier connection. It is given again when asked for,
     /// and there will be no other.
     signed: bool,
@@ -198,6 +201,12 @@ impl Phases for Phase {
             }
             (Self::Serving(_), Awaited::DebitStored(_), Outcome::Refused) => {
                 Err(Abort::Budget.into())
+            }
+            // Another connection of this run was charged for another batch of this number, or
+            // signed another receipt.
+            (Self::Serving(_), Awaited::DebitStored(_), Outcome::Contradicted)
+            | (Self::Countersigning(_), Awaited::ReceiptStored, Outcome::Contradicted) => {
+                Err(Abort::Transcript.into())
             }
             (Self::Serving(mut phase), Awaited::DebitStored(batch), Outcome::Stored) => {
                 phase.charged(batch);
@@ -328,17 +337,20 @@ impl Serving {
         }
         self.next += 1;
         let digest = frame::digest(&terms.run, batch, &blinded);
-        let in_flight = if self.base.debits.insert((batch, digest)) {
-            let debit = Debit {
-                batch,
-                digest,
-                // A batch has at most 4,096 elements.
-                evaluations: blinded.len() as u64,
-            };
-            out.store(Record::Debit(debit), Awaited::DebitStored(batch));
-            InFlight::Charging(blinded)
-        } else {
-            InFlight::Charged(blinded)
+        let in_flight = match self.base.debits.insert(batch, digest) {
+            None => {
+                let debit = Debit {
+                    batch,
+                    digest,
+                    // A batch has at most 4,096 elements.
+                    evaluations: blinded.len() as u64,
+                };
+                out.store(Record::Debit(debit), Awaited::DebitStored(batch));
+                InFlight::Charging(blinded)
+            }
+            Some(charged) if charged == digest => InFlight::Charged(blinded),
+            // The run evaluates what was agreed, and no more.
+            Some(_) => return Err(Abort::Transcript.into()),
         };
         self.in_flight.insert(batch, in_flight);
         Ok(Phase::Serving(self))
