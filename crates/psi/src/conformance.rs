@@ -20,6 +20,9 @@ pub type Labelled = (Item, Label);
 /// A protocol, run from the two sets to the querier's results.
 pub trait Conforming {
     /// Runs it; `seed` gives all randomness of both sides.
+    ///
+    /// Items may occur several times on either side. Of several labels of one item in the set the
+    /// first counts.
     fn run(&mut self, queries: &[Item], set: &[Labelled], seed: u64) -> Observed;
 
     /// The smallest number of items that is treated the same as `items` queries.
@@ -119,8 +122,8 @@ pub fn check_class_boundaries(
     Ok(())
 }
 
-/// Items that repeat among the queries, and items that differ in one bit, in length, or by a
-/// prefix.
+/// Items that repeat, among the queries and in the set, and items that differ in one bit, in
+/// length, or by a prefix, on either side.
 ///
 /// # Errors
 ///
@@ -129,29 +132,24 @@ pub fn check_duplicates_and_neighbours(
     protocol: &mut dyn Conforming,
     rng: &mut dyn Rng,
 ) -> Result<(), Violation> {
-    let (mut queries, set) = sets(rng, 30, 30, 15);
+    let (mut queries, mut set) = sets(rng, 30, 30, 15);
     queries.extend_from_within(..);
     check_run(protocol, &queries, &set, rng.next_u64())?;
+    let again = set.iter().map(|(item, _)| item.clone()).collect();
+    set.extend(labelled(rng, again));
+    shuffle(rng, &mut set);
+    check_run(protocol, &queries, &set, rng.next_u64())?;
 
-    let set = random_items(rng, 10);
-    let set = labelled(rng, set);
-    let mut near = Vec::new();
-    for (item, _) in &set {
-        for bit in 0..8 * item.len() {
-            let mut flipped = item.clone();
-            if let Some(byte) = flipped.get_mut(bit / 8) {
-                *byte ^= 1 << (bit % 8);
-            }
-            near.push(flipped);
-        }
-        let longer = [item.as_slice(), &[0]].concat();
-        let shorter = item.split_last().map_or(&[][..], |(_, shorter)| shorter);
-        near.extend([Item::new(longer), Item::new(shorter.to_vec())]);
-    }
-    near.push(Item::new(Vec::new()));
+    let items = random_items(rng, 10);
+    let near = neighbours(&items);
+    let (set, near_set) = (labelled(rng, items.clone()), labelled(rng, near.clone()));
     check_run(protocol, &near, &set, rng.next_u64())?;
-    near.extend(set.iter().map(|(item, _)| item.clone()));
-    check_run(protocol, &near, &set, rng.next_u64()).map(|_| ())
+    check_run(protocol, &items, &near_set, rng.next_u64())?;
+    let all = [items, near].concat();
+    check_run(protocol, &all, &set, rng.next_u64())?;
+    // Each with its own label, though all are alike.
+    let set = [set, near_set].concat();
+    check_run(protocol, &all, &set, rng.next_u64()).map(|_| ())
 }
 
 /// Runs whose sets have the same classes but differ in size, content and matches, which must not
@@ -201,8 +199,10 @@ pub fn check_run(
     seed: u64,
 ) -> Result<Observed, Violation> {
     let observed = protocol.run(queries, set, seed);
+    // Backwards, so that the first of several stays.
     let labels: HashMap<&[u8], Label> = set
         .iter()
+        .rev()
         .map(|(item, label)| (item.as_slice(), *label))
         .collect();
     let items: Vec<Item> = set.iter().map(|(item, _)| item.clone()).collect();
@@ -252,6 +252,26 @@ fn sets(
     (queries, labelled(rng, set))
 }
 
+/// Items that differ from one of `items` in a bit, or by a byte more or less at the end, and the
+/// empty one.
+fn neighbours(items: &[Item]) -> Vec<Item> {
+    let mut near = Vec::new();
+    for item in items {
+        for bit in 0..8 * item.len() {
+            let mut flipped = item.clone();
+            if let Some(byte) = flipped.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+            near.push(flipped);
+        }
+        let longer = [item.as_slice(), &[0]].concat();
+        let shorter = item.split_last().map_or(&[][..], |(_, shorter)| shorter);
+        near.extend([Item::new(longer), Item::new(shorter.to_vec())]);
+    }
+    near.push(Item::new(Vec::new()));
+    near
+}
+
 /// Items of 12 to 35 random bytes, of which none will occur twice.
 fn random_items(rng: &mut dyn Rng, count: usize) -> Vec<Item> {
     let item = |_| {
@@ -271,7 +291,7 @@ fn labelled(rng: &mut dyn Rng, items: Vec<Item>) -> Vec<Labelled> {
     items.into_iter().map(with_label).collect()
 }
 
-fn shuffle(rng: &mut dyn Rng, items: &mut [Item]) {
+fn shuffle<T>(rng: &mut dyn Rng, items: &mut [T]) {
     for last in (1..items.len()).rev() {
         items.swap(last, below(rng, last + 1));
     }

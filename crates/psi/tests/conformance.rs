@@ -133,6 +133,37 @@ fn a_protocol_that_does_not_conform_is_found_out() {
     assert!(matches!(told, conformance::Violation::Lengths { .. }));
 }
 
+/// The same for sets in which items repeat: whose label counts, and that they count at all.
+#[test]
+fn a_protocol_that_mistakes_repeated_items_is_found_out() {
+    struct Mistaking(fn(&mut Vec<Labelled>));
+    impl Conforming for Mistaking {
+        fn run(&mut self, queries: &[Item], set: &[Labelled], seed: u64) -> Observed {
+            let mut set = set.to_vec();
+            (self.0)(&mut set);
+            Lookup.run(queries, &set, seed)
+        }
+        fn query_class(&self, items: usize) -> usize {
+            Lookup.query_class(items)
+        }
+        fn set_class(&self, items: usize) -> usize {
+            Lookup.set_class(items)
+        }
+    }
+    let violation = |change| {
+        let mut protocol = Mistaking(change);
+        conformance::check_random_sets(&mut protocol, &mut scripted(7), 3, 30).unwrap();
+        conformance::check_duplicates_and_neighbours(&mut protocol, &mut scripted(7)).unwrap_err()
+    };
+    let last_label = violation(|set| set.reverse());
+    assert!(matches!(last_label, conformance::Violation::Label { .. }));
+    let lost = violation(|set| {
+        let all = set.clone();
+        set.retain(|(item, _)| all.iter().filter(|(other, _)| other == item).count() == 1);
+    });
+    assert!(matches!(lost, conformance::Violation::Matches { .. }));
+}
+
 fn labelled(texts: &[&str]) -> Vec<Labelled> {
     items(texts)
         .into_iter()

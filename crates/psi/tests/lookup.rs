@@ -10,7 +10,7 @@ use blindmatch_audit::{
 use blindmatch_oprf::voprf;
 use blindmatch_psi::{
     agreement::{Agreement, Protocol},
-    lookup::{Concluded, Item, Querier, Terms},
+    lookup::{Concluded, Item, Querier, Responder, Terms},
     publication::Manifest,
     session::{End, Keys, Record, Session, Step, UnixSeconds},
     stop::{Abort, Blame, Fault, Stop},
@@ -424,6 +424,20 @@ fn faults_of_our_own_are_told_apart() {
         world.querier_session(1, numbered(1)).err(),
         Some(Fault::Journal)
     );
+    // Two batches of one number: two accounts of one run.
+    let mut records = other.responder.journal.clone();
+    records.extend(records.clone());
+    for record in records.iter_mut().rev() {
+        if let Record::Debit(debit) = record {
+            debit.digest[0] ^= 1;
+            break;
+        }
+    }
+    let [intact, crossed] = [&other.responder.journal, &records].map(|records| {
+        let connection = other.responder_connection(2);
+        Responder::new(other.terms(), connection, VIEW_KEY, records.iter().cloned()).err()
+    });
+    assert_eq!([intact, crossed], [None, Some(Fault::Journal)]);
     other.querier.journal = other.responder.journal.clone();
     assert_eq!(
         other.querier_session(2, numbered(1)).err(),
