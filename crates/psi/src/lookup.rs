@@ -136,7 +136,7 @@ impl Terms {
         self.run
     }
 
-    /// The evaluations that the whole run costs.
+    /// The evaluations that the whole run costs, and the most that it can cost (`spec/31 §3`).
     #[must_use]
     pub const fn evaluations(&self) -> u64 {
         self.querier_input.class

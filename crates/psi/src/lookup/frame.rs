@@ -65,6 +65,8 @@ pub(crate) fn digest(run: &RunId, batch: u64, blinded: &[Bytes32]) -> [u8; 32] {
 }
 
 fn write_elements(writer: &mut Writer, elements: &[Bytes32]) {
+    // And for a proof behind them.
+    writer.reserve(4 + 32 * elements.len() + 64);
     // A batch has at most 4,096 elements: `MAX_BATCH` holds for all that is ours.
     writer.u32(u32::try_from(elements.len()).unwrap_or(u32::MAX));
     writer.fixed(elements.as_flattened());
