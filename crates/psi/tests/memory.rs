@@ -1,4 +1,5 @@
-//! After a run, its blinds, outputs and label keys are nowhere in the process's memory.
+//! After a run, its blinds, outputs and label keys are nowhere in the process's memory, and nothing
+//! is there of what was encoded along the way.
 //!
 //! One test in a process of its own: nothing else holds such secrets here, and no other thread's
 //! stack comes and goes during a scan.
@@ -20,10 +21,12 @@ use blindmatch_audit::{
 use blindmatch_psi::{lookup::Item, publication::Domain, session::End};
 use blindmatch_testkit::{
     link::{Faithful, Interceptor},
+    scripted,
     world::{World, items},
 };
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, Tag, aead::AeadInOut};
 use hkdf::Hkdf;
+use rand::Rng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -174,8 +177,30 @@ fn run(world: &mut World, queries: &[Item]) {
     assert_eq!(matches.unwrap().found.len(), SHARED);
 }
 
+/// A message with a secret in it that outgrows its memory, and one that is never finished.
+#[inline(never)]
+fn write(secret: &[u8]) {
+    let mut grown = Writer::new("a message");
+    grown.fixed(secret);
+    (0..1000_u64).for_each(|number| {
+        grown.u64(number);
+    });
+    black_box(Zeroizing::new(grown.finish()));
+    let mut unfinished = Writer::new("a message");
+    black_box(unfinished.fixed(secret));
+}
+
 #[test]
 fn the_secrets_of_a_run_are_gone() {
+    let mut secret = Zeroizing::new(vec![0; 64]);
+    scripted(9).fill_bytes(&mut secret);
+    let mut written = Masked::default();
+    written.add(&secret);
+    write(&secret);
+    assert!(written.occurrences() >= 4, "what lives is found");
+    drop(secret);
+    assert_eq!(written.occurrences(), 0, "what was written");
+
     let set: Vec<_> = items(["a", "b"])
         .into_iter()
         .map(|item| (item, LABEL))
