@@ -132,7 +132,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
 /// Builds one set in this process, looks queries up in it, and prints what that took.
 pub(crate) fn once(set: Set) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut epoch = Epoch::begin(domain(), BUDGET, 1);
+    let mut epoch = Epoch::begin(domain(), BUDGET, 1)?;
     let mut publication = FirstPublication::new(&Files, WORKING_SET)?;
     let key = SecretKey::random(&mut StdRng::seed_from_u64(1));
     if set.evaluate {

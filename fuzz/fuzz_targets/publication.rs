@@ -128,7 +128,7 @@ fn publish() -> View {
     };
     let outputs: Vec<Output> = (0..900).map(|_| output()).collect();
     let later = output();
-    let mut epoch = Epoch::begin(domain(), 1 << 23, 1);
+    let mut epoch = Epoch::begin(domain(), 1 << 23, 1).expect("short names");
     let seed = DummySeed::new([3; 32]);
 
     let mut set = FirstPublication::new(&InMemory, SMALLEST_WORKING_SET).expect("enough");

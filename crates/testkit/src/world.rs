@@ -270,7 +270,7 @@ fn publish(
     set: &[Labelled],
     rng: &mut Scripted,
 ) -> (Manifest, Vec<u8>) {
-    let mut epoch = Epoch::begin(sealed_for.clone(), QUERIES, 1);
+    let mut epoch = Epoch::begin(sealed_for.clone(), QUERIES, 1).expect("short names");
     let reservation = epoch.reserve().expect("the first").stored();
     let mut publication = FirstPublication::new(&InMemory, SMALLEST_WORKING_SET).expect("enough");
     let items: Vec<&Item> = set.iter().map(|(item, _)| item).collect();

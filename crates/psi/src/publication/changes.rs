@@ -109,7 +109,8 @@ impl<'a, S: Scratch> Changes<'a, S> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::NotPublished`], [`PublishError::SequenceUsed`], [`PublishError::Roll`],
+    /// [`PublishError::NotPublished`], [`PublishError::OtherEpoch`],
+    /// [`PublishError::SequenceUsed`], [`PublishError::EpochFull`], [`PublishError::Roll`],
     /// [`PublishError::Collision`], [`PublishError::File`], [`PublishError::Io`].
     #[expect(clippy::too_many_arguments, reason = "each comes from another owner")]
     pub fn publish(

@@ -23,17 +23,26 @@ impl Domain {
     /// The longest name in bytes.
     const LONGEST: usize = 255;
 
+    /// Whether [`read`](Self::read) reads what [`write`](Self::write) writes of it.
+    pub(super) fn is_writable(&self) -> bool {
+        self.names().iter().all(|name| name.len() <= Self::LONGEST)
+    }
+
     /// Appends the four names and the epoch.
     pub(super) fn write(&self, writer: &mut Writer) {
-        for name in [
+        for name in self.names() {
+            writer.bytes(name);
+        }
+        writer.u64(self.epoch);
+    }
+
+    const fn names(&self) -> [&Vec<u8>; 4] {
+        [
             &self.consortium,
             &self.responder,
             &self.view,
             &self.indicator_type,
-        ] {
-            writer.bytes(name);
-        }
-        writer.u64(self.epoch);
+        ]
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {

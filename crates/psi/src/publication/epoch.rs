@@ -1,5 +1,7 @@
 //! What a responder remembers of a view's epoch between two publications (`spec/32 §6`).
 
+use std::sync::Arc;
+
 use blindmatch_audit::codec::{DecodeError, Reader, Writer};
 
 use super::{
@@ -24,6 +26,8 @@ pub struct Epoch {
     unsealed: u64,
     publications: u8,
     pub(super) current: Option<Current>,
+    /// Shared with its reservations and with nothing else.
+    identity: Arc<()>,
 }
 
 /// The publication that the next one starts from.
@@ -45,10 +49,12 @@ pub struct Reserving {
     reservation: Reservation,
 }
 
-/// The right to seal once under a sequence number.
+/// The right to seal once under a sequence number, in the publication of the [`Epoch`] that
+/// reserved it.
 #[derive(Debug)]
 pub struct Reservation {
     sequence: u64,
+    epoch: Arc<()>,
 }
 
 impl Epoch {
@@ -56,16 +62,23 @@ impl Epoch {
     ///
     /// `queries` is the most that all queriers together may ask in the epoch;
     /// `next` must be above every sequence number of the view's earlier epochs.
-    #[must_use]
-    pub const fn begin(domain: Domain, queries: u64, next: u64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Domain`].
+    pub fn begin(domain: Domain, queries: u64, next: u64) -> Result<Self, PublishError> {
+        if !domain.is_writable() {
+            return Err(PublishError::Domain);
+        }
+        Ok(Self {
             domain,
             queries,
             next,
             unsealed: next,
             publications: 0,
             current: None,
-        }
+            identity: Arc::default(),
+        })
     }
 
     /// Reserves the next sequence number.
@@ -73,20 +86,18 @@ impl Epoch {
     /// # Errors
     ///
     /// [`PublishError::EpochFull`] after 32 publications, or 64 sequence numbers from the first
-    /// publication's on.
+    /// publication's on. Of numbers that are reserved ahead of it, more may lie beyond; they seal
+    /// nothing.
     pub fn reserve(&mut self) -> Result<Reserving, PublishError> {
         let sequence = self.next;
-        let first = self
-            .current
-            .map_or(sequence, |current| current.edition.first_sequence);
-        let full = sequence - first >= SEQUENCES || self.publications >= PUBLICATIONS;
-        self.next = sequence
-            .checked_add(1)
-            .filter(|_| !full)
-            .ok_or(PublishError::EpochFull)?;
+        self.check_room(sequence)?;
+        self.next = sequence.checked_add(1).ok_or(PublishError::EpochFull)?;
         Ok(Reserving {
             state: self.encode(),
-            reservation: Reservation { sequence },
+            reservation: Reservation {
+                sequence,
+                epoch: Arc::clone(&self.identity),
+            },
         })
     }
 
@@ -138,12 +149,28 @@ impl Epoch {
 
     /// Takes a reservation up; what fails from here on has used the sequence number.
     pub(super) fn seal_under(&mut self, reservation: Reservation) -> Result<u64, PublishError> {
-        let Reservation { sequence } = reservation;
-        if !(self.unsealed..self.next).contains(&sequence) {
+        let Reservation { sequence, epoch } = reservation;
+        if !Arc::ptr_eq(&epoch, &self.identity) {
+            return Err(PublishError::OtherEpoch);
+        }
+        if sequence < self.unsealed {
             return Err(PublishError::SequenceUsed);
         }
+        self.check_room(sequence)?;
         self.unsealed = sequence + 1;
         Ok(sequence)
+    }
+
+    /// Whether one more publication may be made, under this sequence number.
+    fn check_room(&self, sequence: u64) -> Result<(), PublishError> {
+        let first = self
+            .current
+            .map_or(sequence, |current| current.edition.first_sequence);
+        if self.publications >= PUBLICATIONS || sequence - first >= SEQUENCES {
+            Err(PublishError::EpochFull)
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn published(&mut self, current: Current) {
@@ -181,7 +208,6 @@ impl Epoch {
                 items.checked_add(*dummies) == Some(edition.class.entries())
                     && *dummies >= edition.class.churn()
                     && edition.sequence < next
-                    && next - edition.first_sequence <= SEQUENCES
                     && (1..=PUBLICATIONS).contains(&publications)
             }
         };
@@ -193,6 +219,7 @@ impl Epoch {
                 unsealed: next,
                 publications,
                 current,
+                identity: Arc::default(),
             })
         } else {
             Err(DecodeError::Field)

@@ -66,8 +66,12 @@ pub enum PublishError {
     SetTooLarge,
     /// A budget of no queries, or of more than a tag can be long enough for.
     Budget,
-    /// A sequence number that has sealed before or is another epoch's.
+    /// A domain with a name of more than 255 bytes.
+    Domain,
+    /// A sequence number that has sealed before, or is below one that has.
     SequenceUsed,
+    /// A reservation that this epoch did not make, or not since its state was read.
+    OtherEpoch,
     /// The epoch has had all its publications or sequence numbers: the next epoch must begin.
     EpochFull,
     /// The epoch's first publication was made already.
@@ -149,7 +153,9 @@ impl fmt::Display for PublishError {
         f.write_str(match self {
             Self::SetTooLarge => "more items than the largest class holds",
             Self::Budget => "a budget that no tag length fits",
+            Self::Domain => "a name of more than 255 bytes",
             Self::SequenceUsed => "a sequence number used before",
+            Self::OtherEpoch => "a reservation of another epoch or process",
             Self::EpochFull => "no publication left in this epoch",
             Self::AlreadyPublished => "the epoch's first publication exists",
             Self::NotPublished => "the epoch's first publication does not exist yet",

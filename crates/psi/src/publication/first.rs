@@ -85,7 +85,8 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::AlreadyPublished`], [`PublishError::SequenceUsed`],
+    /// [`PublishError::AlreadyPublished`], [`PublishError::OtherEpoch`],
+    /// [`PublishError::SequenceUsed`], [`PublishError::EpochFull`],
     /// [`PublishError::SetTooLarge`], [`PublishError::Budget`], [`PublishError::Collision`],
     /// [`PublishError::Io`].
     pub fn publish(

@@ -250,7 +250,7 @@ fn no_changed_bit_of_a_difference_goes_through() {
 
 #[test]
 fn a_sequence_number_seals_once() {
-    let mut epoch = Epoch::begin(domain(), QUERIES, 1);
+    let mut epoch = Epoch::begin(domain(), QUERIES, 1).unwrap();
     let stored = epoch.reserve().unwrap();
     let after_crash = stored.state().to_vec();
     let reservation = stored.stored();
@@ -264,7 +264,7 @@ fn a_sequence_number_seals_once() {
     let mut restarted = Epoch::decode(&after_crash).unwrap();
     assert_eq!(
         publish(&mut restarted, reservation),
-        Err(PublishError::SequenceUsed)
+        Err(PublishError::OtherEpoch)
     );
     let next = restarted.reserve().unwrap().stored();
     assert_eq!(next.sequence(), 2);
@@ -278,6 +278,40 @@ fn a_sequence_number_seals_once() {
         publish(&mut restarted, next),
         Err(PublishError::AlreadyPublished)
     );
+}
+
+#[test]
+fn an_overtaken_number_does_not_seal() {
+    let mut responder = Responder::publish(0..10);
+    let overtaken = responder.epoch.reserve().unwrap().stored();
+    responder.change(&[], &[]).unwrap();
+    let refused = responder.change_under(overtaken, &[], &[]).err();
+    assert_eq!(refused, Some(PublishError::SequenceUsed));
+}
+
+#[test]
+fn a_reservation_seals_in_its_own_epoch_only() {
+    let mut one = Responder::publish(0..10);
+    let mut other = Responder::publish(0..10);
+    let reservation = one.epoch.reserve().unwrap().stored();
+    // The number itself is one that the other epoch has reserved, and may seal under.
+    let own = other.epoch.reserve().unwrap().stored();
+    assert_eq!(own.sequence(), reservation.sequence());
+    let refused = other.change_under(reservation, &[], &[]).err();
+    assert_eq!(refused, Some(PublishError::OtherEpoch));
+    assert!(other.change_under(own, &[], &[]).is_ok());
+}
+
+#[test]
+fn a_domain_that_no_state_could_hold_begins_no_epoch() {
+    let mut long = domain();
+    long.view = vec![0; 256];
+    let refused = Epoch::begin(long.clone(), QUERIES, 1).err();
+    assert_eq!(refused, Some(PublishError::Domain));
+    long.view.pop();
+    let epoch = Epoch::begin(long, QUERIES, 1).unwrap();
+    let state = epoch.encode();
+    assert_eq!(Epoch::decode(&state).unwrap().encode(), state);
 }
 
 #[test]
@@ -298,7 +332,7 @@ fn a_failed_publication_uses_its_sequence_number() {
     }
     for room in [0, 83, 5_000, 40_000, BODIES - 1, BODIES + 100] {
         let mut responder = Responder::publish([]);
-        let mut epoch = Epoch::begin(domain(), QUERIES, 1);
+        let mut epoch = Epoch::begin(domain(), QUERIES, 1).unwrap();
         let reservation = epoch.reserve().unwrap().stored();
         let first = FirstPublication::new(&InMemory, WORKING_SET).unwrap();
         let (seed, random) = (&responder.seed, &mut responder.random);

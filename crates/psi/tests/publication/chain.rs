@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use blindmatch_psi::publication::{
-    Change, Epoch, LabelSeal, PUBLICATIONS, PublishError, SEQUENCES, Wait, Waiting,
+    Change, Epoch, LabelSeal, PUBLICATIONS, PublishError, Reservation, SEQUENCES, Wait, Waiting,
 };
 
-use crate::world::{Responder, domain, item, label};
+use crate::world::{QUERIES, Responder, domain, item, label};
 
 /// What a view should hold, in the clear.
 #[derive(Default)]
@@ -206,8 +206,54 @@ fn reserved_sequence_numbers_run_out_too() {
 }
 
 #[test]
+fn numbers_reserved_ahead_do_not_lengthen_an_epoch() {
+    let mut responder = Responder::publish(0..10);
+    let ahead: Vec<_> = (1..SEQUENCES)
+        .map(|_| responder.epoch.reserve().unwrap().stored())
+        .collect();
+    let mut published = 1;
+    for reservation in ahead {
+        let made = responder.change_under(reservation, &[], &[]);
+        published += u8::from(made.is_ok());
+        if published == PUBLICATIONS && made.is_err() {
+            assert_eq!(made.err(), Some(PublishError::EpochFull));
+        }
+        let state = responder.epoch.encode();
+        assert_eq!(Epoch::decode(&state).unwrap().encode(), state);
+    }
+    assert_eq!(published, PUBLICATIONS);
+}
+
+#[test]
+fn numbers_reserved_before_the_first_publication_end_with_the_epoch_too() {
+    let mut epoch = Epoch::begin(domain(), QUERIES, 100).unwrap();
+    let mut ahead: Vec<_> = (0..SEQUENCES + 6)
+        .map(|_| epoch.reserve().unwrap().stored())
+        .collect();
+    let first = ahead.remove(0);
+    let mut responder = Responder::begin_under(epoch, first, []);
+    let state = responder.epoch.encode();
+    assert_eq!(Epoch::decode(&state).unwrap().encode(), state);
+    // 64 numbers behind the first there is no age for an entry.
+    let mut take = |sequence| {
+        let mut numbers = ahead.iter().map(Reservation::sequence);
+        let at = numbers.position(|number| number == sequence).unwrap();
+        ahead.remove(at)
+    };
+    let (beyond, last) = (take(100 + SEQUENCES), take(100 + SEQUENCES - 1));
+    let refused = responder.change_under(beyond, &[], &[]).err();
+    assert_eq!(refused, Some(PublishError::EpochFull));
+    let step = responder.change_under(last, &[], &[]).unwrap();
+    assert_eq!(step.published.edition.sequence(), 100 + SEQUENCES - 1);
+    let state = responder.epoch.encode();
+    assert_eq!(Epoch::decode(&state).unwrap().encode(), state);
+    let full = responder.epoch.reserve().err();
+    assert_eq!(full, Some(PublishError::EpochFull));
+}
+
+#[test]
 fn sequence_numbers_burnt_before_the_first_publication_cost_nothing() {
-    let mut epoch = Epoch::begin(domain(), 1, 5);
+    let mut epoch = Epoch::begin(domain(), 1, 5).unwrap();
     for _ in 0..3 * SEQUENCES {
         let _ = epoch.reserve().unwrap();
     }

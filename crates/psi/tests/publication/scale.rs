@@ -110,7 +110,7 @@ fn large_sets_need_the_working_set_only() {
     const WORKING_SET: usize = 8 << 20;
     let items = std::env::var("BLINDMATCH_ITEMS").map_or(1_000_000, |n| n.parse().unwrap());
     let before = peak_memory();
-    let mut epoch = Epoch::begin(domain(), QUERIES, 1);
+    let mut epoch = Epoch::begin(domain(), QUERIES, 1).unwrap();
     let seed = DummySeed::new([3; 32]);
     let mut random = Scripted::new();
     let started = Instant::now();

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 
 use blindmatch_psi::publication::{
     Changes, Domain, DummySeed, Epoch, FirstPublication, InMemory, LABEL_LENGTH, Newest, Output,
-    Outputs, Publication, PublishError, Published, SMALLEST_WORKING_SET, Waiting, apply,
+    Outputs, Publication, PublishError, Published, Reservation, SMALLEST_WORKING_SET, Waiting,
+    apply,
 };
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha512};
@@ -112,14 +113,22 @@ impl Responder {
     pub(crate) fn publish_labelled(
         items: impl IntoIterator<Item = (Output, [u8; LABEL_LENGTH])>,
     ) -> Self {
-        let mut epoch = Epoch::begin(domain(), QUERIES, 100);
+        let mut epoch = Epoch::begin(domain(), QUERIES, 100).unwrap();
+        let reservation = epoch.reserve().unwrap().stored();
+        Self::begin_under(epoch, reservation, items)
+    }
+
+    pub(crate) fn begin_under(
+        mut epoch: Epoch,
+        reservation: Reservation,
+        items: impl IntoIterator<Item = (Output, [u8; LABEL_LENGTH])>,
+    ) -> Self {
         let seed = DummySeed::new([3; 32]);
         let mut random = Scripted::new();
         let mut first = FirstPublication::new(&InMemory, WORKING_SET).unwrap();
         for (output, label) in items {
             first.push(&output, &label).unwrap();
         }
-        let reservation = epoch.reserve().unwrap().stored();
         let (mut file, mut roll) = (Vec::new(), Vec::new());
         let published = first
             .publish(
@@ -151,6 +160,16 @@ impl Responder {
         removals: &[Output],
         additions: &[(Output, [u8; LABEL_LENGTH])],
     ) -> Result<Step, PublishError> {
+        let reservation = self.epoch.reserve()?.stored();
+        self.change_under(reservation, removals, additions)
+    }
+
+    pub(crate) fn change_under(
+        &mut self,
+        reservation: Reservation,
+        removals: &[Output],
+        additions: &[(Output, [u8; LABEL_LENGTH])],
+    ) -> Result<Step, PublishError> {
         let mut changes = Changes::new(&self.epoch, &InMemory, WORKING_SET)?;
         for output in removals {
             changes.remove(output)?;
@@ -158,7 +177,6 @@ impl Responder {
         for (output, label) in additions {
             changes.add(output, label)?;
         }
-        let reservation = self.epoch.reserve()?.stored();
         let Published { edition, root, .. } = self.published;
         let publication = Publication::verify(self.file.as_slice(), edition, root).unwrap();
         let (mut file, mut difference, mut roll) = (Vec::new(), Vec::new(), Vec::new());
