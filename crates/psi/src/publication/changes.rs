@@ -111,7 +111,8 @@ impl<'a, S: Scratch> Changes<'a, S> {
     ///
     /// [`PublishError::NotPublished`], [`PublishError::OtherEpoch`],
     /// [`PublishError::SequenceUsed`], [`PublishError::EpochFull`], [`PublishError::Roll`],
-    /// [`PublishError::Collision`], [`PublishError::File`], [`PublishError::Io`].
+    /// [`PublishError::SameTag`], [`PublishError::Collision`], [`PublishError::File`],
+    /// [`PublishError::Io`].
     #[expect(clippy::too_many_arguments, reason = "each comes from another owner")]
     pub fn publish(
         self,

@@ -87,8 +87,8 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
     ///
     /// [`PublishError::AlreadyPublished`], [`PublishError::OtherEpoch`],
     /// [`PublishError::SequenceUsed`], [`PublishError::EpochFull`],
-    /// [`PublishError::SetTooLarge`], [`PublishError::Budget`], [`PublishError::Collision`],
-    /// [`PublishError::Io`].
+    /// [`PublishError::SetTooLarge`], [`PublishError::Budget`], [`PublishError::SameTag`],
+    /// [`PublishError::Collision`], [`PublishError::Io`].
     pub fn publish(
         self,
         epoch: &mut Epoch,
@@ -140,10 +140,8 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
             if let Some(before) = &before
                 && edition.tag_length.tag(&before.output) == tag
             {
-                if before.output == item.output && item.order().is_some() {
-                    continue;
-                }
-                return Err(PublishError::Collision);
+                item.check_repeats(before)?;
+                continue;
             }
             let status = item.order().map_or(Status::Dummy, |_| Status::Item);
             roll.push(tag, status)?;

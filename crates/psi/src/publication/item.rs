@@ -63,6 +63,15 @@ impl Item {
         (self.order != DUMMY).then_some(self.order)
     }
 
+    /// Whether this repeats `first`, which has the same tag; if not, why nothing is published.
+    pub(super) fn check_repeats(&self, first: &Self) -> Result<(), PublishError> {
+        match (first.order(), self.order()) {
+            (Some(_), Some(_)) if first.output == self.output => Ok(()),
+            (Some(_), Some(_)) => Err(PublishError::SameTag),
+            _ => Err(PublishError::Collision),
+        }
+    }
+
     pub(super) fn seal(&self, seal: &LabelSeal) -> SealedLabel {
         if self.order == DUMMY {
             dummy::sealed(&self.output)

@@ -92,11 +92,11 @@ impl<'a, R: Read> Join<'a, R> {
             self.next_removal()?;
         }
         while let Some((_, item)) = self.addition.take_if(|(addition, _)| *addition == tag) {
-            if group.addition.is_none() {
-                group.addition = Some(item);
+            if let Some(first) = &group.addition {
+                item.check_repeats(first)?;
+                item.order().map(Change::Addition).map(&mut *repeated);
             } else {
-                let order = item.order().ok_or(PublishError::Collision)?;
-                repeated(Change::Addition(order));
+                group.addition = Some(item);
             }
             self.next_addition()?;
         }

@@ -4,10 +4,12 @@ use std::io::{self, ErrorKind, Write};
 
 use blindmatch_psi::publication::{
     BlockProof, Changes, Edition, Epoch, FileError, FirstPublication, InMemory, Manifest,
-    ManifestError, Newest, Outputs, Publication, PublishError, Published, SetClass, TagLength,
-    apply,
+    ManifestError, Newest, Output, Outputs, Publication, PublishError, Published, SetClass,
+    TagLength, apply,
 };
+use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
+use sha2::Sha512;
 
 use crate::world::{QUERIES, Responder, Step, WORKING_SET, domain, item, label};
 
@@ -312,6 +314,58 @@ fn a_domain_that_no_state_could_hold_begins_no_epoch() {
     let epoch = Epoch::begin(long, QUERIES, 1).unwrap();
     let state = epoch.encode();
     assert_eq!(Epoch::decode(&state).unwrap().encode(), state);
+}
+
+/// Another output whose first bits are the same.
+fn of_the_same_tag(output: &Output, rest: u8) -> Output {
+    let mut other = *output;
+    other[16..].fill(rest);
+    other
+}
+
+#[test]
+fn two_items_of_one_tag_are_not_published() {
+    let twin = of_the_same_tag(&item(1), 0);
+    let mut first = FirstPublication::new(&InMemory, WORKING_SET).unwrap();
+    first.push(&item(1), &label(1)).unwrap();
+    first.push(&twin, &label(1)).unwrap();
+    let mut epoch = Epoch::begin(domain(), QUERIES, 1).unwrap();
+    let reservation = epoch.reserve().unwrap().stored();
+    let mut responder = Responder::publish([]);
+    let (seed, random) = (&responder.seed, &mut responder.random);
+    let refused = first.publish(
+        &mut epoch,
+        reservation,
+        seed,
+        random,
+        io::sink(),
+        io::sink(),
+    );
+    assert_eq!(refused, Err(PublishError::SameTag));
+
+    let additions = [(item(1), label(1)), (twin, label(1))];
+    let refused = responder.change(&[], &additions).err();
+    assert_eq!(refused, Some(PublishError::SameTag));
+    // The same item twice is not that.
+    let twice = [(item(1), label(1)), (item(1), label(2))];
+    let step = responder.change(&[], &twice).unwrap();
+    assert_eq!((step.published.items, step.waiting.len()), (1, 1));
+}
+
+#[test]
+fn an_item_of_a_dummys_tag_is_not_taken_for_a_repetition() {
+    // The first dummy of publication 101, whatever side of it the item sorts on.
+    let mut mac = Hmac::<Sha512>::new_from_slice(&[3; 32]).unwrap();
+    mac.update(b"\x13blindmatch dummy v1");
+    mac.update(&101_u64.to_be_bytes());
+    mac.update(&0_u64.to_be_bytes());
+    let dummy: Output = mac.finalize().into_bytes().into();
+    for rest in [0, 0xff] {
+        let mut responder = Responder::publish(0..10);
+        let item = of_the_same_tag(&dummy, rest);
+        let refused = responder.change(&[], &[(item, label(0))]).err();
+        assert_eq!(refused, Some(PublishError::Collision), "{rest}");
+    }
 }
 
 #[test]
