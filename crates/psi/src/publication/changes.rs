@@ -162,7 +162,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
             age: edition.age(),
             seal: LabelSeal::new(&epoch.domain, sequence),
             dummies_wanted: plan.dummies_out,
-            dummies_left: before.dummies,
+            dummies_left: before.first_dummies,
             file: Encoder::new(edition, salt, scratch, outputs.file)?,
             difference: DifferenceWriter::new(edition, from, &salt, scratch, outputs.difference)?,
             roll: RollWriter::new(outputs.roll),
@@ -189,7 +189,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
             edition,
             root,
             items,
-            dummies: edition.class.entries() - items,
+            first_dummies: before.first_dummies - plan.dummies_out,
             roll_records,
             roll_digest,
         });
@@ -209,7 +209,7 @@ struct Succession<'a, 'o, F, S: Scratch> {
     index: u64,
     age: u8,
     seal: LabelSeal,
-    /// Of the dummies from here on so many go out.
+    /// Of the first publication's dummies from here on so many go out.
     dummies_wanted: u64,
     dummies_left: u64,
     file: Encoder<'a, S, &'o mut dyn Write>,
@@ -226,10 +226,16 @@ impl<F: Stored, S: Scratch> Succession<'_, '_, F, S> {
     ) -> Result<(), PublishError> {
         match group.status {
             Some(Status::Left) => self.roll.push(group.tag, Status::Left)?,
-            Some(Status::Item) => self.carry(group, Status::Item, plan.takes_out(group))?,
+            Some(Status::Item) => {
+                let entry = self.entry(group)?;
+                self.carry(entry, Status::Item, plan.takes_out(group))?;
+            }
             Some(Status::Dummy) => {
-                let out = self.choose(random);
-                self.carry(group, Status::Dummy, out)?;
+                let entry = self.entry(group)?;
+                // Were later dummies to leave as well, how fast each publication's entries
+                // become fewer would tell how many of them are items (`spec/32 §10`).
+                let out = entry.age == 0 && self.choose(random);
+                self.carry(entry, Status::Dummy, out)?;
             }
             None => {}
         }
@@ -247,24 +253,30 @@ impl<F: Stored, S: Scratch> Succession<'_, '_, F, S> {
         Ok(())
     }
 
-    /// Takes an entry of the publication before over, or out.
-    fn carry(&mut self, group: &Group, status: Status, out: bool) -> Result<(), PublishError> {
+    /// The next entry of the publication before, which must be that of a group.
+    fn entry(&mut self, group: &Group) -> Result<Entry, PublishError> {
         let entry = self.entries.next().ok_or(PublishError::Roll)??;
-        if entry.tag != group.tag {
-            return Err(PublishError::Roll);
+        if entry.tag == group.tag {
+            Ok(entry)
+        } else {
+            Err(PublishError::Roll)
         }
+    }
+
+    /// Takes an entry of the publication before over, or out.
+    fn carry(&mut self, entry: Entry, status: Status, out: bool) -> Result<(), PublishError> {
         if out {
             self.difference.remove(self.index)?;
-            self.roll.push(group.tag, Status::Left)?;
+            self.roll.push(entry.tag, Status::Left)?;
         } else {
             self.file.push(entry)?;
-            self.roll.push(group.tag, status)?;
+            self.roll.push(entry.tag, status)?;
         }
         self.index += 1;
         Ok(())
     }
 
-    /// Whether the next dummy goes out: every choice of as many as must is equally likely.
+    /// Whether the next such dummy goes out: every choice of as many as must is equally likely.
     fn choose(&mut self, random: &mut impl CryptoRng) -> bool {
         let out = below(random, self.dummies_left) < self.dummies_wanted;
         self.dummies_left = self.dummies_left.saturating_sub(1);

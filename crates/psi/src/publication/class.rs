@@ -1,6 +1,6 @@
 //! Size classes: what a set or a query shows of its size (`spec/32 §1`).
 
-use super::error::PublishError;
+use super::{error::PublishError, form::LATER};
 
 /// The number of entries in every file of a class: {4, 5, 6, 7}·2^k, from 1,024 to 7·2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +14,8 @@ impl SetClass {
     const SMALLEST: u64 = 1_024;
     const LARGEST: u64 = 7 << 32;
 
-    /// The smallest class that holds `items` and twice its own [churn](Self::churn).
+    /// The smallest class that holds `items` and as many dummies as can leave in an epoch: its own
+    /// [churn](Self::churn) in each publication but the first.
     ///
     /// # Errors
     ///
@@ -24,7 +25,7 @@ impl SetClass {
             return Err(PublishError::SetTooLarge);
         }
         let mut class = Self(smallest_class(items, Self::SMALLEST));
-        while class.0 - 2 * class.churn() < items {
+        while class.0 - LATER * class.churn() < items {
             class = Self(smallest_class(class.0 + 1, Self::SMALLEST));
         }
         if class.0 > Self::LARGEST {
@@ -54,7 +55,7 @@ impl SetClass {
     /// D: the entries that each later publication takes out, and those that it puts in.
     #[must_use]
     pub const fn churn(self) -> u64 {
-        self.0 / 64
+        self.0 / 256
     }
 
     /// ⌈log2⌉ of the entries.
@@ -115,20 +116,20 @@ mod tests {
     }
 
     #[test]
-    fn a_set_class_keeps_room_for_two_churns() {
-        // 1,024 − 2·16 = 992.
-        for (items, entries) in [(0, 1_024), (992, 1_024), (993, 1_280), (1_240, 1_280)] {
+    fn a_set_class_keeps_room_for_the_dummies_of_an_epoch() {
+        // 1,024 − 31·4 = 900.
+        for (items, entries) in [(0, 1_024), (900, 1_024), (901, 1_280), (1_125, 1_280)] {
             assert_eq!(SetClass::holding(items).map(SetClass::entries), Ok(entries));
         }
         let mut largest = 0;
         for items in 0..200_000 {
             let class = SetClass::holding(items).unwrap();
-            assert!(class.entries() >= items + 2 * class.churn());
+            assert!(class.entries() >= items + 31 * class.churn());
             assert!(class.entries() >= largest);
             assert_eq!(SetClass::from_entries(class.entries()), Some(class));
             // No smaller class would do.
             if class.entries() > largest && largest > 0 {
-                assert!(largest - 2 * (largest / 64) < items);
+                assert!(largest - 31 * (largest / 256) < items);
             }
             largest = class.entries();
         }
@@ -142,7 +143,7 @@ mod tests {
         for items in [7 << 32, (7 << 32) + 1, 1 << 63, u64::MAX] {
             assert_eq!(SetClass::holding(items), Err(PublishError::SetTooLarge));
         }
-        let largest = (7 << 32) - 2 * ((7 << 32) / 64);
+        let largest = (7 << 32) - 31 * ((7 << 32) / 256);
         assert_eq!(
             SetClass::holding(largest).map(SetClass::entries),
             Ok(7 << 32)

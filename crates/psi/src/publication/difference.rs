@@ -20,8 +20,8 @@ use super::{
 const HEADER: &str = "blindmatch difference v1";
 const HEADER_LENGTH: usize = 90;
 
-/// D of class entries leave: ⌊log2(class/D)⌋.
-const REMOVALS_K: u32 = 6;
+/// D of 256·D entries leave: log2 of the quotient.
+const REMOVALS_K: u32 = 8;
 
 impl Edition {
     /// The length in bytes of a difference that leads to this edition, the same for every one of
@@ -37,7 +37,7 @@ impl Edition {
 
     const fn removals_length(&self) -> u64 {
         let churn = self.class.churn();
-        // The quotients add up to at most entries/2^6.
+        // The quotients add up to at most entries/2^8.
         rice::longest(churn, churn, REMOVALS_K, churn.div_ceil(GROUP as u64))
     }
 

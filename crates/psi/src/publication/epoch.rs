@@ -36,7 +36,8 @@ pub(super) struct Current {
     pub(super) edition: Edition,
     pub(super) root: Hash,
     pub(super) items: u64,
-    pub(super) dummies: u64,
+    /// Those dummies of the epoch's first publication that are still there.
+    pub(super) first_dummies: u64,
     pub(super) roll_records: u64,
     pub(super) roll_digest: Hash,
 }
@@ -113,7 +114,7 @@ impl Epoch {
         self.current.map(|current| current.root)
     }
 
-    /// The state as bytes; they hold no secret, but say how many items and dummies there are.
+    /// The state as bytes; they hold no secret, but say how many items there are.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new(CONTEXT);
@@ -128,7 +129,7 @@ impl Epoch {
             writer
                 .fixed(&current.root)
                 .u64(current.items)
-                .u64(current.dummies)
+                .u64(current.first_dummies)
                 .u64(current.roll_records)
                 .fixed(&current.roll_digest);
         }
@@ -190,7 +191,7 @@ impl Epoch {
                 edition: Edition::read(&mut reader)?,
                 root: reader.fixed()?,
                 items: reader.u64()?,
-                dummies: reader.u64()?,
+                first_dummies: reader.u64()?,
                 roll_records: reader.u64()?,
                 roll_digest: reader.fixed()?,
             }),
@@ -202,13 +203,16 @@ impl Epoch {
             Some(Current {
                 edition,
                 items,
-                dummies,
+                first_dummies,
                 ..
             }) => {
-                items.checked_add(*dummies) == Some(edition.class.entries())
-                    && *dummies >= edition.class.churn()
+                let left = PUBLICATIONS.checked_sub(publications);
+                let leave = left.map(|left| u64::from(left) * edition.class.churn());
+                let entries = items.checked_add(*first_dummies);
+                publications > 0
+                    && leave.is_some_and(|leave| leave <= *first_dummies)
+                    && entries.is_some_and(|entries| entries <= edition.class.entries())
                     && edition.sequence < next
-                    && (1..=PUBLICATIONS).contains(&publications)
             }
         };
         if consistent {

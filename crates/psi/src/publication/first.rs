@@ -158,7 +158,7 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
             edition,
             root,
             items,
-            dummies,
+            first_dummies: dummies,
             roll_records,
             roll_digest,
         });

@@ -13,6 +13,9 @@ use super::{
 /// The publications that an epoch has at most, the first included.
 pub const PUBLICATIONS: u8 = 32;
 
+/// The publications behind the first: each takes dummies of the first out.
+pub(super) const LATER: u64 = PUBLICATIONS as u64 - 1;
+
 /// The sequence numbers that an epoch has at most, those included that were reserved and never
 /// published.
 pub const SEQUENCES: u64 = 64;
@@ -134,7 +137,7 @@ impl Edition {
     /// What the bodies of the blocks can take at most, whatever the tags are (`spec/32 §5.3`).
     pub(super) const fn bodies_length(&self) -> u64 {
         let (entries, blocks) = (self.class.entries(), self.blocks());
-        let later = (PUBLICATIONS as u64 - 1) * self.class.churn();
+        let later = LATER * self.class.churn();
         let ages = (entries + AGE_BITS as u64 * later + 7 * blocks) / 8;
         let log2 = self.class.log2_ceiling();
         let k = rice_parameter(self.tag_length, log2);

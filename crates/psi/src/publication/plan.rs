@@ -75,15 +75,11 @@ impl Plan {
         }
         let churn = before.edition.class.churn();
         let (items_out, removals_end) = longest_waiting(removable, churn)?;
-        let dummies_out = churn - items_out;
-        // D dummies must be there for the next publication, which may have no item to take out.
-        // So there are D now, and of D new entries so many may be items:
-        let room = churn.min(before.dummies - dummies_out);
-        let (items_in, additions_end) = longest_waiting(addable, room)?;
+        let (items_in, additions_end) = longest_waiting(addable, churn)?;
         Ok(Self {
             items_out,
             items_in,
-            dummies_out,
+            dummies_out: churn - items_out,
             dummies_in: churn - items_in,
             removals_end,
             additions_end,

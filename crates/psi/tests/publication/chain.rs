@@ -14,7 +14,6 @@ struct Model {
     /// Number of an item, and the sequence that brought it.
     view: BTreeMap<u64, u64>,
     left: BTreeSet<u64>,
-    dummies: u64,
 }
 
 impl Model {
@@ -37,21 +36,18 @@ impl Model {
                 out.push(*number);
             }
         }
-        let dummies_out = churn - out.len() as u64;
-        let room = churn.min(self.dummies - dummies_out);
         let (mut brought, mut seen) = (Vec::new(), BTreeSet::new());
         for (order, number) in (0..).zip(additions) {
             if !seen.insert(number) {
                 waiting.insert((true, order), Wait::Nothing);
             } else if self.view.contains_key(number) || self.left.contains(number) {
                 waiting.insert((true, order), Wait::NextEpoch);
-            } else if brought.len() as u64 == room {
+            } else if brought.len() as u64 == churn {
                 waiting.insert((true, order), Wait::NextPublication);
             } else {
                 brought.push(*number);
             }
         }
-        self.dummies = self.dummies - dummies_out + churn - brought.len() as u64;
         for number in out {
             self.view.remove(&number);
             self.left.insert(number);
@@ -77,18 +73,17 @@ fn reported(waiting: &[Waiting]) -> BTreeMap<(bool, u64), Wait> {
 
 #[test]
 fn thirty_publications_follow_the_model() {
-    let mut responder = Responder::publish(0..1_000);
+    let mut responder = Responder::publish(0..4_500);
     let entries = responder.published.edition.class().entries();
     let churn = 20;
-    assert_eq!(entries / 64, churn);
+    assert_eq!(entries, 256 * churn);
     let mut model = Model {
-        view: (0..1_000).map(|number| (number, 100)).collect(),
+        view: (0..4_500).map(|number| (number, 100)).collect(),
         left: BTreeSet::new(),
-        dummies: entries - 1_000,
     };
     let length = responder.file.len();
     let mut differences = BTreeSet::new();
-    let mut next_item = 5_000;
+    let mut next_item = 10_000;
     // A different mix every day: too much of either, nothing at all, repetitions, returns.
     for day in 1..=30 {
         let removed: usize = [0, 3, 20, 24, 1][day % 5];
@@ -145,21 +140,25 @@ fn thirty_publications_follow_the_model() {
 }
 
 #[test]
-fn additions_leave_the_next_publication_its_dummies() {
-    // 992 items in 1,024 entries: 32 dummies, D = 16.
-    let mut responder = Responder::publish(0..992);
-    let many: Vec<_> = (10_000..10_100)
+fn a_full_class_takes_additions_to_the_end_of_the_epoch() {
+    // 900 items in 1,024 entries, D = 4: 124 dummies, all of which 31 publications take out.
+    let mut responder = Responder::publish(0..900);
+    let mut waiting: Vec<_> = (10_000..10_130)
         .map(|number| (item(number), label(number)))
         .collect();
-    let step = responder.change(&[], &many).unwrap();
-    assert_eq!((step.published.items, step.waiting.len()), (1_008, 84));
-    // 16 dummies are left, and all of them go out: no room for an item.
-    let step = responder.change(&[], &many).unwrap();
-    assert_eq!(step.published.items, 1_008);
-    assert_eq!(step.waiting.len(), 100);
-    // A removal makes room for an addition.
-    let step = responder.change(&[item(0), item(1)], &many[50..]).unwrap();
-    assert_eq!((step.published.items, step.waiting.len()), (1_008, 48));
+    for published in 1..u64::from(PUBLICATIONS) {
+        let step = responder.change(&[], &waiting).unwrap();
+        assert_eq!(step.published.items, 900 + 4 * published);
+        waiting.drain(..4);
+        assert_eq!(step.waiting.len(), waiting.len());
+        let state = responder.epoch.encode();
+        assert_eq!(Epoch::decode(&state).unwrap().encode(), state);
+    }
+    assert_eq!(responder.published.items, 1_024);
+    let publication = responder.publication();
+    for number in (0..900).chain(10_000..10_124) {
+        assert!(publication.find(&item(number)).unwrap().is_some());
+    }
 }
 
 #[test]

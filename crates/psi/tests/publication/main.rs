@@ -4,6 +4,7 @@
 
 mod attacks;
 mod chain;
+mod peer;
 mod scale;
 mod shape;
 

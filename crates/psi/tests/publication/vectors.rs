@@ -82,7 +82,7 @@ fn publication_difference_and_manifest() {
     assert_eq!(first.root.to_vec(), bytes(&vector["root"]));
     assert_eq!(sha256(&file), bytes(&vector["file_sha256"]));
 
-    let additions: Vec<_> = (5_000..5_010)
+    let additions: Vec<_> = (5_000..5_003)
         .map(|number| (item(number), label(number)))
         .collect();
     let step = responder
