@@ -21,8 +21,7 @@ use std::time::Instant;
 use anyhow::{bail, ensure};
 use blindmatch_oprf::{MAX_BATCH, SecretKey, voprf};
 use blindmatch_psi::publication::{
-    Domain, DummySeed, Edition, Epoch, FirstPublication, LABEL_LENGTH, Output, Publication,
-    Scratch, Stored,
+    Domain, DummySeed, Edition, Epoch, FirstPublication, LABEL_LENGTH, Publication, Scratch, Stored,
 };
 use rand::rngs::{SmallRng, StdRng};
 use rand::seq::SliceRandom;
@@ -229,7 +228,7 @@ fn push_evaluated(
 }
 
 /// Outputs to look up in random order, every other of them of an item of the set.
-fn queries(set: Set, key: &SecretKey) -> anyhow::Result<Vec<Output>> {
+fn queries(set: Set, key: &SecretKey) -> anyhow::Result<Vec<[u8; 64]>> {
     let count = set.items.min(if set.evaluate { 4_096 } else { 100_000 });
     let stride = set.items / count.div_ceil(2);
     let mut numbers: Vec<u64> = (0..count / 2)
@@ -244,7 +243,7 @@ fn queries(set: Set, key: &SecretKey) -> anyhow::Result<Vec<Output>> {
     Ok(outputs.iter().map(|output| *output.as_bytes()).collect())
 }
 
-fn single(publication: &Publication<OnDisk>, queries: &[Output]) -> anyhow::Result<f64> {
+fn single(publication: &Publication<OnDisk>, queries: &[[u8; 64]]) -> anyhow::Result<f64> {
     let queries = queries.iter().take(20_000).collect::<Vec<_>>();
     let started = Instant::now();
     for query in &queries {
@@ -253,7 +252,7 @@ fn single(publication: &Publication<OnDisk>, queries: &[Output]) -> anyhow::Resu
     Ok(queries.len() as f64 / started.elapsed().as_secs_f64())
 }
 
-fn merge(publication: &Publication<OnDisk>, queries: &[Output]) -> anyhow::Result<f64> {
+fn merge(publication: &Publication<OnDisk>, queries: &[[u8; 64]]) -> anyhow::Result<f64> {
     let started = Instant::now();
     let mut matches = 0;
     publication.lookup(queries, |_| matches += 1)?;
@@ -281,7 +280,7 @@ fn label(number: u64) -> [u8; LABEL_LENGTH] {
 }
 
 /// 64 bytes that stand for the OPRF output of an item.
-fn synthetic(number: u64) -> Output {
+fn synthetic(number: u64) -> [u8; 64] {
     let mut output = [0; 64];
     SmallRng::seed_from_u64(!number).fill_bytes(&mut output);
     output

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use blindmatch_fuzz::edit::Edit;
 use blindmatch_psi::publication::{
     BlockProof, Changes, Domain, DummySeed, Epoch, FirstPublication, InMemory, LabelSeal, Newest,
-    Output, Outputs, Publication, Published, SMALLEST_WORKING_SET, apply,
+    Outputs, Publication, Published, SMALLEST_WORKING_SET, apply,
 };
 use blindmatch_testkit::scripted;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -23,7 +23,7 @@ enum Input {
 
 /// Two publications of a view and what leads from one to the other.
 struct View {
-    outputs: Vec<Output>,
+    outputs: Vec<[u8; 64]>,
     first: Published,
     file: Vec<u8>,
     second: Published,
@@ -50,7 +50,7 @@ fn file(edits: &[Edit], queries: &[(u64, u8)]) {
     let Ok(publication) = Publication::verified_before(&file, edition, root) else {
         return;
     };
-    let mut queries: Vec<Output> = queries.iter().map(|query| VIEW.query(*query)).collect();
+    let mut queries: Vec<[u8; 64]> = queries.iter().map(|query| VIEW.query(*query)).collect();
     queries.sort_unstable();
     let mut opened = 0;
     let held = publication.lookup(&queries, |found| {
@@ -99,7 +99,7 @@ fn changed(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
 
 impl View {
     /// An output of the set, or one that shares so many bytes with it.
-    fn query(&self, (item, shared): (u64, u8)) -> Output {
+    fn query(&self, (item, shared): (u64, u8)) -> [u8; 64] {
         let items = self.outputs.len() as u64;
         let mut output = self.outputs[usize::try_from(item % items).expect("an index")];
         if let Some(byte) = output.get_mut(usize::from(shared)) {
@@ -126,7 +126,7 @@ fn publish() -> View {
         rng.fill_bytes(&mut output);
         output
     };
-    let outputs: Vec<Output> = (0..900).map(|_| output()).collect();
+    let outputs: Vec<[u8; 64]> = (0..900).map(|_| output()).collect();
     let later = output();
     let mut epoch = Epoch::begin(domain(), 1 << 23, 1).expect("short names");
     let seed = DummySeed::new([3; 32]);

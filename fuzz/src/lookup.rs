@@ -241,7 +241,7 @@ impl Run {
             for found in &matches.found {
                 let query = &queries[usize::try_from(found.item).expect("a place")];
                 let label = set.iter().find(|(item, _)| item == query);
-                assert_eq!(label.map(|(_, label)| *label), Some(found.label));
+                assert_eq!(label.map(|(_, label)| label), Some(found.label.as_bytes()));
             }
         }
     }

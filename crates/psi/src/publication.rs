@@ -13,6 +13,9 @@
 //!
 //! Files come in through [`Stored`], go out through [`std::io::Write`] and wait in [`Scratch`]:
 //! memory follows a working set that the caller sets, not the size of the view.
+//!
+//! OPRF outputs are lent, as the 64 bytes that [`blindmatch_oprf::Output`] or a session's state
+//! holds; what is copied of outputs and labels is wiped.
 
 mod bits;
 mod block;
@@ -51,12 +54,12 @@ pub use epoch::{Epoch, Reservation, Reserving};
 pub use error::{FileError, ManifestError, PublishError};
 pub use first::{FirstPublication, Published};
 pub use form::{Edition, PUBLICATIONS, SEQUENCES};
-pub use label::{BadLabel, LABEL_LENGTH, LabelSeal, SEALED_LENGTH, SealedLabel};
+pub use label::{BadLabel, LABEL_LENGTH, Label, LabelSeal, SEALED_LENGTH, SealedLabel};
 pub use lookup::Match;
 pub use manifest::Manifest;
 pub use plan::{Change, Wait, Waiting};
 pub use proof::BlockProof;
 pub use read::Publication;
-pub use scratch::{InMemory, Scratch, Stored};
+pub use scratch::{InMemory, MemoryReader, MemoryRun, Scratch, Stored};
 pub use sort::SMALLEST_WORKING_SET;
-pub use tag::{Output, TagLength};
+pub use tag::TagLength;

@@ -55,7 +55,9 @@ fn look_up(world: &mut World, queries: &[Item]) -> (Observed, Vec<u64>) {
         lengths.extend(link.sent_by(side).iter().map(|frame| (side, frame.len())));
     }
     let observed = Observed {
-        matches: found.map(|found| (found.item, Some(found.label))).collect(),
+        matches: found
+            .map(|found| (found.item, Some(*found.label.as_bytes())))
+            .collect(),
         lengths,
     };
     (observed, matches.unopened)

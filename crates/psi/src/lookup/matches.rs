@@ -4,17 +4,17 @@
 
 use std::{collections::HashMap, fmt};
 
-use crate::publication::{Domain, FileError, LABEL_LENGTH, LabelSeal, Publication, Stored};
+use crate::publication::{Domain, FileError, Label, LabelSeal, Publication, Stored};
 
 /// An item that both sides hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The item's place among those asked for.
     pub item: u64,
     /// The entry's place in the publication.
     pub entry: u64,
     /// What travels with the entry.
-    pub label: [u8; LABEL_LENGTH],
+    pub label: Label,
 }
 
 /// What a view holds of the items asked for.
@@ -82,15 +82,6 @@ pub fn find<'a, F: Stored>(
     matches.found.sort_unstable_by_key(|found| found.item);
     matches.unopened.sort_unstable();
     Ok(matches)
-}
-
-impl fmt::Debug for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Found")
-            .field("item", &self.item)
-            .field("entry", &self.entry)
-            .finish_non_exhaustive()
-    }
 }
 
 impl fmt::Display for MatchError {

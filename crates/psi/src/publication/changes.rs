@@ -22,7 +22,7 @@ use super::{
     roll::{RollWriter, Status},
     scratch::{Scratch, Stored},
     sort::Sorter,
-    tag::{Output, TagLength},
+    tag::TagLength,
 };
 
 /// Takes the changes of a view, the longest waiting first, and publishes those that fit.
@@ -81,10 +81,10 @@ impl<'a, S: Scratch> Changes<'a, S> {
     /// # Errors
     ///
     /// [`PublishError::Io`].
-    pub fn remove(&mut self, output: &Output) -> Result<(), PublishError> {
+    pub fn remove(&mut self, output: &[u8; 64]) -> Result<(), PublishError> {
         let tag = self.tag_length.tag(output);
         self.removals
-            .push(join::removal(tag, self.removals_handed_in))?;
+            .push(&join::removal(tag, self.removals_handed_in))?;
         self.removals_handed_in += 1;
         Ok(())
     }
@@ -94,9 +94,13 @@ impl<'a, S: Scratch> Changes<'a, S> {
     /// # Errors
     ///
     /// [`PublishError::Io`].
-    pub fn add(&mut self, output: &Output, label: &[u8; LABEL_LENGTH]) -> Result<(), PublishError> {
+    pub fn add(
+        &mut self,
+        output: &[u8; 64],
+        label: &[u8; LABEL_LENGTH],
+    ) -> Result<(), PublishError> {
         self.additions
-            .push(Item::record(output, self.additions_handed_in, label))?;
+            .push(&Item::record(output, self.additions_handed_in, label))?;
         self.additions_handed_in += 1;
         Ok(())
     }

@@ -7,10 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha512;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{
-    label::{SEALED_LENGTH, SealedLabel},
-    tag::Output,
-};
+use super::label::{SEALED_LENGTH, SealedLabel};
 
 /// The secret that an epoch's dummies come from.
 ///
@@ -25,29 +22,37 @@ impl DummySeed {
         Self(seed)
     }
 
-    /// Dummy number `counter` of a publication, in the place of an OPRF output.
+    /// The dummies of a publication.
     ///
-    /// The durable part of its number is the sequence, which is reserved before and never used
-    /// twice: no two publications of an epoch draw the same dummy.
-    pub(super) fn dummy(&self, sequence: u64, counter: u64) -> Output {
-        let message = Writer::new("blindmatch dummy v1")
-            .u64(sequence)
-            .u64(counter)
-            .finish();
+    /// The durable part of a dummy's number is the sequence, which is reserved before and never
+    /// used twice: no two publications of an epoch draw the same dummy.
+    pub(super) fn dummies(&self, sequence: u64) -> Dummies {
+        let start = Writer::new("blindmatch dummy v1").u64(sequence).finish();
         // HMAC itself fills a short key up with zeros to one block.
         let mut key = Zeroizing::new([0; 128]);
         for (byte, seed) in key.iter_mut().zip(self.0) {
             *byte = seed;
         }
         let mut mac = Hmac::<Sha512>::new((&*key).into());
-        mac.update(&message);
-        mac.finalize().into_bytes().into()
+        mac.update(&start);
+        Dummies(mac)
+    }
+}
+
+/// All dummies of one publication.
+pub(super) struct Dummies(Hmac<Sha512>);
+
+impl Dummies {
+    /// Dummy number `counter`, in the place of an OPRF output.
+    pub(super) fn output(&self, counter: u64) -> Zeroizing<[u8; 64]> {
+        let mac = self.0.clone().chain_update(counter.to_be_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 }
 
 /// What stands in the place of a dummy's sealed label: the last 40 bytes of its number's hash,
 /// of which the tag shows the first 15 at most.
-pub(super) fn sealed(dummy: &Output) -> SealedLabel {
+pub(super) fn sealed(dummy: &[u8; 64]) -> SealedLabel {
     SealedLabel(dummy.last_chunk().copied().unwrap_or([0; SEALED_LENGTH]))
 }
 

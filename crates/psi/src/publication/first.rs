@@ -18,7 +18,7 @@ use super::{
     roll::{RollWriter, Status},
     scratch::Scratch,
     sort::{SMALLEST_WORKING_SET, Sorter},
-    tag::{Output, TagLength},
+    tag::TagLength,
 };
 
 /// Takes the items of a view in any order and publishes them.
@@ -69,11 +69,11 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
     /// [`PublishError::Io`].
     pub fn push(
         &mut self,
-        output: &Output,
+        output: &[u8; 64],
         label: &[u8; LABEL_LENGTH],
     ) -> Result<(), PublishError> {
         self.items
-            .push(Item::record(output, self.handed_in, label))?;
+            .push(&Item::record(output, self.handed_in, label))?;
         self.handed_in += 1;
         Ok(())
     }
@@ -106,12 +106,7 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
 
         // The class depends on the distinct items, and the tag length on the class: a pass of
         // its own.
-        let (mut items, mut before) = (0, None);
-        for record in sorted.merge()? {
-            let output = Item::read(&record?).output;
-            items += u64::from(before != Some(output));
-            before = Some(output);
-        }
+        let items = item::count_distinct(&mut sorted)?;
         let class = SetClass::holding(items)?;
         let edition = Edition {
             class,
@@ -134,8 +129,9 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
         let mut encoder = Encoder::new(edition, salt, self.scratch, file)?;
         let mut roll = RollWriter::new(roll);
         let mut before: Option<Item> = None;
-        for record in sorted.merge()? {
-            let item = Item::read(&record?);
+        let mut merge = sorted.merge()?;
+        while let Some(record) = merge.next()? {
+            let item = Item::read(record);
             let tag = edition.tag_length.tag(&item.output);
             if let Some(before) = &before
                 && edition.tag_length.tag(&before.output) == tag

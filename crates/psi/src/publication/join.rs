@@ -104,8 +104,8 @@ impl<'a, R: Read> Join<'a, R> {
     }
 
     fn next_removal(&mut self) -> Result<(), PublishError> {
-        self.removal = self.removals.next().transpose()?.map(|record| {
-            let mut bytes = record.into_iter();
+        self.removal = self.removals.next()?.map(|record| {
+            let mut bytes = record.iter().copied();
             let mut next = || bytes.next().unwrap_or(0);
             let tag = u128::from_be_bytes(std::array::from_fn(|_| next()));
             (
@@ -117,8 +117,8 @@ impl<'a, R: Read> Join<'a, R> {
     }
 
     fn next_addition(&mut self) -> Result<(), PublishError> {
-        self.addition = self.additions.next().transpose()?.map(|record| {
-            let item = Item::read(&record);
+        self.addition = self.additions.next()?.map(|record| {
+            let item = Item::read(record);
             (self.tag_length.tag(&item.output), item)
         });
         Ok(())

@@ -1,12 +1,14 @@
 //! Sealed labels: what opens on a match only (`spec/32 §3`).
 
+use std::fmt;
+
 use blindmatch_audit::codec::Writer;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, Tag, aead::AeadInOut};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::{domain::Domain, tag::Output};
+use super::domain::Domain;
 
 /// Length of a label in bytes.
 pub const LABEL_LENGTH: usize = 24;
@@ -17,6 +19,19 @@ pub const SEALED_LENGTH: usize = LABEL_LENGTH + 16;
 /// A label that is sealed, or 40 bytes that look like one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SealedLabel(pub [u8; SEALED_LENGTH]);
+
+/// A label that was opened. It is wiped when dropped and does not print.
+///
+/// ```compile_fail,E0277
+/// fn copies<T: Copy>() {}
+/// copies::<blindmatch_psi::publication::Label>();
+/// ```
+/// ```compile_fail,E0277
+/// fn prints<T: std::fmt::Display>() {}
+/// prints::<blindmatch_psi::publication::Label>();
+/// ```
+#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
+pub struct Label([u8; LABEL_LENGTH]);
 
 /// A label that does not open: planted, damaged, or a dummy's.
 ///
@@ -53,7 +68,7 @@ impl LabelSeal {
     /// Seals the label of the item with this OPRF output.
     ///
     /// Within the crate only: who seals holds a reservation.
-    pub(super) fn seal(&self, output: &Output, label: &[u8; LABEL_LENGTH]) -> SealedLabel {
+    pub(super) fn seal(&self, output: &[u8; 64], label: &[u8; LABEL_LENGTH]) -> SealedLabel {
         let mut sealed = [0; SEALED_LENGTH];
         let (text, tag) = sealed.split_at_mut(LABEL_LENGTH);
         text.copy_from_slice(label);
@@ -74,26 +89,22 @@ impl LabelSeal {
     /// # Errors
     ///
     /// [`BadLabel`]. It changes nothing that the responder could see.
-    pub fn open(
-        &self,
-        output: &Output,
-        sealed: &SealedLabel,
-    ) -> Result<[u8; LABEL_LENGTH], BadLabel> {
+    pub fn open(&self, output: &[u8; 64], sealed: &SealedLabel) -> Result<Label, BadLabel> {
         let (text, tag) = sealed.0.split_first_chunk().ok_or(BadLabel)?;
         let tag = Tag::try_from(tag).map_err(|_| BadLabel)?;
-        let mut label: [u8; LABEL_LENGTH] = *text;
+        let mut label = Label(*text);
         self.cipher(output)
             .decrypt_inout_detached(
                 &Nonce::default(),
                 &self.associated_data,
-                label.as_mut_slice().into(),
+                label.0.as_mut_slice().into(),
                 &tag,
             )
             .map_err(|_| BadLabel)?;
         Ok(label)
     }
 
-    fn cipher(&self, output: &Output) -> ChaCha20Poly1305 {
+    fn cipher(&self, output: &[u8; 64]) -> ChaCha20Poly1305 {
         let mut key = Zeroizing::new([0; 32]);
         // Fails for more than 255 hashes of output only.
         let expanded = Hkdf::<Sha256>::new(None, output).expand(&self.key_info, key.as_mut_slice());
@@ -102,8 +113,22 @@ impl LabelSeal {
     }
 }
 
-impl std::fmt::Display for BadLabel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Label {
+    /// The 24 bytes. Copies of them are the caller's to wipe.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; LABEL_LENGTH] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Label(<redacted>)")
+    }
+}
+
+impl fmt::Display for BadLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the label does not open")
     }
 }
@@ -128,9 +153,9 @@ mod tests {
     #[test]
     fn opens_with_the_same_output_and_binding_only() {
         let output = [9; 64];
-        let label = [7; LABEL_LENGTH];
+        let label = Label([7; LABEL_LENGTH]);
         let seal = LabelSeal::new(&domain(), 5);
-        let sealed = seal.seal(&output, &label);
+        let sealed = seal.seal(&output, label.as_bytes());
         assert_eq!(seal.open(&output, &sealed), Ok(label));
 
         let mut other_output = output;
@@ -152,6 +177,12 @@ mod tests {
                 Err(BadLabel)
             );
         }
+    }
+
+    #[test]
+    fn a_label_does_not_print() {
+        let shown = format!("{:?}", Label(*b"label of an item for it."));
+        assert_eq!(shown, "Label(<redacted>)");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     read::{Block, Publication},
     rice::GROUP,
     scratch::Stored,
-    tag::{Output, Tag},
+    tag::Tag,
 };
 
 /// An item that both sides hold.
@@ -34,13 +34,13 @@ impl<F: Stored> Publication<F> {
     /// [`FileError::Unsorted`]; otherwise what has happened to the file since it was verified.
     pub fn lookup<'q>(
         &self,
-        queries: impl IntoIterator<Item = &'q Output>,
+        queries: impl IntoIterator<Item = &'q [u8; 64]>,
         mut found: impl FnMut(Match),
     ) -> Result<(), FileError> {
         let mut block = Block::default();
         // The block that was looked into last, and whether it was read.
         let (mut number, mut read) = (0, false);
-        let mut before: Option<&Output> = None;
+        let mut before: Option<&[u8; 64]> = None;
         for (query, output) in (0..).zip(queries) {
             if before.is_some_and(|before| before > output) {
                 return Err(FileError::Unsorted);
@@ -71,7 +71,7 @@ impl<F: Stored> Publication<F> {
     /// # Errors
     ///
     /// As [`lookup`](Self::lookup).
-    pub fn find(&self, output: &Output) -> Result<Option<Match>, FileError> {
+    pub fn find(&self, output: &[u8; 64]) -> Result<Option<Match>, FileError> {
         let mut found = None;
         self.lookup([output], |entry| found = Some(entry))?;
         Ok(found)
@@ -164,7 +164,9 @@ mod tests {
         let opened = |number| {
             let found = publication.find(&output(number)).unwrap().unwrap();
             assert_eq!(found.entry, number);
-            LabelSeal::new(&domain, found.sequence).open(&output(number), &found.sealed)
+            let seal = LabelSeal::new(&domain, found.sequence);
+            let label = seal.open(&output(number), &found.sealed);
+            label.map(|label| *label.as_bytes())
         };
         assert_eq!(opened(299), Ok([1; 24]));
         assert_eq!(opened(300), Err(BadLabel));

@@ -67,10 +67,10 @@ impl Plan {
         let mut join = Join::new(before, roll, removals, additions)?;
         while let Some(group) = join.next(&mut |_| {})? {
             if let Some(order) = removable_order(&group) {
-                removable.push(order.to_be_bytes())?;
+                removable.push(&order.to_be_bytes())?;
             }
             if let Some(order) = addable_order(&group) {
-                addable.push(order.to_be_bytes())?;
+                addable.push(&order.to_be_bytes())?;
             }
         }
         let churn = before.edition.class.churn();
@@ -150,12 +150,12 @@ fn longest_waiting<S: Scratch>(
     room: u64,
 ) -> Result<(u64, u64), PublishError> {
     let (mut count, mut end) = (0, 0);
-    for order in orders.finish()?.merge()? {
-        if count == room {
-            break;
-        }
+    let mut merge = orders.finish()?.merge()?;
+    while count < room
+        && let Some(order) = merge.next()?
+    {
         count += 1;
-        end = u64::from_be_bytes(order?) + 1;
+        end = u64::from_be_bytes(*order) + 1;
     }
     Ok((count, end))
 }

@@ -2,9 +2,11 @@
 //! no file.
 
 use std::{
-    io::{self, Cursor, Read, Write},
+    io::{self, Read, Write},
     sync::Arc,
 };
+
+use zeroize::Zeroizing;
 
 /// Makes temporary runs of bytes and opens them again.
 ///
@@ -57,25 +59,65 @@ pub trait Stored {
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
-/// Runs in memory, for sets that fit there.
+/// Runs in memory, for sets that fit there; wiped when dropped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InMemory;
 
+/// A run in memory.
+#[derive(Default)]
+pub struct MemoryRun {
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+/// Reads a run in memory.
+pub struct MemoryReader {
+    run: Arc<MemoryRun>,
+    at: usize,
+}
+
 impl Scratch for InMemory {
-    type Writer = Vec<u8>;
-    type Run = Arc<[u8]>;
-    type Reader = Cursor<Arc<[u8]>>;
+    type Writer = MemoryRun;
+    type Run = Arc<MemoryRun>;
+    type Reader = MemoryReader;
 
     fn create(&self) -> io::Result<Self::Writer> {
-        Ok(Vec::new())
+        Ok(MemoryRun::default())
     }
 
     fn finish(&self, writer: Self::Writer) -> io::Result<Self::Run> {
-        Ok(writer.into())
+        Ok(Arc::new(writer))
     }
 
     fn open(&self, run: &Self::Run) -> io::Result<Self::Reader> {
-        Ok(Cursor::new(Arc::clone(run)))
+        let run = Arc::clone(run);
+        Ok(MemoryReader { run, at: 0 })
+    }
+}
+
+impl Write for MemoryRun {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            // A vector that grows by itself leaves copies behind that are not wiped.
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for MemoryReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut rest = self.run.bytes.get(self.at..).unwrap_or_default();
+        let read = rest.read(buffer)?;
+        self.at += read;
+        Ok(read)
     }
 }
 

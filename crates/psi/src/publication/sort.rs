@@ -1,10 +1,6 @@
 //! Sorts more records than memory holds: sorted runs, then a merge.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    io::{self, BufReader, Read, Write},
-};
+use std::io::{self, Read, Write};
 
 use zeroize::Zeroizing;
 
@@ -34,11 +30,23 @@ pub(super) struct Sorted<'a, S: Scratch, const N: usize> {
     runs: Vec<Run<S>>,
 }
 
-/// Reads sorted records in order.
+/// Reads sorted records in order, which it lends out: nothing of them stays behind unwiped.
 pub(super) struct Merge<R: Read, const N: usize> {
-    runs: Vec<(BufReader<R>, u64)>,
-    /// The next record of each run that has one, smallest first.
-    heads: BinaryHeap<Reverse<([u8; N], usize)>>,
+    runs: Vec<Ahead<R, N>>,
+    /// The runs that have a record left but the current one, the smallest record's last.
+    waiting: Vec<usize>,
+    /// The run that the last record came from.
+    current: Option<usize>,
+}
+
+/// A run that is read some records ahead.
+struct Ahead<R: Read, const N: usize> {
+    reader: R,
+    records: Zeroizing<Vec<[u8; N]>>,
+    most: usize,
+    next: usize,
+    /// Those that are not read yet.
+    left: u64,
 }
 
 struct Run<S: Scratch> {
@@ -60,7 +68,7 @@ impl<'a, S: Scratch, const N: usize> Sorter<'a, S, N> {
         })
     }
 
-    pub(super) fn push(&mut self, record: [u8; N]) -> Result<(), PublishError> {
+    pub(super) fn push(&mut self, record: &[u8; N]) -> Result<(), PublishError> {
         let most = self.working_set / N;
         if self.records.len() == most {
             self.spill()?;
@@ -69,7 +77,7 @@ impl<'a, S: Scratch, const N: usize> Sorter<'a, S, N> {
             // At once, since growing would leave copies behind that are not wiped.
             self.records.reserve_exact(most);
         }
-        self.records.push(record);
+        self.records.push(*record);
         Ok(())
     }
 
@@ -110,8 +118,9 @@ impl<S: Scratch, const N: usize> Sorted<'_, S, N> {
         while self.runs.len() > most {
             let merged = self.runs.drain(..most).collect::<Vec<_>>();
             let mut writer = self.scratch.create()?;
-            for record in self.open(&merged)? {
-                writer.write_all(&record?)?;
+            let mut merge = self.open(&merged)?;
+            while let Some(record) = merge.next()? {
+                writer.write_all(record)?;
             }
             self.runs.push(Run {
                 run: self.scratch.finish(writer)?,
@@ -122,43 +131,75 @@ impl<S: Scratch, const N: usize> Sorted<'_, S, N> {
     }
 
     fn open(&self, runs: &[Run<S>]) -> Result<Merge<S::Reader, N>, PublishError> {
-        let buffer = self.working_set / runs.len().max(1);
+        let most = (self.working_set / N / runs.len().max(1)).max(1);
         let mut merge = Merge {
             runs: Vec::with_capacity(runs.len()),
-            heads: BinaryHeap::with_capacity(runs.len()),
+            waiting: Vec::with_capacity(runs.len()),
+            current: None,
         };
-        for Run { run, records } in runs {
+        for (number, Run { run, records }) in runs.iter().enumerate() {
             // No more than the run has, lest small sets take a whole working set.
-            let bytes = records.saturating_mul(N as u64);
-            let buffer = usize::try_from(bytes).map_or(buffer, |bytes| bytes.min(buffer));
-            let reader = BufReader::with_capacity(buffer, self.scratch.open(run)?);
-            merge.runs.push((reader, *records));
-            merge.advance(merge.runs.len() - 1)?;
+            let most = usize::try_from(*records).map_or(most, |records| records.min(most));
+            let mut ahead = Ahead {
+                reader: self.scratch.open(run)?,
+                records: Zeroizing::new(Vec::with_capacity(most)),
+                most,
+                next: 0,
+                left: *records,
+            };
+            ahead.read()?;
+            merge.runs.push(ahead);
+            merge.wait(number);
         }
         Ok(merge)
     }
 }
 
 impl<R: Read, const N: usize> Merge<R, N> {
-    fn advance(&mut self, run: usize) -> io::Result<()> {
-        if let Some((reader, left)) = self.runs.get_mut(run)
-            && *left > 0
-        {
-            *left -= 1;
-            let mut record = [0; N];
-            reader.read_exact(&mut record)?;
-            self.heads.push(Reverse((record, run)));
+    /// The next record, if there is one.
+    pub(super) fn next(&mut self) -> Result<Option<&[u8; N]>, PublishError> {
+        if let Some(run) = self.current.take() {
+            if let Some(run) = self.runs.get_mut(run) {
+                run.advance()?;
+            }
+            self.wait(run);
         }
-        Ok(())
+        self.current = self.waiting.pop();
+        Ok(self.current.and_then(|run| self.head(run)))
+    }
+
+    /// Puts a run among those that wait, unless it is at its end.
+    fn wait(&mut self, run: usize) {
+        if let Some(head) = self.head(run) {
+            let larger = |other: &usize| self.head(*other) > Some(head);
+            let at = self.waiting.partition_point(larger);
+            self.waiting.insert(at, run);
+        }
+    }
+
+    fn head(&self, run: usize) -> Option<&[u8; N]> {
+        let run = self.runs.get(run)?;
+        run.records.get(run.next)
     }
 }
 
-impl<R: Read, const N: usize> Iterator for Merge<R, N> {
-    type Item = io::Result<[u8; N]>;
+impl<R: Read, const N: usize> Ahead<R, N> {
+    fn advance(&mut self) -> io::Result<()> {
+        self.next += 1;
+        if self.next == self.records.len() {
+            self.read()?;
+        }
+        Ok(())
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let Reverse((record, run)) = self.heads.pop()?;
-        Some(self.advance(run).map(|()| record))
+    /// Reads as many records as there is room for; none at the end.
+    fn read(&mut self) -> io::Result<()> {
+        let count = usize::try_from(self.left).map_or(self.most, |left| left.min(self.most));
+        self.next = 0;
+        self.left -= count as u64;
+        // Never more than there is capacity for: nothing is moved.
+        self.records.resize(count, [0; N]);
+        self.reader.read_exact(self.records.as_flattened_mut())
     }
 }
 
@@ -174,17 +215,17 @@ mod tests {
         for number in 0..200_u64 {
             let mut record = [0; 8192];
             record[..8].copy_from_slice(&(number * 7_919 % 101).to_be_bytes());
-            sorter.push(record).unwrap();
+            sorter.push(&record).unwrap();
         }
         let mut sorted = sorter.finish().unwrap();
         let mut expected: Vec<_> = (0..200).map(|number| number * 7_919 % 101).collect();
         expected.sort_unstable();
         for _ in 0..2 {
-            let read: Vec<_> = sorted
-                .merge()
-                .unwrap()
-                .map(|record| u64::from_be_bytes(*record.unwrap().first_chunk().unwrap()))
-                .collect();
+            let mut merge = sorted.merge().unwrap();
+            let mut read = Vec::new();
+            while let Some(record) = merge.next().unwrap() {
+                read.push(u64::from_be_bytes(*record.first_chunk().unwrap()));
+            }
             assert_eq!(read, expected);
         }
     }
@@ -192,7 +233,8 @@ mod tests {
     #[test]
     fn nothing_sorts_to_nothing() {
         let sorter = Sorter::<_, 8>::new(&InMemory, SMALLEST).unwrap();
-        assert!(sorter.finish().unwrap().merge().unwrap().next().is_none());
+        let mut merge = sorter.finish().unwrap().merge().unwrap();
+        assert_eq!(merge.next(), Ok(None));
         let small = Sorter::<_, 8>::new(&InMemory, SMALLEST - 1);
         assert_eq!(small.err(), Some(PublishError::WorkingSet));
     }

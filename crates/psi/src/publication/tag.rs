@@ -2,9 +2,6 @@
 
 use super::{class::SetClass, error::PublishError};
 
-/// An OPRF output of RFC 9497 ristretto255-SHA512.
-pub type Output = [u8; 64];
-
 /// What a lookup compares: the first bits of an OPRF output, as an integer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Tag(pub(super) u128);
@@ -45,7 +42,7 @@ impl TagLength {
     }
 
     /// The tag of an output: its first bits, the first byte being the most significant.
-    pub(super) fn tag(self, output: &Output) -> Tag {
+    pub(super) fn tag(self, output: &[u8; 64]) -> Tag {
         let first = output
             .iter()
             .take(16)

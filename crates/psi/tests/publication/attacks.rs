@@ -4,14 +4,14 @@ use std::io::{self, ErrorKind, Write};
 
 use blindmatch_psi::publication::{
     BlockProof, Changes, Edition, Epoch, FileError, FirstPublication, InMemory, Manifest,
-    ManifestError, Newest, Output, Outputs, Publication, PublishError, Published, SetClass,
-    TagLength, apply,
+    ManifestError, Newest, Outputs, Publication, PublishError, Published, SetClass, TagLength,
+    apply,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use sha2::Sha512;
 
-use crate::world::{QUERIES, Responder, Step, WORKING_SET, domain, item, label};
+use crate::world::{Output, QUERIES, Responder, Step, WORKING_SET, domain, item, label};
 
 // The layout of `spec/32 §5` for 1,024 entries and 73 bits.
 const LABELS: usize = 83;

@@ -3,15 +3,16 @@
 use std::convert::Infallible;
 
 use blindmatch_psi::publication::{
-    Changes, Domain, DummySeed, Epoch, FirstPublication, InMemory, LABEL_LENGTH, Newest, Output,
-    Outputs, Publication, PublishError, Published, Reservation, SMALLEST_WORKING_SET, Waiting,
-    apply,
+    Changes, Domain, DummySeed, Epoch, FirstPublication, InMemory, LABEL_LENGTH, Newest, Outputs,
+    Publication, PublishError, Published, Reservation, SMALLEST_WORKING_SET, Waiting, apply,
 };
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha512};
 
 pub(crate) const QUERIES: u64 = 1 << 23;
 pub(crate) const WORKING_SET: usize = SMALLEST_WORKING_SET;
+
+pub(crate) type Output = [u8; 64];
 
 /// SHA-512 of a name and a number, in the place of an OPRF output.
 pub(crate) fn output(name: &str, number: u64) -> Output {
