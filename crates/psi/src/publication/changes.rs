@@ -1,6 +1,6 @@
 //! Later publications of an epoch: some entries out, as many in (`spec/32 §6.3`).
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use rand_core::CryptoRng;
 
@@ -28,6 +28,7 @@ use super::{
 /// Takes the changes of a view, the longest waiting first, and publishes those that fit.
 pub struct Changes<'a, S: Scratch> {
     scratch: &'a S,
+    epoch: Arc<()>,
     /// Of each sort.
     working_set: usize,
     tag_length: TagLength,
@@ -67,6 +68,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
         let working_set = working_set / 4;
         Ok(Self {
             scratch,
+            epoch: Arc::clone(epoch.identity()),
             working_set,
             tag_length: before.edition.tag_length,
             removals: Sorter::new(scratch, working_set)?,
@@ -128,6 +130,9 @@ impl<'a, S: Scratch> Changes<'a, S> {
         outputs: Outputs<'_>,
         waiting: &mut dyn FnMut(Waiting),
     ) -> Result<Published, PublishError> {
+        if !Arc::ptr_eq(&self.epoch, epoch.identity()) {
+            return Err(PublishError::OtherEpoch);
+        }
         let before = epoch.current.ok_or(PublishError::NotPublished)?;
         let publication = newest.publication;
         if *publication.edition() != before.edition || *publication.root() != before.root {

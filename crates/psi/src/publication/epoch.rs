@@ -26,7 +26,7 @@ pub struct Epoch {
     unsealed: u64,
     publications: u8,
     pub(super) current: Option<Current>,
-    /// Shared with its reservations and with nothing else.
+    /// Shared with what is made for this epoch, and with nothing else.
     identity: Arc<()>,
 }
 
@@ -146,6 +146,11 @@ impl Epoch {
     /// [`PublishError::State`].
     pub fn decode(state: &[u8]) -> Result<Self, PublishError> {
         Self::read(state).map_err(PublishError::State)
+    }
+
+    /// What this value and what is made for it are told from another epoch's by.
+    pub(super) const fn identity(&self) -> &Arc<()> {
+        &self.identity
     }
 
     /// Takes a reservation up; what fails from here on has used the sequence number.

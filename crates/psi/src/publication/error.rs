@@ -70,7 +70,7 @@ pub enum PublishError {
     Domain,
     /// A sequence number that has sealed before, or is below one that has.
     SequenceUsed,
-    /// A reservation that this epoch did not make, or not since its state was read.
+    /// A reservation, or changes, of another epoch, or from before this one's state was read.
     OtherEpoch,
     /// The epoch has had all its publications or sequence numbers: the next epoch must begin.
     EpochFull,
@@ -157,7 +157,7 @@ impl fmt::Display for PublishError {
             Self::Budget => "a budget that no tag length fits",
             Self::Domain => "a name of more than 255 bytes",
             Self::SequenceUsed => "a sequence number used before",
-            Self::OtherEpoch => "a reservation of another epoch or process",
+            Self::OtherEpoch => "a reservation or changes of another epoch",
             Self::EpochFull => "no publication left in this epoch",
             Self::AlreadyPublished => "the epoch's first publication exists",
             Self::NotPublished => "the epoch's first publication does not exist yet",

@@ -305,6 +305,32 @@ fn a_reservation_seals_in_its_own_epoch_only() {
 }
 
 #[test]
+fn changes_are_published_in_the_epoch_that_they_were_made_for() {
+    let one = Responder::publish(0..10);
+    let mut other = Responder::publish(0..10);
+    let changes = Changes::new(&one.epoch, &InMemory, WORKING_SET).unwrap();
+    let reservation = other.epoch.reserve().unwrap().stored();
+    let Published { edition, root, .. } = other.published;
+    let refused = changes.publish(
+        &mut other.epoch,
+        reservation,
+        &other.seed,
+        &mut other.random,
+        &Newest {
+            publication: &Publication::verify(other.file.as_slice(), edition, root).unwrap(),
+            roll: &other.roll,
+        },
+        Outputs {
+            file: &mut io::sink(),
+            difference: &mut io::sink(),
+            roll: &mut io::sink(),
+        },
+        &mut |_| {},
+    );
+    assert_eq!(refused, Err(PublishError::OtherEpoch));
+}
+
+#[test]
 fn a_domain_that_no_state_could_hold_begins_no_epoch() {
     let mut long = domain();
     long.view = vec![0; 256];
