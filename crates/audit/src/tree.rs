@@ -239,12 +239,13 @@ pub fn verify_consistency(
     expect(old_size <= size, ProofError::OutsideTree)?;
     if old_size == 0 || old_size == size {
         expect(proof.is_empty(), ProofError::Length)?;
-        let known = if old_size == 0 {
-            CompactRange::default().root()
-        } else {
-            *root
+        let empty = CompactRange::default().root();
+        let holds = match (old_size, size) {
+            (0, 0) => *old_root == empty && *root == empty,
+            (0, _) => *old_root == empty,
+            _ => old_root == root,
         };
-        return expect(*old_root == known, ProofError::Root);
+        return expect(holds, ProofError::Root);
     }
     let (first, rest) = if old_size.is_power_of_two() {
         (old_root, proof)

@@ -238,6 +238,12 @@ fn the_edges_of_consistency() {
         verify_consistency(3, &all, 5, &all, &[]),
         Err(ProofError::Length)
     );
+    // An empty tree has one root, whichever side it stands on.
+    assert_eq!(verify_consistency(0, &empty, 0, &empty, &[]), Ok(()));
+    assert_eq!(
+        verify_consistency(0, &empty, 0, &all, &[]),
+        Err(ProofError::Root)
+    );
     // Sizes that no tree has, with proofs as long as they would be: refused, not looped over.
     let long = vec![[1; 32]; 64];
     assert!(verify_consistency(1, &all, u64::MAX, &all, &long).is_err());
