@@ -3,6 +3,7 @@
 //! - [`codec`]: the canonical encoding of all that is signed, hashed or sent.
 //! - [`tree`]: the Merkle tree of RFC 6962 and RFC 9162 with its two proofs.
 //! - [`note`]: C2SP signed notes, the text form in which checkpoints are signed.
+//! - [`record`]: what a node records in its ledger.
 //! - [`receipt`]: what both sides of a run sign.
 //! - [`commitment`]: what an owner commits its matches to, to open one of them later.
 //!
@@ -16,6 +17,7 @@ pub mod codec;
 pub mod commitment;
 pub mod note;
 pub mod receipt;
+pub mod record;
 pub mod tree;
 
 pub use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
