@@ -4,6 +4,7 @@
 //! - [`tree`]: the Merkle tree of RFC 6962 and RFC 9162 with its two proofs.
 //! - [`note`]: C2SP signed notes, the text form in which checkpoints are signed.
 //! - [`record`]: what a node records in its ledger.
+//! - [`checkpoint`]: the head of a ledger's tree.
 //! - [`receipt`]: what both sides of a run sign.
 //! - [`commitment`]: what an owner commits its matches to, to open one of them later.
 //!
@@ -13,11 +14,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod checkpoint;
 pub mod codec;
 pub mod commitment;
 pub mod note;
 pub mod receipt;
 pub mod record;
+pub mod signature_line;
 pub mod tree;
 
 pub use ed25519_dalek::{Signature, SigningKey, VerifyingKey};

@@ -1,0 +1,166 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::tree::{self, leaf_hash};
+
+/// The example of C2SP tlog-checkpoint.
+const EXAMPLE: &str = "example.com/behind-the-sofa\n\
+    20852163\n\
+    CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+fn checkpoint(size: u64) -> Checkpoint {
+    let leaves: Vec<Hash> = (0..size).map(|i| leaf_hash(&i.to_be_bytes())).collect();
+    Checkpoint {
+        origin: ledger_origin("c", "alpha").unwrap(),
+        size,
+        root: tree::root(&leaves),
+    }
+}
+
+#[test]
+fn the_example_of_the_specification_is_read() {
+    let checkpoint = Checkpoint::parse(EXAMPLE).unwrap();
+    assert_eq!(checkpoint.origin.as_str(), "example.com/behind-the-sofa");
+    assert_eq!(checkpoint.size, 20_852_163);
+    assert_eq!(checkpoint.to_string(), EXAMPLE);
+}
+
+#[test]
+fn a_checkpoint_has_one_text() {
+    let root = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+    for text in [
+        String::new(),
+        "\n".to_owned(),
+        format!("a\n1\n{root}"),
+        format!("a\n1\n{root}\n\n"),
+        format!("a\n1\n{root}\nextension\n"),
+        format!("a\n01\n{root}\n"),
+        format!("a\n+1\n{root}\n"),
+        format!("a\n-1\n{root}\n"),
+        format!("a\n 1\n{root}\n"),
+        format!("a\n\n{root}\n"),
+        format!("a\n18446744073709551616\n{root}\n"),
+        format!("\n1\n{root}\n"),
+        format!("a b\n1\n{root}\n"),
+        format!("a\n1\n{}\n", root.trim_end_matches('=')),
+        format!("a\n1\n{}\n", root.replace("q2I=", "q2J=")),
+        "a\n1\nAAAA\n".to_owned(),
+        "a\n1\n\n".to_owned(),
+    ] {
+        assert_eq!(
+            Checkpoint::parse(&text),
+            Err(CheckpointError::Text),
+            "{text:?}"
+        );
+    }
+    let largest = Checkpoint::parse(&format!("a\n{}\n{root}\n", u64::MAX));
+    assert_eq!(largest.unwrap().size, u64::MAX);
+}
+
+#[test]
+fn the_ledgers_own_key_signs() {
+    let signed = checkpoint(3).sign(&key());
+    let read = SignedCheckpoint::parse(signed.to_string().as_bytes()).unwrap();
+    assert_eq!(read, signed);
+    let log = NoteKey::new(checkpoint(3).origin, key().verifying_key());
+    assert_eq!(read.verify(&log), Ok(&checkpoint(3)));
+    let other_key = SigningKey::from_bytes(&[2; 32]).verifying_key();
+    assert_eq!(
+        read.verify(&NoteKey::new(checkpoint(3).origin, other_key)),
+        Err(CheckpointError::Note(NoteError::Unsigned))
+    );
+    let other_ledger = ledger_origin("c", "beta").unwrap();
+    assert_eq!(
+        read.verify(&NoteKey::new(other_ledger, key().verifying_key())),
+        Err(CheckpointError::OtherLedger)
+    );
+    let larger = signed.to_string().replacen("\n3\n", "\n4\n", 1);
+    assert_eq!(
+        SignedCheckpoint::parse(larger.as_bytes())
+            .unwrap()
+            .verify(&log),
+        Err(CheckpointError::Note(NoteError::Signature))
+    );
+}
+
+#[test]
+fn a_signature_is_added_once() {
+    let mut signed = checkpoint(3).sign(&key());
+    let own = signed.signatures();
+    assert_eq!(own.len(), 1);
+    for line in &own {
+        signed.add(line).unwrap();
+    }
+    assert_eq!(signed.signatures(), own);
+    let mut other = checkpoint(3).sign(&SigningKey::from_bytes(&[2; 32]));
+    other.add(own.first().unwrap()).unwrap();
+    assert_eq!(other.signatures().len(), 2);
+    let text = other.to_string();
+    assert_eq!(SignedCheckpoint::parse(text.as_bytes()), Ok(other));
+}
+
+/// Every pair of two ledgers that agree on some records and then do not.
+#[test]
+fn forks_and_rollbacks_are_named() {
+    let leaves = |fork: u64| -> Vec<Hash> {
+        (0..12_u64)
+            .map(|i| leaf_hash(&[u8::from(i >= fork), u8::try_from(i).unwrap()]))
+            .collect()
+    };
+    let head = |leaves: &[Hash], size: usize| Checkpoint {
+        origin: ledger_origin("c", "alpha").unwrap(),
+        size: size as u64,
+        root: tree::root(leaves.get(..size).unwrap()),
+    };
+    let honest = leaves(12);
+    for fork in 0..=12 {
+        let forked = leaves(fork);
+        for old_size in 0..=12 {
+            for size in 0..=12 {
+                let (old, new) = (head(&honest, old_size), head(&forked, size));
+                let proof = tree::consistency_proof(forked.get(..size).unwrap(), old.size);
+                let proof = proof.unwrap_or_default();
+                let expected = if size < old_size {
+                    Err(SuccessionError::Rollback {
+                        from: old.size,
+                        to: new.size,
+                    })
+                } else if old.size <= fork {
+                    Ok(())
+                } else if size == old_size {
+                    Err(SuccessionError::Fork(old.size))
+                } else {
+                    Err(SuccessionError::Proof(ProofError::Root))
+                };
+                assert_eq!(new.verify_succession(&old, &proof), expected);
+            }
+        }
+    }
+    let (old, mut other) = (head(&honest, 5), head(&honest, 5));
+    other.origin = ledger_origin("c", "beta").unwrap();
+    assert_eq!(
+        other.verify_succession(&old, &[]),
+        Err(SuccessionError::OtherLedger)
+    );
+}
+
+#[test]
+fn no_two_members_share_a_name() {
+    assert_eq!(
+        witness_name("c", "alpha").unwrap().as_str(),
+        "blindmatch/c/alpha/witness"
+    );
+    for (consortium, member) in [
+        ("", "a"),
+        ("c", ""),
+        ("c", "a/b"),
+        ("c/a", "b"),
+        ("c", "a b"),
+    ] {
+        assert_eq!(ledger_origin(consortium, member), Err(NoteError::Name));
+    }
+}
