@@ -4,7 +4,8 @@
 //! - [`tree`]: the Merkle tree of RFC 6962 and RFC 9162 with its two proofs.
 //! - [`note`]: C2SP signed notes, the text form in which checkpoints are signed.
 //! - [`record`]: what a node records in its ledger.
-//! - [`checkpoint`]: the head of a ledger's tree.
+//! - [`checkpoint`], [`cosignature`]: the head of a ledger's tree, and the witnesses that saw it.
+//! - [`witness`]: what a witness cosigns.
 //! - [`receipt`]: what both sides of a run sign.
 //! - [`commitment`]: what an owner commits its matches to, to open one of them later.
 //!
@@ -17,10 +18,12 @@
 pub mod checkpoint;
 pub mod codec;
 pub mod commitment;
+pub mod cosignature;
 pub mod note;
 pub mod receipt;
 pub mod record;
 pub mod signature_line;
 pub mod tree;
+pub mod witness;
 
 pub use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
