@@ -5,6 +5,7 @@
 //! - [`note`]: C2SP signed notes, the text form in which checkpoints are signed.
 //! - [`record`]: what a node records in its ledger.
 //! - [`checkpoint`], [`cosignature`]: the head of a ledger's tree, and the witnesses that saw it.
+//! - [`proof`]: that a record stands in a ledger; verified offline.
 //! - [`witness`]: what a witness cosigns.
 //! - [`receipt`]: what both sides of a run sign.
 //! - [`commitment`]: what an owner commits its matches to, to open one of them later.
@@ -20,6 +21,7 @@ pub mod codec;
 pub mod commitment;
 pub mod cosignature;
 pub mod note;
+pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod signature_line;
