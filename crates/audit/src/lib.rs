@@ -7,6 +7,7 @@
 //! - [`checkpoint`], [`cosignature`]: the head of a ledger's tree, and the witnesses that saw it.
 //! - [`proof`]: that a record stands in a ledger; verified offline.
 //! - [`witness`]: what a witness cosigns.
+//! - [`replay`]: a whole ledger against its checkpoints.
 //! - [`receipt`]: what both sides of a run sign.
 //! - [`commitment`]: what an owner commits its matches to, to open one of them later.
 //!
@@ -24,6 +25,7 @@ pub mod note;
 pub mod proof;
 pub mod receipt;
 pub mod record;
+pub mod replay;
 pub mod signature_line;
 pub mod tree;
 pub mod witness;
