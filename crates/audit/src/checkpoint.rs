@@ -7,8 +7,7 @@ use base64ct::{Base64, Encoding};
 use ed25519_dalek::SigningKey;
 
 use crate::{
-    note::{KeyName, Note, NoteError, NoteKey},
-    signature_line::SignatureLine,
+    note::{KeyName, Note, NoteError, NoteKey, SignatureLine},
     tree::{CompactRange, Hash, ProofError, verify_consistency},
 };
 
@@ -184,8 +183,8 @@ impl SignedCheckpoint {
 
     /// The signatures under the checkpoint, the ledger's own among them.
     #[must_use]
-    pub fn signatures(&self) -> Vec<SignatureLine> {
-        SignatureLine::of(&self.note)
+    pub fn signatures(&self) -> &[SignatureLine] {
+        self.note.signatures()
     }
 
     /// Adds a signature, such as a witness's cosignature; one that is there already is not added
@@ -196,9 +195,8 @@ impl SignedCheckpoint {
     /// [`CheckpointError::Note`] where the note is full.
     pub fn add(&mut self, signature: &SignatureLine) -> Result<(), CheckpointError> {
         if !self.signatures().contains(signature) {
-            self.note = signature
-                .add_to(&self.note)
-                .map_err(CheckpointError::Note)?;
+            let added = self.note.add(signature.clone());
+            added.map_err(CheckpointError::Note)?;
         }
         Ok(())
     }

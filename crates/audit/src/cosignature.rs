@@ -10,8 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     checkpoint::{Checkpoint, SignedCheckpoint},
-    note::{KeyName, NoteError},
-    signature_line::SignatureLine,
+    note::{KeyName, NoteError, SignatureLine},
 };
 
 /// The type byte of a key that signs timestamped cosignatures with Ed25519.
@@ -226,7 +225,7 @@ impl Quorum {
         let lines = signed.signatures();
         let mut cosigners: Vec<Cosigner<'_>> = Vec::new();
         for key in &self.keys {
-            let Some(time) = key.cosigned(signed.unverified(), &lines)? else {
+            let Some(time) = key.cosigned(signed.unverified(), lines)? else {
                 continue;
             };
             match cosigners.iter_mut().find(|c| *c.name == key.name) {

@@ -26,7 +26,6 @@ pub mod proof;
 pub mod receipt;
 pub mod record;
 pub mod replay;
-pub mod signature_line;
 pub mod tree;
 pub mod witness;
 

@@ -7,6 +7,10 @@ use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+mod signature_line;
+
+pub use signature_line::SignatureLine;
+
 /// The most bytes that a note may have: the text and its signatures.
 pub const MAX_NOTE: usize = 1 << 20;
 
@@ -15,9 +19,6 @@ pub const MAX_SIGNATURES: usize = 100;
 
 /// The type byte of an Ed25519 key.
 const ED25519: u8 = 0x01;
-
-/// What begins a signature line: an em dash and a space.
-const SIGNATURE_PREFIX: &str = "\u{2014} ";
 
 /// A name of a key: not empty, without white space, control characters or `+`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,15 +37,7 @@ pub struct NoteKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     text: String,
-    signatures: Vec<NoteSignature>,
-}
-
-/// One signature line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct NoteSignature {
-    name: KeyName,
-    key_hash: [u8; 4],
-    signature: Vec<u8>,
+    signatures: Vec<SignatureLine>,
 }
 
 /// What is wrong with a note, a key, or a signature.
@@ -180,12 +173,11 @@ impl Note {
         let note = str::from_utf8(note).map_err(|_| NoteError::Text)?;
         let (text, lines) = note.rsplit_once("\n\n").ok_or(NoteError::SignatureLine)?;
         let mut parsed = Self::new(&format!("{text}\n"))?;
-        let lines = lines.strip_suffix('\n').ok_or(NoteError::SignatureLine)?;
-        for line in lines.split('\n') {
-            if parsed.signatures.len() == MAX_SIGNATURES {
-                return Err(NoteError::TooManySignatures);
-            }
-            parsed.signatures.push(NoteSignature::parse(line)?);
+        if lines.is_empty() {
+            return Err(NoteError::SignatureLine);
+        }
+        for line in lines.split_inclusive('\n') {
+            parsed.add(SignatureLine::parse(line)?)?;
         }
         Ok(parsed)
     }
@@ -196,12 +188,31 @@ impl Note {
         &self.text
     }
 
+    /// The signatures, in their order.
+    #[must_use]
+    pub fn signatures(&self) -> &[SignatureLine] {
+        &self.signatures
+    }
+
+    /// Adds a signature, which is not verified.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError::TooManySignatures`].
+    pub fn add(&mut self, signature: SignatureLine) -> Result<(), NoteError> {
+        if self.signatures.len() == MAX_SIGNATURES {
+            return Err(NoteError::TooManySignatures);
+        }
+        self.signatures.push(signature);
+        Ok(())
+    }
+
     /// Adds the signature of `key` under `name`.
     pub fn sign(&mut self, name: &KeyName, key: &SigningKey) {
         let public = NoteKey::new(name.clone(), key.verifying_key());
-        self.signatures.push(NoteSignature {
+        self.signatures.push(SignatureLine {
             name: name.clone(),
-            key_hash: public.key_hash(),
+            key_id: public.key_hash(),
             signature: key.sign(self.text.as_bytes()).to_bytes().to_vec(),
         });
     }
@@ -222,7 +233,7 @@ impl Note {
             let mut own = self
                 .signatures
                 .iter()
-                .filter(|s| s.name == key.name && s.key_hash == key_hash)
+                .filter(|s| s.name == key.name && s.key_id == key_hash)
                 .peekable();
             let counted = signers
                 .iter()
@@ -249,31 +260,7 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        for line in &self.signatures {
-            let bytes = [line.key_hash.as_slice(), &line.signature].concat();
-            let base64 = Base64::encode_string(&bytes);
-            writeln!(f, "{SIGNATURE_PREFIX}{} {base64}", line.name.0)?;
-        }
-        Ok(())
-    }
-}
-
-impl NoteSignature {
-    fn parse(line: &str) -> Result<Self, NoteError> {
-        let (name, base64) = line
-            .strip_prefix(SIGNATURE_PREFIX)
-            .and_then(|rest| rest.split_once(' '))
-            .ok_or(NoteError::SignatureLine)?;
-        let name = KeyName::new(name).map_err(|_| NoteError::SignatureLine)?;
-        let bytes = Base64::decode_vec(base64).map_err(|_| NoteError::SignatureLine)?;
-        match bytes.split_first_chunk() {
-            Some((key_hash, signature)) if !signature.is_empty() => Ok(Self {
-                name,
-                key_hash: *key_hash,
-                signature: signature.to_vec(),
-            }),
-            _ => Err(NoteError::SignatureLine),
-        }
+        self.signatures.iter().try_for_each(|line| line.fmt(f))
     }
 }
 

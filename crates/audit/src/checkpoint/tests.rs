@@ -90,7 +90,7 @@ fn the_ledgers_own_key_signs() {
 #[test]
 fn a_signature_is_added_once() {
     let mut signed = checkpoint(3).sign(&key());
-    let own = signed.signatures();
+    let own = signed.signatures().to_vec();
     assert_eq!(own.len(), 1);
     for line in &own {
         signed.add(line).unwrap();

@@ -1,10 +1,10 @@
-//! One signature line of a note, as witnesses answer with (`spec/42-ledger.md` §4).
+//! One signature line of a note, also on its own, as witnesses answer (`spec/42-ledger.md` §4).
 
 use std::fmt;
 
 use base64ct::{Base64, Encoding};
 
-use crate::note::{KeyName, Note, NoteError};
+use super::{KeyName, NoteError};
 
 /// What begins a signature line: an em dash and a space.
 const PREFIX: &str = "\u{2014} ";
@@ -28,22 +28,6 @@ impl SignatureLine {
     /// [`NoteError::SignatureLine`].
     pub fn parse(line: &str) -> Result<Self, NoteError> {
         Self::read(line).ok_or(NoteError::SignatureLine)
-    }
-
-    /// The lines under a note.
-    pub fn of(note: &Note) -> Vec<Self> {
-        let whole = note.to_string();
-        let lines = whole.get(note.text().len() + 1..).unwrap_or_default();
-        lines.split_inclusive('\n').filter_map(Self::read).collect()
-    }
-
-    /// The note with this line under it too.
-    ///
-    /// # Errors
-    ///
-    /// [`NoteError`] where the note is full.
-    pub fn add_to(&self, note: &Note) -> Result<Note, NoteError> {
-        Note::parse(format!("{note}{self}").as_bytes())
     }
 
     fn read(line: &str) -> Option<Self> {
