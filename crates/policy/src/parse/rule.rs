@@ -1,0 +1,237 @@
+//! `[[allow]]`.
+
+use blindmatch_indicator::IndicatorType;
+
+use crate::budget::Budget;
+use crate::fault::{FaultKind, NameOf, Suggestion, shown};
+use crate::policy::{LegalBasis, Peers, Purpose, Rule};
+use crate::{Direction, Protocol};
+
+use super::source::{At, Source, Table};
+use super::{MOST_NAMES, MOST_RULES, bounded, budget, tables};
+
+const KEYS: [&str; 11] = [
+    "peers",
+    "types",
+    "directions",
+    "purposes",
+    "protocols",
+    "legal_basis",
+    "minimum_set_size",
+    "maximum_matches",
+    "budget",
+    "sweep",
+    "feedback",
+];
+
+/// What a set has at least where the rule says nothing.
+const DEFAULT_SET_SIZE: u64 = 1_000;
+/// The largest set that can be published (`spec/32-publication.md` §1).
+const LARGEST_SET: u64 = 7 << 32;
+
+pub(super) fn read<'t>(
+    source: &mut Source<'t>,
+    file: Table<'_, 't>,
+    purposes: &[Purpose],
+    legal_bases: &[LegalBasis],
+) -> Vec<Rule> {
+    let Some(value) = file.entries.get("allow") else {
+        return Vec::new();
+    };
+    let mut rules = Vec::new();
+    // The first place of either form of card.
+    let mut cards: Option<IndicatorType> = None;
+    let tables = tables(source, "allow", MOST_RULES, value);
+    for (number, table) in (1..).zip(tables) {
+        let rule = rule(source, number, table, &mut cards, purposes, legal_bases);
+        rules.extend(rule);
+    }
+    rules
+}
+
+fn rule<'t>(
+    source: &mut Source<'t>,
+    number: usize,
+    table: Table<'_, 't>,
+    cards: &mut Option<IndicatorType>,
+    purposes: &[Purpose],
+    legal_bases: &[LegalBasis],
+) -> Option<Rule> {
+    source.only(table, &KEYS);
+    let peers = peers(source, table);
+    let types = types(source, table, cards);
+    let directions = chosen(
+        source,
+        table,
+        "directions",
+        NameOf::Direction,
+        &Direction::ALL.map(|one| (one.name(), one)),
+    );
+    let known: Vec<_> = purposes
+        .iter()
+        .map(|purpose| (purpose.id.as_str(), purpose.id.clone()))
+        .collect();
+    let purposes = chosen(source, table, "purposes", NameOf::Purpose, &known);
+    let protocols = chosen(
+        source,
+        table,
+        "protocols",
+        NameOf::Protocol,
+        &Protocol::ALL.map(|one| (one.name(), one)),
+    );
+    let legal_basis = legal_basis(source, table, legal_bases);
+    let minimum_set_size = match table.entries.get("minimum_set_size") {
+        None => Some(DEFAULT_SET_SIZE),
+        Some(_) => bounded(source, table, "minimum_set_size", 1, LARGEST_SET),
+    };
+    let maximum_matches = bounded(source, table, "maximum_matches", 1, LARGEST_SET);
+    let budget = own_budget(source, table, types.as_deref());
+    let mut flag = |key| {
+        let value = table.entries.get(key);
+        value.and_then(|value| source.boolean(key, value))
+    };
+    let (sweep, feedback) = (flag("sweep"), flag("feedback"));
+    if let Some(directions) = &directions {
+        let bound = [
+            ("budget", Direction::Serve),
+            ("sweep", Direction::Ask),
+            ("feedback", Direction::Ask),
+            ("maximum_matches", Direction::Ask),
+        ];
+        for (key, direction) in bound {
+            if let Some((key_at, _)) = table.entries.get_key_value(key)
+                && !directions.contains(&direction)
+            {
+                let direction = direction.name();
+                source.fault(
+                    key_at.span().start,
+                    FaultKind::NeedsDirection { key, direction },
+                );
+            }
+        }
+    }
+    Some(Rule {
+        number,
+        line: source.place(table.at).line,
+        peers: peers?,
+        types: types?,
+        directions: directions?,
+        purposes: purposes?,
+        protocols: protocols?,
+        minimum_set_size: minimum_set_size?,
+        legal_basis: legal_basis?,
+        budget,
+        sweep: sweep.unwrap_or(false),
+        feedback: feedback.unwrap_or(false),
+        maximum_matches,
+    })
+}
+
+fn peers<'t>(source: &mut Source<'t>, table: Table<'_, 't>) -> Option<Peers> {
+    let names = list(source, table, "peers")?;
+    if let [At { value: "*", .. }] = names.as_slice() {
+        return Some(Peers::Every);
+    }
+    let mut sound = true;
+    for name in &names {
+        let is_of_name = |c: char| !c.is_whitespace() && !c.is_control();
+        let kind = match name.value {
+            "*" => FaultKind::EveryAndNamed,
+            name if (1..=255).contains(&name.len()) && name.chars().all(is_of_name) => continue,
+            _ => FaultKind::BadName(NameOf::Member),
+        };
+        source.fault(name.at, kind);
+        sound = false;
+    }
+    let names = names.iter().map(|name| name.value.to_owned());
+    sound.then(|| Peers::Named(names.collect()))
+}
+
+fn types<'t>(
+    source: &mut Source<'t>,
+    table: Table<'_, 't>,
+    cards: &mut Option<IndicatorType>,
+) -> Option<Vec<IndicatorType>> {
+    let all = IndicatorType::ALL.map(|one| (one.name(), one));
+    let types = chosen(source, table, "types", NameOf::Type, &all)?;
+    for &one in &types {
+        if matches!(one, IndicatorType::Pan | IndicatorType::CardWeak)
+            && *cards.get_or_insert(one) != one
+        {
+            let at = table.entries.get("types").map_or(0, |v| v.span().start);
+            source.fault(at, FaultKind::PanAndCardWeak);
+        }
+    }
+    Some(types)
+}
+
+fn legal_basis<'t>(
+    source: &mut Source<'t>,
+    table: Table<'_, 't>,
+    legal_bases: &[LegalBasis],
+) -> Option<String> {
+    let value = source.required(table, "legal_basis")?;
+    let id = source.text("legal_basis", value)?;
+    let known = legal_bases.iter().map(|basis| basis.id.as_str());
+    if known.clone().any(|known| known == id.value) {
+        Some(id.value.to_owned())
+    } else {
+        unknown(source, id, NameOf::LegalBasis, known);
+        None
+    }
+}
+
+/// The rule's own budget, within the ceiling of the weakest of its types.
+fn own_budget<'t>(
+    source: &mut Source<'t>,
+    table: Table<'_, 't>,
+    types: Option<&[IndicatorType]>,
+) -> Option<Budget> {
+    let value = table.entries.get("budget")?;
+    let own = source.table("budget", value)?;
+    // Without types that can be read there is a fault already, and no ceiling to speak of.
+    let strength = types?.iter().map(|one| one.strength()).min()?;
+    budget(source, own, strength)
+}
+
+/// The values that a list names.
+fn chosen<'t, T: Clone>(
+    source: &mut Source<'t>,
+    table: Table<'_, 't>,
+    key: &'static str,
+    of: NameOf,
+    known: &[(&str, T)],
+) -> Option<Vec<T>> {
+    let names = list(source, table, key)?;
+    let mut values = Vec::with_capacity(names.len());
+    for &name in &names {
+        match known.iter().find(|(known, _)| *known == name.value) {
+            Some((_, value)) => values.push(value.clone()),
+            None => unknown(source, name, of, known.iter().map(|(known, _)| *known)),
+        }
+    }
+    (values.len() == names.len()).then_some(values)
+}
+
+fn unknown<'k>(
+    source: &mut Source<'_>,
+    name: At<&str>,
+    of: NameOf,
+    known: impl IntoIterator<Item = &'k str>,
+) {
+    let kind = FaultKind::UnknownName {
+        of,
+        name: shown(name.value),
+        known: Suggestion::new(name.value, known),
+    };
+    source.fault(name.at, kind);
+}
+
+fn list<'d, 't>(
+    source: &mut Source<'t>,
+    table: Table<'d, 't>,
+    key: &'static str,
+) -> Option<Vec<At<&'d str>>> {
+    let value = source.required(table, key)?;
+    source.texts(key, MOST_NAMES, value)
+}
