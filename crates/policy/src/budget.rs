@@ -215,3 +215,6 @@ impl Protocol {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -321,7 +321,7 @@ impl fmt::Display for Finding {
                 expires,
             } => write!(
                 f,
-                "the legal basis `{id}` ends with {}, in {days_left} days; then its rules \
+                "the legal basis `{id}` ends with {} (days left: {days_left}); then its rules \
                  refuse everything",
                 day_before(*expires)
             ),
@@ -351,3 +351,6 @@ impl fmt::Display for Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,7 @@ pub struct Question<'a> {
     pub direction: Option<Direction>,
     /// The protocol; nothing for both.
     pub protocol: Option<Protocol>,
-    /// The size of the responder's set; nothing where it is not known, which then counts as large
-    /// enough.
+    /// The size of the responder's set; nothing where it is not known, which leaves that open.
     pub set_size: Option<u64>,
 }
 
@@ -69,7 +68,7 @@ pub enum Outcome {
     Holds,
     /// It refuses.
     Refuses(Refusal),
-    /// Nothing to say: no rule is about the request.
+    /// Nothing to say: no rule is about the request, or the size of the set is not known.
     Open,
 }
 
@@ -144,7 +143,13 @@ fn explain_one<'a>(case: &Case<'a, '_>, question: &Question<'a>) -> Explanation<
         now,
     } = *case;
     let rule = case.rule();
-    let conditions = conditions(case, rule);
+    let mut conditions = conditions(case, rule);
+    if question.set_size.is_none() {
+        let size = |(condition, _): &&mut _| *condition == Condition::MinimumSetSize;
+        if let Some((_, outcome)) = conditions.iter_mut().find(size) {
+            *outcome = Outcome::Open;
+        }
+    }
     let rule = rule.ok();
     let legal_basis = rule.and_then(|rule| policy.legal_basis(rule));
     let serves = request.direction == Direction::Serve;
@@ -263,6 +268,7 @@ impl fmt::Display for Explanation<'_> {
         )?;
         for refusal in &self.refusals {
             writeln!(f, "  because      {}", refusal.what)?;
+            writeln!(f, "  next         {}", refusal.next)?;
         }
         if let Some(rule) = self.rule {
             self.terms(rule, f)?;
@@ -276,9 +282,6 @@ impl fmt::Display for Explanation<'_> {
                 outcome.name(),
                 binding.name()
             )?;
-        }
-        for refusal in &self.refusals {
-            writeln!(f, "  next         {}", refusal.next)?;
         }
         Ok(())
     }

@@ -26,7 +26,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Every [`Fault`] in the order of the file, at least one. A file with one fault is no policy.
+    /// Every [`Fault`] in the order of the file, at least one and at most 100. A file with one fault
+    /// is no policy.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         let mut source = Source::new(text);
         match read(&mut source, text) {
@@ -70,7 +71,7 @@ fn read<'t>(source: &mut Source<'t>, text: &'t str) -> Option<Policy> {
     let budgets = budgets(source, file);
     let evidence = evidence(source, file);
     let conduct = conduct(source, file);
-    let rules = rule::read(source, file, &purposes, &legal_bases);
+    let rules = rule::read(source, file);
     Some(Policy {
         rules,
         purposes,
@@ -250,6 +251,14 @@ fn section<'d, 't>(
 ) -> Option<Table<'d, 't>> {
     let value = file.entries.get(key)?;
     source.table(key, value)
+}
+
+/// The ids under `[key.ID]`, also of those that have faults.
+fn ids<'d>(file: Table<'d, '_>, key: &str) -> Vec<&'d str> {
+    let section = file.entries.get(key).map(Spanned::get_ref);
+    let keys = section.and_then(DeValue::as_table).map(DeTable::keys);
+    let keys = keys.into_iter().flatten();
+    keys.map(|id| id.get_ref().as_ref()).collect()
 }
 
 /// 1 to 64 ASCII letters, digits, `-` and `_`.

@@ -423,7 +423,11 @@ impl Refusal {
                 "pad the query to {4, 5, 6, 7}·2^k items; a node of ours does".to_owned()
             }
             Self::SetTooSmall { rule, .. } => format!(
-                "wait until the collection has grown, or lower minimum_set_size in {}",
+                "wait until {} has grown, or lower minimum_set_size in {}",
+                match request.direction {
+                    Direction::Ask => "the peer's set",
+                    Direction::Serve => "the collection",
+                },
                 place(policy, rule)
             ),
             Self::Suspended { .. } => format!(

@@ -4,11 +4,11 @@ use blindmatch_indicator::IndicatorType;
 
 use crate::budget::Budget;
 use crate::fault::{FaultKind, NameOf, Suggestion, shown};
-use crate::policy::{LegalBasis, Peers, Purpose, Rule};
+use crate::policy::{Peers, Rule};
 use crate::{Direction, Protocol};
 
 use super::source::{At, Source, Table};
-use super::{MOST_NAMES, MOST_RULES, bounded, budget, tables};
+use super::{MOST_NAMES, MOST_RULES, bounded, budget, ids, tables};
 
 const KEYS: [&str; 11] = [
     "peers",
@@ -29,21 +29,18 @@ const DEFAULT_SET_SIZE: u64 = 1_000;
 /// The largest set that can be published (`spec/32-publication.md` §1).
 const LARGEST_SET: u64 = 7 << 32;
 
-pub(super) fn read<'t>(
-    source: &mut Source<'t>,
-    file: Table<'_, 't>,
-    purposes: &[Purpose],
-    legal_bases: &[LegalBasis],
-) -> Vec<Rule> {
+pub(super) fn read<'t>(source: &mut Source<'t>, file: Table<'_, 't>) -> Vec<Rule> {
     let Some(value) = file.entries.get("allow") else {
         return Vec::new();
     };
+    let purposes = ids(file, "purpose");
+    let legal_bases = ids(file, "legal_basis");
     let mut rules = Vec::new();
-    // The first place of either form of card.
+    // The form of card that came first.
     let mut cards: Option<IndicatorType> = None;
     let tables = tables(source, "allow", MOST_RULES, value);
     for (number, table) in (1..).zip(tables) {
-        let rule = rule(source, number, table, &mut cards, purposes, legal_bases);
+        let rule = rule(source, number, table, &mut cards, &purposes, &legal_bases);
         rules.extend(rule);
     }
     rules
@@ -54,8 +51,8 @@ fn rule<'t>(
     number: usize,
     table: Table<'_, 't>,
     cards: &mut Option<IndicatorType>,
-    purposes: &[Purpose],
-    legal_bases: &[LegalBasis],
+    purposes: &[&str],
+    legal_bases: &[&str],
 ) -> Option<Rule> {
     source.only(table, &KEYS);
     let peers = peers(source, table);
@@ -67,10 +64,7 @@ fn rule<'t>(
         NameOf::Direction,
         &Direction::ALL.map(|one| (one.name(), one)),
     );
-    let known: Vec<_> = purposes
-        .iter()
-        .map(|purpose| (purpose.id.as_str(), purpose.id.clone()))
-        .collect();
+    let known: Vec<_> = purposes.iter().map(|id| (*id, (*id).to_owned())).collect();
     let purposes = chosen(source, table, "purposes", NameOf::Purpose, &known);
     let protocols = chosen(
         source,
@@ -92,23 +86,7 @@ fn rule<'t>(
     };
     let (sweep, feedback) = (flag("sweep"), flag("feedback"));
     if let Some(directions) = &directions {
-        let bound = [
-            ("budget", Direction::Serve),
-            ("sweep", Direction::Ask),
-            ("feedback", Direction::Ask),
-            ("maximum_matches", Direction::Ask),
-        ];
-        for (key, direction) in bound {
-            if let Some((key_at, _)) = table.entries.get_key_value(key)
-                && !directions.contains(&direction)
-            {
-                let direction = direction.name();
-                source.fault(
-                    key_at.span().start,
-                    FaultKind::NeedsDirection { key, direction },
-                );
-            }
-        }
+        meaningless(source, table, directions);
     }
     Some(Rule {
         number,
@@ -125,6 +103,24 @@ fn rule<'t>(
         feedback: feedback.unwrap_or(false),
         maximum_matches,
     })
+}
+
+/// Finds fault with keys that mean nothing where a rule lacks their direction.
+fn meaningless<'t>(source: &mut Source<'t>, table: Table<'_, 't>, directions: &[Direction]) {
+    for (key, direction) in [
+        ("budget", Direction::Serve),
+        ("sweep", Direction::Ask),
+        ("feedback", Direction::Ask),
+        ("maximum_matches", Direction::Ask),
+    ] {
+        if let Some((own, _)) = table.entries.get_key_value(key)
+            && !directions.contains(&direction)
+        {
+            let direction = direction.name();
+            let kind = FaultKind::NeedsDirection { key, direction };
+            source.fault(own.span().start, kind);
+        }
+    }
 }
 
 fn peers<'t>(source: &mut Source<'t>, table: Table<'_, 't>) -> Option<Peers> {
@@ -168,15 +164,14 @@ fn types<'t>(
 fn legal_basis<'t>(
     source: &mut Source<'t>,
     table: Table<'_, 't>,
-    legal_bases: &[LegalBasis],
+    known: &[&str],
 ) -> Option<String> {
     let value = source.required(table, "legal_basis")?;
     let id = source.text("legal_basis", value)?;
-    let known = legal_bases.iter().map(|basis| basis.id.as_str());
-    if known.clone().any(|known| known == id.value) {
+    if known.contains(&id.value) {
         Some(id.value.to_owned())
     } else {
-        unknown(source, id, NameOf::LegalBasis, known);
+        unknown(source, id, NameOf::LegalBasis, known.iter().copied());
         None
     }
 }
@@ -219,6 +214,9 @@ fn unknown<'k>(
     of: NameOf,
     known: impl IntoIterator<Item = &'k str>,
 ) {
+    if source.is_full() {
+        return;
+    }
     let kind = FaultKind::UnknownName {
         of,
         name: shown(name.value),

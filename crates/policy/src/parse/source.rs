@@ -1,13 +1,22 @@
 //! Typed reading of TOML tables that keeps every fault with its place.
 
+use std::collections::HashSet;
+use std::iter;
+
+use blindmatch_indicator::Strength;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::{Fault, FaultKind, Place, Suggestion, Wanted, shown};
 
+/// More would say nothing new about a file.
+const MOST_FAULTS: usize = 100;
+
 /// The text of a file and the faults found in it.
 pub(super) struct Source<'t> {
     text: &'t str,
+    /// Where lines begin, in bytes.
+    lines: Vec<usize>,
     faults: Vec<Fault>,
 }
 
@@ -31,20 +40,29 @@ pub(super) struct At<T> {
 pub(super) struct Bounds {
     pub(super) floor: u64,
     pub(super) ceiling: u64,
-    pub(super) strength: Option<blindmatch_indicator::Strength>,
+    pub(super) strength: Option<Strength>,
 }
 
 impl<'t> Source<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         Self {
             text,
+            lines: iter::once(0).chain(ends).collect(),
             faults: Vec::new(),
         }
     }
 
     pub(super) fn fault(&mut self, at: usize, kind: FaultKind) {
-        let place = self.place(at);
-        self.faults.push(Fault { place, kind });
+        if !self.is_full() {
+            let place = self.place(at);
+            self.faults.push(Fault { place, kind });
+        }
+    }
+
+    /// Whether further faults are dropped.
+    pub(super) const fn is_full(&self) -> bool {
+        self.faults.len() >= MOST_FAULTS
     }
 
     /// All faults in the order of the file.
@@ -54,18 +72,19 @@ impl<'t> Source<'t> {
     }
 
     pub(super) fn place(&self, at: usize) -> Place {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.rsplit('\n').next().unwrap_or(before);
+        let line = self.lines.partition_point(|&begin| begin <= at);
+        let begin = line.checked_sub(1).and_then(|line| self.lines.get(line));
+        let before = begin.and_then(|&begin| self.text.get(begin..at));
         Place {
-            line: before.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
+            line,
+            column: before.map_or(1, |before| before.chars().count() + 1),
         }
     }
 
     /// Finds fault with every key of the table that is not known.
     pub(super) fn only(&mut self, table: Table<'_, 't>, known: &[&'static str]) {
         for key in table.entries.keys() {
-            if !known.contains(&key.get_ref().as_ref()) {
+            if !known.contains(&key.get_ref().as_ref()) && !self.is_full() {
                 let kind = FaultKind::UnknownKey {
                     key: shown(key.get_ref()),
                     known: Suggestion::new(key.get_ref(), known.iter().copied()),
@@ -133,7 +152,7 @@ impl<'t> Source<'t> {
             return None;
         }
         let mut texts: Vec<At<&str>> = Vec::with_capacity(items.len());
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         let mut sound = true;
         for item in items.iter() {
             let at = item.span().start;
