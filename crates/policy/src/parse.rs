@@ -48,7 +48,8 @@ fn read<'t>(source: &mut Source<'t>, text: &'t str) -> Option<Policy> {
     }
     let document = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        source.fault(at, FaultKind::Toml(error.message().to_owned()));
+        let message = error.message().replace(char::is_control, " ");
+        source.fault(at, FaultKind::Toml(message));
     });
     let document = document.ok()?;
     let file = Table {
