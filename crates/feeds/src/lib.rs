@@ -7,6 +7,8 @@
 //! A row that cannot be used is handed out all the same, its reason in [`Claim::Fault`]: who
 //! counts values counts everything. What is wrong with a feed as a whole is a [`FeedError`].
 //!
+//! [`Exclusions`] are lists of well-known values, in MISP's warninglist format.
+//!
 //! ```
 //! use blindmatch_feeds::Options;
 //! use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
@@ -40,6 +42,7 @@ mod columns;
 mod distinct;
 mod error;
 mod excerpt;
+mod exclusions;
 mod headers;
 mod intake;
 mod json;
@@ -73,6 +76,7 @@ use source::Source;
 pub use distinct::Distinct;
 pub use error::{BinaryKind, ColumnInfo, Compression, FeedError, JsonFault, Reached};
 pub use excerpt::excerpt;
+pub use exclusions::{Excluded, ExclusionError, ExclusionList, Exclusions, How, SHIPPED};
 pub use intake::{Canonical, Intake, Refused, canonical};
 pub use options::{Column, Format, NotAColumn, Options, UnknownFormat};
 pub use row::{Claim, Place, Row, RowFault, Value};

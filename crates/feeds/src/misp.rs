@@ -30,6 +30,7 @@ use crate::source::Source;
 
 use attribute::{Context, FIELDS};
 pub(crate) use folder::read_folder;
+pub(crate) use types::indicator_types;
 
 /// Most attributes of one object, which have to be known before the first is handed out.
 const LARGEST_OBJECT: usize = 1024;

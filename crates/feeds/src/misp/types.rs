@@ -48,6 +48,16 @@ pub(super) fn parts(attribute_type: &str) -> Option<&'static [Part]> {
     })
 }
 
+/// The types of indicator that an attribute of this type may hold, accounts aside.
+pub(crate) fn indicator_types(attribute_type: &str) -> impl Iterator<Item = IndicatorType> {
+    let parts = parts(attribute_type).unwrap_or_default().iter();
+    parts.filter_map(|part| match part {
+        Part::Typed(indicator_type) => Some(*indicator_type),
+        Part::Address => Some(IndicatorType::Ip),
+        Part::Account(_) | Part::Untyped | Part::Aside => None,
+    })
+}
+
 /// What an attribute of type `text` is by its place in an object.
 pub(super) fn text_part(object: &str, relation: &str, symbol: Option<&str>) -> Option<Part> {
     match (object, relation) {
