@@ -243,3 +243,6 @@ impl Conduct {
         open_unreceipted_after_hours: 24,
     };
 }
+
+#[cfg(test)]
+mod tests;
