@@ -120,6 +120,12 @@ impl NoteKey {
         &self.name
     }
 
+    /// The key itself.
+    #[must_use]
+    pub const fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
     /// The first four bytes of `SHA-256(name ‖ "\n" ‖ type ‖ key)`, which tell apart keys of one
     /// name.
     fn key_hash(&self) -> [u8; 4] {
