@@ -14,6 +14,9 @@ use sha2::{Digest as _, Sha256};
 /// The most characters of a [`Name`].
 pub const MAX_NAME: usize = 63;
 
+/// The first second of the year that texts cannot name: not all of it is a time to `jiff`.
+const YEAR_9999: u64 = 253_370_764_800;
+
 /// The name of a consortium, a member or a file: labels of `a-z`, `0-9` and inner `-`, joined by
 /// dots.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,7 +142,10 @@ impl FromStr for HpkeKey {
     type Err = FormError;
 
     fn from_str(text: &str) -> Result<Self, FormError> {
-        base64(text).map(Self)
+        let key = base64(text)?;
+        // X25519 ignores the top bit (RFC 7748 §5); with it one key would have two forms.
+        ensure(key.last().is_some_and(|byte| byte & 0x80 == 0))?;
+        Ok(Self(key))
     }
 }
 
@@ -161,6 +167,7 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Self, FormError> {
         let time: Timestamp = text.parse().map_err(|_| FormError)?;
         let seconds = u64::try_from(time.as_second()).map_err(|_| FormError)?;
+        ensure(seconds < YEAR_9999)?;
         Ok(Self(seconds))
     }
 }
