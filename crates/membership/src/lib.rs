@@ -11,6 +11,47 @@
 //! Texts are signed notes whose lines are read strictly: a roster, card or delegation has exactly
 //! one text, errors name the line, and whoever signs has read all that counts. Whether a member may
 //! do something is not said here but by the policy.
+//!
+//! ```
+//! use blindmatch_membership::{
+//!     Acceptance, Card, Draft, HpkeKey, KeySet, Member, Role, Roster, SignedRoster, Signer, Trust,
+//! };
+//! # use blindmatch_audit::SigningKey;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A provider makes its card and reads the fingerprint out to the administrator.
+//! let identity = SigningKey::from_bytes(&[7; 32]);
+//! let member = Member {
+//!     name: "alpha".parse()?,
+//!     role: Role::Provider,
+//!     witness: false,
+//!     address: "alpha.example:7443".parse()?,
+//!     identity: identity.verifying_key(),
+//!     hpke: HpkeKey([9; 32]),
+//! };
+//! let card = Card::sign(&member, &identity)?;
+//!
+//! // The administrator makes the first roster and reads out its fingerprint.
+//! let (admin, spare) = (Signer::new("admin", &[1; 32])?, Signer::new("spare", &[2; 32])?);
+//! let [keys, next_keys] = [&admin, &spare].map(|signer| KeySet {
+//!     threshold: 1,
+//!     keys: vec![signer.note_key()],
+//! });
+//! let now = 1_795_334_400;
+//! let in_force = (now, now + 90 * 86_400);
+//! let mut draft = Draft::first("example".parse()?, in_force, keys, next_keys);
+//! draft.add(&card, true)?;
+//! let mut roster = SignedRoster::unsigned(Roster::new(&draft)?)?;
+//! roster.sign(&admin);
+//! let words = roster.roster().fingerprint().to_string();
+//!
+//! // A node that was told the words takes the roster.
+//! let mut trust = Trust::default();
+//! trust.confirm(words.parse()?);
+//! let accepted = trust.accept(roster.to_string().as_bytes(), now)?;
+//! assert!(matches!(accepted, Acceptance::New(_)));
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
