@@ -8,6 +8,7 @@ use std::{
 
 use blindmatch_audit::{
     SigningKey, VerifyingKey,
+    checkpoint::ledger_origin,
     note::{KeyName, Note, NoteError, NoteKey},
 };
 
@@ -135,6 +136,16 @@ impl Terms {
             keys,
             ..self.clone()
         }
+    }
+
+    /// The key that verifies the checkpoints of this member's ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError::Name`], of which no [`Name`] is the cause.
+    pub fn ledger_key(&self) -> Result<NoteKey, NoteError> {
+        let origin = ledger_origin(self.consortium.as_str(), self.member.as_str())?;
+        Ok(NoteKey::new(origin, self.keys.checkpoints))
     }
 
     /// These terms signed by the node's own keys, which shows that the node has them. The identity

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use blindmatch_audit::VerifyingKey;
+use blindmatch_audit::{
+    VerifyingKey,
+    checkpoint::witness_name,
+    cosignature::{Quorum, QuorumError, WitnessKey},
+};
 
 use crate::{
     delegations::Delegations,
@@ -13,6 +17,8 @@ use crate::{
 /// The witnesses of one member's ledger at one time, and how many of them have to cosign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witnesses {
+    /// The consortium, which their names under a checkpoint begin with.
+    pub consortium: Name,
     /// How many have to: of all the witnesses that the roster names but the owner, whether or not
     /// their keys are known.
     pub needed: usize,
@@ -46,6 +52,27 @@ impl Witnesses {
             WitnessQuorum::MoreThanHalf => keys.len() / 2 + 1,
             WitnessQuorum::Exactly(needed) => needed,
         };
-        Self { needed, keys }
+        Self {
+            consortium: roster.consortium.clone(),
+            needed,
+            keys,
+        }
+    }
+
+    /// The same in the form that verifies checkpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`QuorumError::Unreachable`] where the keys of too few witnesses are known.
+    pub fn quorum(&self) -> Result<Quorum, QuorumError> {
+        let mut known = Vec::new();
+        for (member, keys) in &self.keys {
+            // A name of a member is always fit for the name of a key.
+            if let Ok(name) = witness_name(self.consortium.as_str(), member.as_str()) {
+                let named = keys.iter().map(|key| WitnessKey::new(name.clone(), *key));
+                known.extend(named);
+            }
+        }
+        Quorum::new(known, self.needed)
     }
 }

@@ -1,6 +1,10 @@
 //! What a node takes and keeps of its peers' delegations, and who cosigns.
 
-use blindmatch_audit::codec::DecodeError;
+use blindmatch_audit::{
+    checkpoint::{Checkpoint, SignedCheckpoint, ledger_origin, witness_name},
+    codec::DecodeError,
+    cosignature::{QuorumError, cosign},
+};
 use blindmatch_membership::{
     Delegation, DelegationError, Delegations, Draft, NodeKeys, Terms, WitnessQuorum, Witnesses,
     delegations::MAX_DELEGATIONS,
@@ -187,6 +191,34 @@ fn witnesses_are_the_others_and_more_than_half_of_them() {
 }
 
 #[test]
+fn their_cosignatures_are_counted() {
+    let roster = roster(&first());
+    let mut known = delegations();
+    take(&mut known, &terms("lima", 2, 2), 2).unwrap();
+    let kilo = terms("kilo", 1, 1);
+    let origin = ledger_origin("example", "kilo").unwrap();
+    let [_, own] = node_keys("kilo", 1);
+    let mut signed = Checkpoint::empty(origin).sign(&own);
+    signed.verify(&kilo.ledger_key().unwrap()).unwrap();
+    let quorum = Witnesses::of(&roster, &known, &name("kilo"), NOW).quorum();
+    let quorum = quorum.unwrap();
+    let cosigned = |signed: &mut SignedCheckpoint, witness: &str, generation| {
+        let [_, key] = node_keys(witness, generation);
+        let name = witness_name("example", witness).unwrap();
+        let line = cosign(signed.unverified(), &name, &key, NOW).unwrap();
+        signed.add(&line).unwrap();
+        quorum.verify(signed).map(|cosigners| cosigners.len())
+    };
+    let too_few = |have| Err(QuorumError::TooFew { have, need: 2 });
+    // Neither the owner nor the liaison counts, and lima counts once under two keys.
+    assert_eq!(cosigned(&mut signed, "kilo", 1), too_few(0));
+    assert_eq!(cosigned(&mut signed, "papa", 1), too_few(0));
+    assert_eq!(cosigned(&mut signed, "lima", 1), too_few(1));
+    assert_eq!(cosigned(&mut signed, "lima", 2), too_few(1));
+    assert_eq!(cosigned(&mut signed, "mike", 1), Ok(2));
+}
+
+#[test]
 fn a_witness_without_keys_still_counts_for_what_is_needed() {
     let roster = roster(&first());
     let known = delegations();
@@ -194,6 +226,7 @@ fn a_witness_without_keys_still_counts_for_what_is_needed() {
     let witnesses = Witnesses::of(&roster, &known, &name("kilo"), then);
     assert_eq!(witnesses.needed, 2);
     assert!(witnesses.keys.values().all(Vec::is_empty));
+    assert_eq!(witnesses.quorum(), Err(QuorumError::Unreachable));
 }
 
 #[test]
@@ -219,6 +252,7 @@ fn a_witness_has_all_its_keys_and_shares_none() {
     let keys = |member: &str| witnesses.keys[&name(member)].clone();
     assert_eq!(keys("lima"), [checkpoints(2), checkpoints(1)]);
     assert_eq!(keys("mike"), [terms("mike", 1, 1).keys.checkpoints]);
+    assert!(witnesses.quorum().is_ok());
 }
 
 #[test]
