@@ -1,4 +1,8 @@
 //! The home directory: ledger, sealed sets, results and an index that can be rebuilt.
+//!
+//! - [`disk`]: the only place that writes.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+pub mod disk;

@@ -1,0 +1,576 @@
+//! The one place that writes under the home directory.
+//!
+//! Paths are relative to the home and never leave it. Files are 0600, directories 0700. A file
+//! appears whole or not at all: it is written aside, synced, renamed, and its directory synced.
+//! What failed to sync may be lost without anybody being told a second time, so a sync that fails
+//! ends the process; nothing is retried (`spec/43 §3`).
+//!
+//! Every error is an [`io::Error`] that keeps its kind and says what was being done to which file.
+
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Component, Path, PathBuf},
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The directory of files that are not finished. Whoever owns the home empties it when it opens.
+pub const ASIDE: &str = "aside";
+
+/// What is about to be done to a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// A file is created, or opened for writing.
+    Create,
+    /// A directory is created.
+    CreateDirectory,
+    /// A file is opened, or read from.
+    Read,
+    /// So many bytes are written.
+    Write {
+        /// Their number.
+        length: usize,
+    },
+    /// A file is cut.
+    Truncate,
+    /// The data of a file is synced.
+    Sync,
+    /// The entries of a directory are synced.
+    SyncDirectory,
+    /// A file is renamed to this path.
+    Rename,
+    /// A file is removed.
+    Unlink,
+}
+
+/// What becomes of an operation.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It happens.
+    Proceed,
+    /// A write takes no more than so many bytes; to any other operation the same as `Proceed`.
+    Shorten(usize),
+    /// It does not happen, and this is reported in its place.
+    Fail(io::Error),
+}
+
+/// Decides before every operation what becomes of it: how tests make a disk fail. An observer may
+/// also end the process. Production has none.
+pub trait Faults: Send + Sync {
+    /// Called before `operation` on `path`, which is relative to the home.
+    fn before(&self, operation: Operation, path: &Path) -> Verdict;
+}
+
+/// A home directory's files.
+#[derive(Clone)]
+pub struct Disk {
+    root: PathBuf,
+    faults: Option<Arc<dyn Faults>>,
+    asides: Arc<AtomicU64>,
+}
+
+impl Disk {
+    /// The files under `root`, which need not exist yet.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            faults: None,
+            asides: Arc::default(),
+        }
+    }
+
+    /// The same, with an observer that can make operations fail.
+    #[must_use]
+    pub fn with_faults(root: &Path, faults: Arc<dyn Faults>) -> Self {
+        Self {
+            faults: Some(faults),
+            ..Self::new(root)
+        }
+    }
+
+    /// The directory that all paths are relative to.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Creates the directory and those above it, as far as they are missing, durably.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn create_directory(&self, path: &str) -> io::Result<()> {
+        let full = self.full(path)?;
+        if full.is_dir() {
+            return Ok(());
+        }
+        if !path.is_empty() {
+            self.create_directory(parent(path))?;
+        }
+        self.check(Operation::CreateDirectory, path)?;
+        let mut builder = DirBuilder::new();
+        // Above the home itself there may be more to create.
+        builder.recursive(path.is_empty()).mode(0o700);
+        match builder.create(full) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => self.named(Operation::CreateDirectory, path, made),
+        }?;
+        if path.is_empty() {
+            return Ok(());
+        }
+        self.directory(parent(path))?.sync();
+        Ok(())
+    }
+
+    /// Whether there is such a file or directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system, where it cannot tell.
+    pub fn exists(&self, path: &str) -> io::Result<bool> {
+        self.named(Operation::Read, path, self.full(path)?.try_exists())
+    }
+
+    /// The names of the entries of a directory, ascending.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; a name that is not UTF-8 is
+    /// [`InvalidData`](io::ErrorKind::InvalidData), as none of ours is.
+    pub fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        self.check(Operation::Read, path)?;
+        let full = self.full(path)?;
+        let names = fs::read_dir(full).and_then(|entries| {
+            entries
+                .map(|entry| {
+                    let name = entry?.file_name().into_string();
+                    name.map_err(|_| io::ErrorKind::InvalidData.into())
+                })
+                .collect::<io::Result<Vec<_>>>()
+        });
+        let mut names = self.named(Operation::Read, path, names)?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn open(&self, path: &str) -> io::Result<DiskFile> {
+        self.open_with(Operation::Read, path, OpenOptions::new().read(true))
+    }
+
+    /// Opens a file to read it and to write at its end, and creates it where it is missing. A file
+    /// that was created is durable only after [`sync_directory`](Self::sync_directory).
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn open_to_append(&self, path: &str) -> io::Result<DiskFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        self.open_with(Operation::Create, path, &options)
+    }
+
+    /// Reads a whole file of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; [`FileTooLarge`](io::ErrorKind::FileTooLarge) above the limit.
+    pub fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
+            Ok(bytes)
+        } else {
+            let too_large = Err(io::ErrorKind::FileTooLarge.into());
+            self.named(Operation::Read, path, too_large)
+        }
+    }
+
+    /// Publishes the file that `write` writes: it appears at `path` whole, in place of a file that
+    /// was there, and is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write` and of the operating system; no file has appeared then.
+    pub fn publish<T, E: From<io::Error>>(
+        &self,
+        path: &str,
+        write: impl FnOnce(&mut Aside) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut aside = self.aside()?;
+        let written = write(&mut aside)?;
+        aside.publish(path)?;
+        Ok(written)
+    }
+
+    /// Begins a file aside: to be published under a name that is known only at its end, or to be
+    /// read back and thrown away. It is removed when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn aside(&self) -> io::Result<Aside> {
+        self.create_directory(ASIDE)?;
+        let number = self.asides.fetch_add(1, Ordering::Relaxed);
+        let path = format!("{ASIDE}/{}-{number}", process::id());
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = self.open_with(Operation::Create, &path, &options)?;
+        Ok(Aside {
+            file,
+            published: false,
+        })
+    }
+
+    /// Removes whatever a process that died left aside. Only the owner of the home may call this,
+    /// and only while nothing of its own is aside.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn sweep(&self) -> io::Result<()> {
+        if !self.exists(ASIDE)? {
+            return Ok(());
+        }
+        for name in self.list(ASIDE)? {
+            self.unlink(&format!("{ASIDE}/{name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a file, durably.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn remove(&self, path: &str) -> io::Result<()> {
+        let directory = self.directory(parent(path))?;
+        self.unlink(path)?;
+        directory.sync();
+        Ok(())
+    }
+
+    /// Overwrites a file with zeros and removes it, durably: for small files of key material. What
+    /// an earlier copy or the medium itself remembers is out of reach.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn destroy(&self, path: &str) -> io::Result<()> {
+        let mut file = self.open_with(Operation::Create, path, OpenOptions::new().write(true))?;
+        let mut rest = file.length()?;
+        while rest > 0 {
+            let zeros = [0; 4096];
+            let count = usize::try_from(rest).map_or(zeros.len(), |rest| rest.min(zeros.len()));
+            file.write_all(zeros.get(..count).unwrap_or(&zeros))?;
+            rest -= count as u64;
+        }
+        file.sync();
+        self.remove(path)
+    }
+
+    /// Makes the entries of a directory durable. A failure ends the process.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be opened.
+    pub fn sync_directory(&self, path: &str) -> io::Result<()> {
+        self.directory(path)?.sync();
+        Ok(())
+    }
+
+    fn unlink(&self, path: &str) -> io::Result<()> {
+        self.check(Operation::Unlink, path)?;
+        self.named(Operation::Unlink, path, fs::remove_file(self.full(path)?))
+    }
+
+    /// Opened before what it is to make durable, so that only the sync itself can still fail.
+    fn directory(&self, path: &str) -> io::Result<Directory> {
+        let opened = File::open(self.full(path)?);
+        Ok(Directory {
+            file: self.named(Operation::SyncDirectory, path, opened)?,
+            disk: self.clone(),
+            path: path.to_owned(),
+        })
+    }
+
+    fn open_with(
+        &self,
+        operation: Operation,
+        path: &str,
+        options: &OpenOptions,
+    ) -> io::Result<DiskFile> {
+        self.check(operation, path)?;
+        let opened = options.open(self.full(path)?);
+        Ok(DiskFile {
+            file: self.named(operation, path, opened)?,
+            disk: self.clone(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// The path below the root; anything that could lead out of it is refused.
+    fn full(&self, path: &str) -> io::Result<PathBuf> {
+        let inside = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if Path::new(path).components().all(inside) {
+            Ok(self.root.join(path))
+        } else {
+            Err(io::ErrorKind::InvalidFilename.into())
+        }
+    }
+
+    fn check(&self, operation: Operation, path: &str) -> io::Result<()> {
+        match self.verdict(operation, path) {
+            Verdict::Proceed | Verdict::Shorten(_) => Ok(()),
+            Verdict::Fail(error) => self.named(operation, path, Err(error)),
+        }
+    }
+
+    fn verdict(&self, operation: Operation, path: &str) -> Verdict {
+        self.faults.as_ref().map_or(Verdict::Proceed, |faults| {
+            faults.before(operation, Path::new(path))
+        })
+    }
+
+    fn named<T>(&self, operation: Operation, path: &str, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|source| {
+            let path = self.root.join(path);
+            let failure = Failure {
+                operation,
+                path,
+                source,
+            };
+            io::Error::new(failure.source.kind(), failure)
+        })
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Disk").field(&self.root).finish()
+    }
+}
+
+/// An open file of the home.
+#[derive(Debug)]
+pub struct DiskFile {
+    file: File,
+    disk: Disk,
+    path: String,
+}
+
+impl DiskFile {
+    /// The path below the home.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The number of bytes in the file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn length(&self) -> io::Result<u64> {
+        let metadata = self.file.metadata();
+        Ok(self.named(Operation::Read, metadata)?.len())
+    }
+
+    /// Makes what was written durable (`fdatasync`). A failure ends the process: the kernel may
+    /// have dropped what it could not write, and a second sync would not say so.
+    pub fn sync(&self) {
+        let synced = self.disk.check(Operation::Sync, &self.path);
+        let synced = synced.and_then(|()| self.named(Operation::Sync, self.file.sync_data()));
+        synced.unwrap_or_else(|error| end_process(&error));
+    }
+
+    /// Cuts the file to `length` bytes; durable after [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn truncate(&self, length: u64) -> io::Result<()> {
+        self.disk.check(Operation::Truncate, &self.path)?;
+        self.named(Operation::Truncate, self.file.set_len(length))
+    }
+
+    fn named<T>(&self, operation: Operation, done: io::Result<T>) -> io::Result<T> {
+        self.disk.named(operation, &self.path, done)
+    }
+}
+
+impl Read for DiskFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.disk.check(Operation::Read, &self.path)?;
+        let read = self.file.read(buffer);
+        match read {
+            // `read_to_end` and others try again, so this must stay as it is.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
+            read => self.named(Operation::Read, read),
+        }
+    }
+}
+
+impl Write for DiskFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let operation = Operation::Write {
+            length: bytes.len(),
+        };
+        let bytes = match self.disk.verdict(operation, &self.path) {
+            Verdict::Proceed => bytes,
+            Verdict::Shorten(length) => bytes.get(..length).unwrap_or(bytes),
+            Verdict::Fail(error) => return self.named(operation, Err(error)),
+        };
+        let written = self.file.write(bytes);
+        match written {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
+            written => self.named(operation, written),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for DiskFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let sought = self.file.seek(to);
+        self.named(Operation::Read, sought)
+    }
+}
+
+/// A file that is being written aside. Dropped unpublished, it is removed.
+#[derive(Debug)]
+pub struct Aside {
+    file: DiskFile,
+    published: bool,
+}
+
+impl Aside {
+    /// Gives the file its place, in place of one that was there; durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; the file has not appeared then.
+    pub fn publish(mut self, path: &str) -> io::Result<()> {
+        self.file.sync();
+        let disk = &self.file.disk;
+        let directory = disk.directory(parent(path))?;
+        let to = disk.full(path)?;
+        disk.check(Operation::Rename, path)?;
+        let renamed = fs::rename(disk.full(&self.file.path)?, to);
+        disk.named(Operation::Rename, path, renamed)?;
+        self.published = true;
+        directory.sync();
+        Ok(())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.published {
+            // The next owner of the home sweeps what could not be removed now.
+            let _ = self.file.disk.unlink(&self.file.path);
+        }
+    }
+}
+
+impl Read for Aside {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Write for Aside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Aside {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+struct Directory {
+    file: File,
+    disk: Disk,
+    path: String,
+}
+
+impl Directory {
+    fn sync(&self) {
+        let operation = Operation::SyncDirectory;
+        let synced = self.disk.check(operation, &self.path);
+        let synced = synced.and_then(|()| {
+            let synced = self.file.sync_all();
+            self.disk.named(operation, &self.path, synced)
+        });
+        synced.unwrap_or_else(|error| end_process(&error));
+    }
+}
+
+/// What failed, as the payload of an [`io::Error`].
+#[derive(Debug)]
+struct Failure {
+    operation: Operation,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.operation {
+            Operation::Create | Operation::CreateDirectory => "create",
+            Operation::Read => "read",
+            Operation::Write { .. } => "write",
+            Operation::Truncate => "cut",
+            Operation::Sync | Operation::SyncDirectory => "sync",
+            Operation::Rename => "put in place",
+            Operation::Unlink => "remove",
+        };
+        write!(f, "cannot {verb} {}: {}", self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Ends the process where it stands: nothing may be acknowledged any more.
+fn end_process(error: &io::Error) -> ! {
+    // Where stderr is closed there is nobody to tell.
+    let _ = writeln!(
+        io::stderr(),
+        "blindmatch: {error}; what was written may be lost, so this process ends now. Check the disk, then start again."
+    );
+    process::abort()
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+#[cfg(test)]
+mod tests;
