@@ -9,7 +9,7 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Component, Path, PathBuf},
@@ -72,6 +72,7 @@ pub trait Faults: Send + Sync {
 #[derive(Clone)]
 pub struct Disk {
     root: PathBuf,
+    read_only: bool,
     faults: Option<Arc<dyn Faults>>,
     asides: Arc<AtomicU64>,
 }
@@ -82,12 +83,22 @@ impl Disk {
     pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            read_only: false,
             faults: None,
             asides: Arc::default(),
         }
     }
 
-    /// The same, with an observer that can make operations fail.
+    /// The same, but everything that would change a file is refused.
+    #[must_use]
+    pub fn read_only(root: &Path) -> Self {
+        Self {
+            read_only: true,
+            ..Self::new(root)
+        }
+    }
+
+    /// The same as [`new`](Self::new), with an observer that can make operations fail.
     #[must_use]
     pub fn with_faults(root: &Path, faults: Arc<dyn Faults>) -> Self {
         Self {
@@ -282,6 +293,17 @@ impl Disk {
         self.remove(path)
     }
 
+    /// How many bytes the file system still takes from this user.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn free_space(&self) -> io::Result<u64> {
+        let space = rustix::fs::statvfs(&self.root).map_err(io::Error::from);
+        let space = self.named(Operation::Read, "", space)?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
     /// Makes the entries of a directory durable. A failure ends the process.
     ///
     /// # Errors
@@ -340,6 +362,9 @@ impl Disk {
     }
 
     fn verdict(&self, operation: Operation, path: &str) -> Verdict {
+        if self.read_only && operation != Operation::Read {
+            return Verdict::Fail(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         self.faults.as_ref().map_or(Verdict::Proceed, |faults| {
             faults.before(operation, Path::new(path))
         })
@@ -405,6 +430,20 @@ impl DiskFile {
     pub fn truncate(&self, length: u64) -> io::Result<()> {
         self.disk.check(Operation::Truncate, &self.path)?;
         self.named(Operation::Truncate, self.file.set_len(length))
+    }
+
+    /// Takes the exclusive lock of this file for as long as it stays open; `false` where another
+    /// process has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn try_lock(&self) -> io::Result<bool> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => self.named(Operation::Create, Err(error)),
+        }
     }
 
     fn named<T>(&self, operation: Operation, done: io::Result<T>) -> io::Result<T> {
