@@ -3,6 +3,7 @@
 //! - [`disk`]: the only place that writes.
 //! - [`home`]: the layout, the lock, the version.
 //! - [`keys`]: keys at rest.
+//! - [`ledger`]: what is true.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
@@ -10,3 +11,4 @@
 pub mod disk;
 pub mod home;
 pub mod keys;
+pub mod ledger;

@@ -1,0 +1,389 @@
+//! The ledger: an append-only file of records under a Merkle tree, the truth of a node.
+//!
+//! An append is acknowledged when its records and a checkpoint that covers them are on disk. So
+//! whatever stands behind the last checkpoint was acknowledged to nobody: what a crash tore there
+//! is cut when the ledger is opened, and said. Any other damage refuses to open (`spec/43 §5`).
+//!
+//! Appends of several threads that wait at the same time share one sync and one checkpoint.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
+};
+
+use blindmatch_audit::{
+    SigningKey,
+    checkpoint::{Checkpoint, SignedCheckpoint},
+    note::{KeyName, NoteKey},
+    record::{Event, Record},
+};
+use rand_core::CryptoRng;
+
+mod error;
+mod log;
+mod outline;
+pub mod segment;
+mod writer;
+
+pub use error::LedgerError;
+pub use log::{Log, Records, Tail, Torn};
+
+use self::{
+    segment::MAX_GROUP,
+    writer::{Frames, Writer},
+};
+use crate::disk::Disk;
+
+/// The directory of the ledger.
+pub const LEDGER: &str = "ledger";
+
+/// The newest checkpoint.
+pub const HEAD: &str = "ledger/checkpoint";
+
+/// The newest checkpoint with its witnesses' cosignatures.
+pub const COSIGNED: &str = "ledger/cosigned";
+
+/// What a ledger is written with.
+pub struct Settings {
+    /// Which ledger: the name that its checkpoints are signed under.
+    pub origin: KeyName,
+    /// Signs checkpoints.
+    pub key: SigningKey,
+    /// The keys that signed checkpoints before.
+    pub earlier: Vec<NoteKey>,
+    /// The time, in seconds since 1970.
+    pub clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Fills the nonces of records.
+    pub random: Box<dyn CryptoRng + Send>,
+    /// The size of a file from which on the next one is begun: [`SEGMENT`].
+    pub segment: u64,
+}
+
+/// The usual [`Settings::segment`], 64 MiB.
+pub const SEGMENT: u64 = 64 << 20;
+
+/// What a ledger goes on from when a node begins to write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// The number of the incarnation, 1 for the first.
+    pub number: u64,
+    /// The head of the ledger that it goes on from; [`Checkpoint::empty`] for the first.
+    pub from: Checkpoint,
+}
+
+/// Where an append stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The number of its first record; the others follow.
+    pub first: u64,
+    /// The time of its records.
+    pub time: u64,
+}
+
+/// A ledger that its owner appends to, from any number of threads.
+pub struct Ledger {
+    clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    writer: Mutex<Writer>,
+    log: RwLock<Arc<Log>>,
+}
+
+struct Queue {
+    random: Box<dyn CryptoRng + Send>,
+    /// The time of the last record that was queued.
+    time: u64,
+    waiting: Vec<Arc<Pending>>,
+    /// Whether some thread is writing.
+    leading: bool,
+}
+
+/// One append on its way to disk.
+struct Pending {
+    frames: Frames,
+    time: u64,
+    outcome: OnceLock<Result<Appended, LedgerError>>,
+}
+
+impl Ledger {
+    /// Begins a ledger with the record of an incarnation, and opens it. What an earlier `create`
+    /// left unfinished is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Exists`], or the disk's.
+    pub fn create(
+        disk: &Disk,
+        settings: Settings,
+        beginning: &Beginning,
+    ) -> Result<(Self, Tail), LedgerError> {
+        let mut settings = settings;
+        if writer::exists(disk)? {
+            return Err(LedgerError::Exists);
+        }
+        let now = (settings.clock)();
+        let record = record(beginning.event(), now, settings.random.as_mut());
+        let head = Checkpoint {
+            origin: settings.origin.clone(),
+            size: 1,
+            root: record.leaf_hash(),
+        };
+        writer::create(disk, &record.encode(), &head.sign(&settings.key))?;
+        Self::open(disk, settings)
+    }
+
+    /// Opens a ledger: reads and checks all of it, cuts what a crash tore behind the last
+    /// checkpoint, and covers what stands whole there. [`Tail`] says what that was.
+    ///
+    /// Only the owner of the home may call this, once at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`], with what is damaged and where; nothing is changed then.
+    pub fn open(disk: &Disk, settings: Settings) -> Result<(Self, Tail), LedgerError> {
+        let own = NoteKey::new(settings.origin.clone(), settings.key.verifying_key());
+        let mut keys = vec![own];
+        keys.extend(settings.earlier);
+        let (mut log, tail, end) = log::scan(disk, &keys)?;
+        let writer = Writer::open(disk, settings.key, end, settings.segment)?;
+        if tail.torn.is_some() {
+            writer.cut()?;
+        }
+        if tail.uncovered > 0 {
+            log.head = writer.cover(log.outline.tree(), settings.origin)?;
+        }
+        let queue = Queue {
+            random: settings.random,
+            time: log.time,
+            waiting: Vec::new(),
+            leading: false,
+        };
+        let ledger = Self {
+            clock: settings.clock,
+            queue: Mutex::new(queue),
+            changed: Condvar::new(),
+            writer: Mutex::new(writer),
+            log: RwLock::new(Arc::new(log)),
+        };
+        Ok((ledger, tail))
+    }
+
+    /// The ledger as it is now.
+    #[must_use]
+    pub fn log(&self) -> Arc<Log> {
+        let log = self.log.read();
+        log.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records events, one behind the other, all or none of them. When this returns they are on
+    /// disk and a checkpoint covers them.
+    ///
+    /// Each gets the time of the clock, and fresh randomness.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Time`] where the clock went back, [`LedgerError::Disk`] where nothing was
+    /// recorded, [`LedgerError::Stopped`] once it is open whether something was.
+    pub fn append(&self, events: Vec<Event>) -> Result<Appended, LedgerError> {
+        let incarnation = |event: &Event| matches!(event, Event::Incarnation { .. });
+        if events.iter().any(incarnation) {
+            return Err(LedgerError::Events);
+        }
+        self.append_any(events)
+    }
+
+    /// Records that a node goes on here after a restore. It must be alone with the ledger: the
+    /// record names what stands before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    pub fn begin_incarnation(&mut self) -> Result<Appended, LedgerError> {
+        let log = self.log();
+        let from = Checkpoint {
+            origin: log.head().unverified().origin.clone(),
+            size: log.size(),
+            root: log.root(),
+        };
+        let number = log.incarnation() + 1;
+        let appended = self.append_any(vec![Beginning { number, from }.event()])?;
+        self.change(|log| log.incarnation = number);
+        Ok(appended)
+    }
+
+    /// Signs from now on with another key, and the newest checkpoint at once.
+    ///
+    /// # Errors
+    ///
+    /// The disk's.
+    pub fn replace_key(&self, key: SigningKey) -> Result<(), LedgerError> {
+        let mut writer = self.writer()?;
+        let log = self.log();
+        let origin = log.head().unverified().origin.clone();
+        writer.replace_key(key);
+        let head = writer.cover(log.outline.tree(), origin)?;
+        self.change(|log| log.head = head);
+        Ok(())
+    }
+
+    /// Keeps a checkpoint of this ledger with its witnesses' cosignatures as the newest one. The
+    /// ledger then never opens without the records that it covers.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotOurs`] where it is of other records, or the disk's.
+    pub fn keep_cosigned(&self, cosigned: &SignedCheckpoint) -> Result<(), LedgerError> {
+        let writer = self.writer()?;
+        self.log().check_ours(cosigned.unverified())?;
+        writer.keep_cosigned(cosigned)
+    }
+
+    fn append_any(&self, events: Vec<Event>) -> Result<Appended, LedgerError> {
+        let mut queue = lock(&self.queue);
+        let pending = queue.push(events, (self.clock)())?;
+        loop {
+            if let Some(outcome) = pending.outcome.get() {
+                return outcome.clone();
+            }
+            if queue.leading {
+                let waited = self.changed.wait(queue);
+                queue = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            if queue.waiting.is_empty() {
+                // The thread that had taken it died.
+                return Err(died());
+            }
+            let group = std::mem::take(&mut queue.waiting);
+            queue.leading = true;
+            drop(queue);
+            let leading = Leading(self);
+            self.commit(&group);
+            drop(leading);
+            queue = lock(&self.queue);
+        }
+    }
+
+    /// Brings a group to disk and tells each of its appends how that went.
+    fn commit(&self, group: &[Arc<Pending>]) {
+        let written = self.write(group);
+        let mut next = written.clone().unwrap_or(0);
+        for pending in group {
+            let first = next;
+            next += pending.frames.count();
+            let time = pending.time;
+            let outcome = written.clone().map(|_| Appended { first, time });
+            // Set once: only the thread that took it out of the queue has it.
+            let _ = pending.outcome.set(outcome);
+        }
+    }
+
+    /// Gives the number of the group's first record.
+    fn write(&self, group: &[Arc<Pending>]) -> Result<u64, LedgerError> {
+        let mut frames = Frames::default();
+        for pending in group {
+            frames.extend(&pending.frames);
+        }
+        let mut writer = self.writer()?;
+        let log = self.log();
+        let tree = log.outline.tree().clone();
+        let origin = log.head.unverified().origin.clone();
+        // A change copies what anybody still holds.
+        drop(log);
+        let (head, leaves) = writer.append(&frames, origin, &tree)?;
+        self.change(|log| {
+            log.head = head;
+            for (leaf, place) in leaves {
+                log.outline.append(leaf, place);
+            }
+            log.time = group.last().map_or(log.time, |pending| pending.time);
+        });
+        Ok(tree.size())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Log)) {
+        let log = self.log.write();
+        change(Arc::make_mut(
+            &mut log.unwrap_or_else(PoisonError::into_inner),
+        ));
+    }
+
+    /// The writer, unless a thread died while it wrote.
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>, LedgerError> {
+        self.writer.lock().map_err(|_| died())
+    }
+}
+
+impl Queue {
+    fn push(&mut self, events: Vec<Event>, now: u64) -> Result<Arc<Pending>, LedgerError> {
+        if events.is_empty() || events.len() > MAX_GROUP {
+            return Err(LedgerError::Events);
+        }
+        if now < self.time {
+            let last = self.time;
+            return Err(LedgerError::Time { last, now });
+        }
+        let records: Vec<_> = events
+            .into_iter()
+            .map(|event| record(event, now, self.random.as_mut()).encode())
+            .collect();
+        let frames = Frames::new(&records).map_err(|_| LedgerError::Events)?;
+        let pending = Arc::new(Pending {
+            frames,
+            time: now,
+            outcome: OnceLock::new(),
+        });
+        self.waiting.push(pending.clone());
+        self.time = now;
+        Ok(pending)
+    }
+}
+
+/// The thread that writes, until this is dropped.
+struct Leading<'a>(&'a Ledger);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.queue).leading = false;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Beginning {
+    const fn event(&self) -> Event {
+        Event::Incarnation {
+            number: self.number,
+            size: self.from.size,
+            root: self.from.root,
+        }
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ledger").field(&self.log().head()).finish()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Settings").field(&self.origin).finish()
+    }
+}
+
+fn record(event: Event, time: u64, random: &mut dyn CryptoRng) -> Record {
+    let mut nonce = [0; 32];
+    random.fill_bytes(&mut nonce);
+    Record { time, nonce, event }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn died() -> LedgerError {
+    LedgerError::Stopped(Arc::new(io::Error::other("a thread died while it wrote")))
+}
+
+#[cfg(test)]
+mod tests;

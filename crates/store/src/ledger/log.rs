@@ -1,0 +1,539 @@
+//! The ledger as it stands on disk: opened by reading all of it once, read from then on in chunks
+//! of 256 records, each checked against the tree before any of it is handed out.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufReader, Seek, SeekFrom},
+    ops::Range,
+};
+
+use blindmatch_audit::{
+    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
+    note::{MAX_NOTE, NoteKey},
+    proof::RecordProof,
+    record::{Event, Record},
+    replay::{Replay, ReplayError},
+    tree::{self, Hash, ProofError},
+};
+
+use super::{
+    COSIGNED, HEAD, LEDGER, LedgerError,
+    outline::{Outline, Place},
+    segment::{Flaw, Frame, MAX_GROUP, Segment, SegmentError},
+};
+use crate::disk::{Disk, DiskFile};
+
+/// A ledger at one moment: what is appended later is not in it.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub(super) disk: Disk,
+    pub(super) outline: Outline,
+    pub(super) head: SignedCheckpoint,
+    /// The time of the last record.
+    pub(super) time: u64,
+    /// The number of the last incarnation.
+    pub(super) incarnation: u64,
+}
+
+/// What stands behind the last checkpoint: nothing of it was acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// Whole records.
+    pub uncovered: u64,
+    /// What was not written to its end.
+    pub torn: Option<Torn>,
+}
+
+/// The beginning of an append that a crash ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The file, below the home.
+    pub path: String,
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// The number of bytes from there to the end of the file.
+    pub bytes: u64,
+    /// The number that its first record would have had.
+    pub record: u64,
+}
+
+/// Where the last segment ends behind its last whole group.
+pub(super) struct End {
+    pub(super) segment: u64,
+    pub(super) length: u64,
+}
+
+impl Log {
+    /// Reads a ledger whose checkpoints one of `keys` signed. Nothing is changed: what a crash left
+    /// behind the last checkpoint is noted, and cut when the ledger is next
+    /// [opened](super::Ledger::open) by the owner of the home.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`], with what is damaged and where.
+    pub fn open(disk: &Disk, keys: &[NoteKey]) -> Result<(Self, Tail), LedgerError> {
+        let (log, tail, _) = scan(disk, keys)?;
+        Ok((log, tail))
+    }
+
+    /// The number of records.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.outline.tree().size()
+    }
+
+    /// The root of the tree over all records.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.outline.tree().root()
+    }
+
+    /// The newest checkpoint that is on disk. Behind a crash it covers fewer records than there
+    /// are, until the ledger is opened by its owner.
+    #[must_use]
+    pub const fn head(&self) -> &SignedCheckpoint {
+        &self.head
+    }
+
+    /// The time of the last record, in seconds since 1970.
+    #[must_use]
+    pub const fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// The number of the last incarnation.
+    #[must_use]
+    pub const fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NoSuchRecord`], or what is damaged.
+    pub fn record(&self, index: u64) -> Result<Record, LedgerError> {
+        let mut records = self.records(index..index.saturating_add(1));
+        let record = records.next().ok_or(LedgerError::NoSuchRecord(index))?;
+        Ok(record?.1)
+    }
+
+    /// The records of these numbers, as far as there are any, with their numbers.
+    #[must_use]
+    pub fn records(&self, range: Range<u64>) -> Records<'_> {
+        Records {
+            log: self,
+            next: range.start,
+            end: range.end.min(self.size()),
+            chunk: VecDeque::new(),
+        }
+    }
+
+    /// The root of the tree over the first `size` records.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NoSuchRecord`] where there are fewer, or what is damaged.
+    pub fn root_at(&self, size: u64) -> Result<Hash, LedgerError> {
+        if size > self.size() {
+            return Err(LedgerError::NoSuchRecord(size - 1));
+        }
+        if size == 0 {
+            return Ok(tree::root(&[]));
+        }
+        self.outline.root(0..size, &mut |leaf| self.leaves(leaf))
+    }
+
+    /// The inclusion proof of a record in the tree over the first `size` records.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NoSuchRecord`] where there are fewer, or what is damaged.
+    pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        self.path(tree::inclusion_path(index, size), size)
+    }
+
+    /// The proof that the first `old` records are a prefix of the first `size`.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NoSuchRecord`] where there are fewer, or what is damaged.
+    pub fn consistency_proof(&self, old: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        self.path(tree::consistency_path(old, size), size)
+    }
+
+    /// The proof that a record stands in the tree of this checkpoint, to be verified offline.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotOurs`] where the checkpoint is of other records,
+    /// [`LedgerError::NoSuchRecord`], or what is damaged.
+    pub fn prove(
+        &self,
+        index: u64,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<RecordProof, LedgerError> {
+        let head = checkpoint.unverified();
+        self.check_ours(head)?;
+        Ok(RecordProof {
+            record: self.record(index)?.encode(),
+            index,
+            path: self.inclusion_proof(index, head.size)?,
+            checkpoint: checkpoint.clone(),
+        })
+    }
+
+    /// The newest checkpoint that was kept with its witnesses' cosignatures.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Cosigned`], or the disk's.
+    pub fn cosigned(&self) -> Result<Option<SignedCheckpoint>, LedgerError> {
+        read_checkpoint(&self.disk, COSIGNED, LedgerError::Cosigned)
+    }
+
+    pub(super) fn check_ours(&self, checkpoint: &Checkpoint) -> Result<(), LedgerError> {
+        if checkpoint.origin != self.head.unverified().origin || checkpoint.size > self.size() {
+            return Err(LedgerError::NotOurs(ProofError::OutsideTree));
+        }
+        if self.root_at(checkpoint.size)? == checkpoint.root {
+            Ok(())
+        } else {
+            Err(LedgerError::NotOurs(ProofError::Root))
+        }
+    }
+
+    fn path(&self, path: Option<Vec<Range<u64>>>, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        let path = path.filter(|_| size <= self.size());
+        let path = path.ok_or_else(|| LedgerError::NoSuchRecord(size.saturating_sub(1)))?;
+        path.into_iter()
+            .map(|range| self.outline.root(range, &mut |leaf| self.leaves(leaf)))
+            .collect()
+    }
+
+    fn leaves(&self, leaf: u64) -> Result<Vec<Hash>, LedgerError> {
+        let (_, records) = self.chunk(leaf)?;
+        Ok(records
+            .iter()
+            .map(|record| tree::leaf_hash(record))
+            .collect())
+    }
+
+    /// The records of the chunk that this one stands in, and the number of its first.
+    fn chunk(&self, index: u64) -> Result<(u64, VecDeque<Vec<u8>>), LedgerError> {
+        let chunk = self.outline.chunk(index);
+        let chunk = chunk.ok_or(LedgerError::NoSuchRecord(index))?;
+        let mut first = chunk.place.segment;
+        let mut file = self.disk.open(&path(first))?;
+        file.seek(SeekFrom::Start(chunk.place.offset))?;
+        let mut segment = Segment::at(BufReader::new(file), chunk.place.offset);
+        let mut records = VecDeque::new();
+        while (records.len() as u64) < chunk.count {
+            let next = chunk.first + records.len() as u64;
+            match segment.next_frame().map_err(|e| at(first, next, e))? {
+                Some(frame) => records.push_back(frame.record),
+                // A segment that ends where it begins would be opened for ever.
+                None if first == next => {
+                    let to = self.size();
+                    return Err(LedgerError::Missing { from: next, to });
+                }
+                None => {
+                    first = next;
+                    segment = open_segment(&self.disk, first)?.0;
+                }
+            }
+        }
+        let leaves: Vec<_> = records.iter().map(|r| tree::leaf_hash(r)).collect();
+        if chunk.is(&leaves) {
+            Ok((chunk.first, records))
+        } else {
+            Err(LedgerError::Damaged {
+                path: path(chunk.place.segment),
+                offset: chunk.place.offset,
+                record: chunk.first,
+                flaw: Flaw::Changed,
+            })
+        }
+    }
+}
+
+/// Records in their order, read in chunks.
+#[derive(Debug)]
+pub struct Records<'a> {
+    log: &'a Log,
+    next: u64,
+    end: u64,
+    chunk: VecDeque<Vec<u8>>,
+}
+
+impl Records<'_> {
+    fn read(&mut self) -> Result<(u64, Record), LedgerError> {
+        let index = self.next;
+        if self.chunk.is_empty() {
+            let (first, mut chunk) = self.log.chunk(index)?;
+            let skip = usize::try_from(index - first).unwrap_or(usize::MAX);
+            chunk.drain(..skip.min(chunk.len()));
+            self.chunk = chunk;
+        }
+        let record = self.chunk.pop_front().map(|record| Record::decode(&record));
+        // Every record was decoded when the ledger was opened, and the chunk is the same.
+        let Some(Ok(record)) = record else {
+            return Err(LedgerError::NoSuchRecord(index));
+        };
+        self.next += 1;
+        Ok((index, record))
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<(u64, Record), LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let read = self.read();
+        if read.is_err() {
+            self.next = self.end;
+        }
+        Some(read)
+    }
+}
+
+/// Reads all of a ledger.
+pub(super) fn scan(disk: &Disk, keys: &[NoteKey]) -> Result<(Log, Tail, End), LedgerError> {
+    // The checkpoint first: a process that appends meanwhile only adds to what it covers.
+    let head = read_checkpoint(disk, HEAD, LedgerError::Checkpoint)?;
+    let head = head.ok_or(LedgerError::NoCheckpoint)?;
+    let mut expected = vec![verified(&head, keys).map_err(LedgerError::Checkpoint)?];
+    if let Some(cosigned) = read_checkpoint(disk, COSIGNED, LedgerError::Cosigned)? {
+        expected.push(verified(&cosigned, keys).map_err(LedgerError::Cosigned)?);
+    }
+    let covered = expected.iter().map(|checkpoint| checkpoint.size).max();
+    let mut scan = Scan {
+        covered: covered.unwrap_or(0),
+        replay: Replay::new(expected),
+        outline: Outline::default(),
+        time: 0,
+        incarnation: 0,
+        torn: None,
+    };
+    let segments = segments(disk)?;
+    let mut end = End {
+        segment: 0,
+        length: 0,
+    };
+    for (number, first) in segments.iter().enumerate() {
+        let last = number + 1 == segments.len();
+        end = scan.segment(disk, *first, last)?;
+    }
+    let size = scan.size();
+    scan.replay.finish().map_err(|error| missing(error, size))?;
+    let log = Log {
+        disk: disk.clone(),
+        outline: scan.outline,
+        time: scan.time,
+        incarnation: scan.incarnation,
+        head,
+    };
+    let tail = Tail {
+        uncovered: size - log.head.unverified().size.min(size),
+        torn: scan.torn,
+    };
+    Ok((log, tail, end))
+}
+
+struct Scan {
+    /// The size of the largest checkpoint.
+    covered: u64,
+    replay: Replay,
+    outline: Outline,
+    time: u64,
+    incarnation: u64,
+    torn: Option<Torn>,
+}
+
+impl Scan {
+    const fn size(&self) -> u64 {
+        self.outline.tree().size()
+    }
+
+    fn segment(&mut self, disk: &Disk, first: u64, last: bool) -> Result<End, LedgerError> {
+        if first > self.size() {
+            let from = self.size();
+            return Err(LedgerError::Missing { from, to: first });
+        }
+        if first < self.size() {
+            return Err(LedgerError::Stray(path(first)));
+        }
+        let (mut segment, length) = open_segment(disk, first)?;
+        loop {
+            let offset = segment.offset();
+            match next_group(&mut segment) {
+                Ok(group) if group.is_empty() => break,
+                Ok(group) => group
+                    .into_iter()
+                    .try_for_each(|frame| self.record(first, &frame))?,
+                Err((nth, SegmentError::Damaged(at, flaw))) => {
+                    let record = self.size();
+                    if last && record >= self.covered {
+                        self.torn = Some(Torn {
+                            path: path(first),
+                            offset,
+                            bytes: length.saturating_sub(offset),
+                            record,
+                        });
+                        return Ok(End {
+                            segment: first,
+                            length: offset,
+                        });
+                    }
+                    let record = record + nth as u64;
+                    return Err(damaged(first, at, record, flaw));
+                }
+                Err((_, SegmentError::Disk(error))) => return Err(error.into()),
+            }
+        }
+        Ok(End {
+            segment: first,
+            length: segment.offset(),
+        })
+    }
+
+    fn record(&mut self, segment: u64, frame: &Frame) -> Result<(), LedgerError> {
+        let index = self.size();
+        let damaged = |flaw| damaged(segment, frame.offset, index, flaw);
+        let record = match self.replay.record(index, &frame.record) {
+            Ok(record) => record,
+            Err(ReplayError::Record(..)) => return Err(damaged(Flaw::Record)),
+            Err(ReplayError::Time(_)) => return Err(damaged(Flaw::Time)),
+            Err(ReplayError::Incarnation(_)) => return Err(damaged(Flaw::Incarnation)),
+            Err(error) => return Err(missing(error, index)),
+        };
+        self.time = record.time;
+        if let Event::Incarnation { number, .. } = record.event {
+            self.incarnation = number;
+        }
+        let offset = frame.offset;
+        let leaf = tree::leaf_hash(&frame.record);
+        self.outline.append(leaf, Place { segment, offset });
+        Ok(())
+    }
+}
+
+/// The records of one group; none at the end of the segment. An error comes with the number of
+/// whole records before it.
+fn next_group(segment: &mut Segment<impl io::Read>) -> Result<Vec<Frame>, (usize, SegmentError)> {
+    let mut group = Vec::new();
+    loop {
+        let at = segment.offset();
+        let damaged = |flaw| SegmentError::Damaged(at, flaw);
+        if group.len() == MAX_GROUP {
+            return Err((group.len(), damaged(Flaw::Group)));
+        }
+        match segment.next_frame() {
+            Ok(Some(frame)) => {
+                let last = frame.last;
+                group.push(frame);
+                if last {
+                    return Ok(group);
+                }
+            }
+            Ok(None) if group.is_empty() => return Ok(group),
+            Ok(None) => return Err((group.len(), damaged(Flaw::Truncated))),
+            Err(error) => return Err((group.len(), error)),
+        }
+    }
+}
+
+/// Where the segment that begins with this record is.
+pub(super) fn path(first: u64) -> String {
+    format!("{LEDGER}/{first:016}.log")
+}
+
+/// The first records of all segments, ascending.
+fn segments(disk: &Disk) -> Result<Vec<u64>, LedgerError> {
+    let mut firsts = Vec::new();
+    for name in disk.list(LEDGER)? {
+        let file = format!("{LEDGER}/{name}");
+        if file == HEAD || file == COSIGNED {
+            continue;
+        }
+        let first = name.strip_suffix(".log").and_then(|name| name.parse().ok());
+        match first {
+            Some(first) if path(first) == file => firsts.push(first),
+            _ => return Err(LedgerError::Stray(file)),
+        }
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+/// Opens a segment and gives the length of its file too.
+fn open_segment(
+    disk: &Disk,
+    first: u64,
+) -> Result<(Segment<BufReader<DiskFile>>, u64), LedgerError> {
+    let file = disk.open(&path(first))?;
+    let length = file.length()?;
+    let reader = BufReader::with_capacity(1 << 16, file);
+    let (segment, found) = Segment::open(reader).map_err(|e| at(first, first, e))?;
+    if found == first {
+        Ok((segment, length))
+    } else {
+        Err(damaged(first, 0, first, Flaw::Header))
+    }
+}
+
+fn read_checkpoint(
+    disk: &Disk,
+    path: &str,
+    error: fn(CheckpointError) -> LedgerError,
+) -> Result<Option<SignedCheckpoint>, LedgerError> {
+    let too_long = CheckpointError::Note(blindmatch_audit::note::NoteError::TooLong);
+    match disk.read(path, MAX_NOTE as u64) {
+        Ok(bytes) => SignedCheckpoint::parse(&bytes).map(Some).map_err(error),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(error(too_long)),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The checkpoint, if one of the keys signed it. A key that is not the one is no reason to stop.
+fn verified(
+    checkpoint: &SignedCheckpoint,
+    keys: &[NoteKey],
+) -> Result<Checkpoint, CheckpointError> {
+    let mut refused = CheckpointError::OtherLedger;
+    for key in keys {
+        match checkpoint.verify(key) {
+            Ok(verified) => return Ok(verified.clone()),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn missing(error: ReplayError, size: u64) -> LedgerError {
+    match error {
+        ReplayError::Fork { from, to } => LedgerError::Fork { from, to },
+        ReplayError::Missing { from, to } => LedgerError::Missing { from, to },
+        _ => LedgerError::NoSuchRecord(size),
+    }
+}
+
+fn at(first: u64, record: u64, error: SegmentError) -> LedgerError {
+    match error {
+        SegmentError::Disk(error) => error.into(),
+        SegmentError::Damaged(offset, flaw) => damaged(first, offset, record, flaw),
+    }
+}
+
+fn damaged(first: u64, offset: u64, record: u64, flaw: Flaw) -> LedgerError {
+    LedgerError::Damaged {
+        path: path(first),
+        offset,
+        record,
+        flaw,
+    }
+}
