@@ -40,7 +40,8 @@ fn every_root_and_path_is_that_of_the_whole_list() {
         let range = range.start as usize..range.end as usize;
         assert_eq!(root, tree::root(&leaves[range]));
     };
-    let near = |size: &u64| size.is_multiple_of(61) || size.abs_diff(size.next_multiple_of(256)) < 3;
+    let near =
+        |size: &u64| size.is_multiple_of(61) || size.abs_diff(size.next_multiple_of(256)) < 3;
     for size in (1..=SIZE).filter(near) {
         root(0..size);
         // Around the borders of chunks, and some between.

@@ -1,0 +1,73 @@
+//! What a crash leaves behind, against a model of what was acknowledged before it.
+//!
+//! A child process works on a home and says on stdout what was acknowledged to it. It is killed at
+//! a random time, or a [`faults`] plan ends or fails one of its disk operations. The parent then
+//! reads the home and holds it against all that was said. Nothing acknowledged may be lost, nothing
+//! be there twice, no append or file be there in part.
+//!
+//! `cargo test` runs a short tier. The long one, which prints its counts:
+//!
+//! ```text
+//! cargo test --release -p blindmatch-store --test crash -- --include-ignored --test-threads 1
+//! ```
+//!
+//! `BLINDMATCH_KILLS`, `BLINDMATCH_CUTS`, `BLINDMATCH_FLIPS` and `BLINDMATCH_SEED` change its
+//! numbers. To add a workload: implement [`harness::Workload`], and name it in `child` and in
+//! `main`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod faults;
+mod flips;
+mod harness;
+mod ledger;
+
+use std::env;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::{
+    harness::{number, run_child},
+    ledger::{Appends, Script},
+};
+
+fn main() {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    if let [mode, workload, rest @ ..] = arguments.as_slice()
+        && mode == "child"
+    {
+        return child(workload, rest);
+    }
+    let (kills, cuts) = (number("KILLS", 2_000), number("CUTS", 1_000));
+    let flips = number("FLIPS", 10_000);
+    let trials = [
+        Trial::test("ledger_kills", || harness::kills::<Appends>(40)),
+        Trial::test("ledger_faults", || harness::faults::<Script>(37)),
+        Trial::test("ledger_power_cuts", || harness::power_cuts::<Script>(15)),
+        Trial::test("ledger_flips", || flips::ledger(200)),
+        Trial::test("ledger_kills_long", move || {
+            harness::kills::<Appends>(kills)
+        })
+        .with_ignored_flag(true),
+        Trial::test("ledger_faults_long", || harness::faults::<Script>(1)).with_ignored_flag(true),
+        Trial::test("ledger_power_cuts_long", move || {
+            harness::power_cuts::<Script>(cuts)
+        })
+        .with_ignored_flag(true),
+        Trial::test("ledger_flips_long", move || flips::ledger(flips)).with_ignored_flag(true),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit();
+}
+
+fn child(workload: &str, rest: &[String]) {
+    match workload {
+        "appends" => run_child::<Appends>(rest),
+        "script" => run_child::<Script>(rest),
+        other => panic!("no workload {other}"),
+    }
+}
