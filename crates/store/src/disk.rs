@@ -9,8 +9,8 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Component, Path, PathBuf},
     process,
@@ -19,6 +19,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+
+mod file;
+
+use self::file::Directory;
+pub use self::file::{Aside, DiskFile};
 
 /// The directory of files that are not finished. Whoever owns the home empties it when it opens.
 pub const ASIDE: &str = "aside";
@@ -386,185 +391,6 @@ impl Disk {
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Disk").field(&self.root).finish()
-    }
-}
-
-/// An open file of the home.
-#[derive(Debug)]
-pub struct DiskFile {
-    file: File,
-    disk: Disk,
-    path: String,
-}
-
-impl DiskFile {
-    /// The path below the home.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The number of bytes in the file.
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system.
-    pub fn length(&self) -> io::Result<u64> {
-        let metadata = self.file.metadata();
-        Ok(self.named(Operation::Read, metadata)?.len())
-    }
-
-    /// Makes what was written durable (`fdatasync`). A failure ends the process: the kernel may
-    /// have dropped what it could not write, and a second sync would not say so.
-    pub fn sync(&self) {
-        let synced = self.disk.check(Operation::Sync, &self.path);
-        let synced = synced.and_then(|()| self.named(Operation::Sync, self.file.sync_data()));
-        synced.unwrap_or_else(|error| end_process(&error));
-    }
-
-    /// Cuts the file to `length` bytes; durable after [`sync`](Self::sync).
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system.
-    pub fn truncate(&self, length: u64) -> io::Result<()> {
-        self.disk.check(Operation::Truncate, &self.path)?;
-        self.named(Operation::Truncate, self.file.set_len(length))
-    }
-
-    /// Takes the exclusive lock of this file for as long as it stays open; `false` where another
-    /// process has it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system.
-    pub fn try_lock(&self) -> io::Result<bool> {
-        match self.file.try_lock() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => self.named(Operation::Create, Err(error)),
-        }
-    }
-
-    fn named<T>(&self, operation: Operation, done: io::Result<T>) -> io::Result<T> {
-        self.disk.named(operation, &self.path, done)
-    }
-}
-
-impl Read for DiskFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.disk.check(Operation::Read, &self.path)?;
-        let read = self.file.read(buffer);
-        match read {
-            // `read_to_end` and others try again, so this must stay as it is.
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
-            read => self.named(Operation::Read, read),
-        }
-    }
-}
-
-impl Write for DiskFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let operation = Operation::Write {
-            length: bytes.len(),
-        };
-        let bytes = match self.disk.verdict(operation, &self.path) {
-            Verdict::Proceed => bytes,
-            Verdict::Shorten(length) => bytes.get(..length).unwrap_or(bytes),
-            Verdict::Fail(error) => return self.named(operation, Err(error)),
-        };
-        let written = self.file.write(bytes);
-        match written {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
-            written => self.named(operation, written),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for DiskFile {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let sought = self.file.seek(to);
-        self.named(Operation::Read, sought)
-    }
-}
-
-/// A file that is being written aside. Dropped unpublished, it is removed.
-#[derive(Debug)]
-pub struct Aside {
-    file: DiskFile,
-    published: bool,
-}
-
-impl Aside {
-    /// Gives the file its place, in place of one that was there; durable when this returns.
-    ///
-    /// # Errors
-    ///
-    /// Those of the operating system; the file has not appeared then.
-    pub fn publish(mut self, path: &str) -> io::Result<()> {
-        self.file.sync();
-        let disk = &self.file.disk;
-        let directory = disk.directory(parent(path))?;
-        let to = disk.full(path)?;
-        disk.check(Operation::Rename, path)?;
-        let renamed = fs::rename(disk.full(&self.file.path)?, to);
-        disk.named(Operation::Rename, path, renamed)?;
-        self.published = true;
-        directory.sync();
-        Ok(())
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        if !self.published {
-            // The next owner of the home sweeps what could not be removed now.
-            let _ = self.file.disk.unlink(&self.file.path);
-        }
-    }
-}
-
-impl Read for Aside {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-impl Write for Aside {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Aside {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
-    }
-}
-
-struct Directory {
-    file: File,
-    disk: Disk,
-    path: String,
-}
-
-impl Directory {
-    fn sync(&self) {
-        let operation = Operation::SyncDirectory;
-        let synced = self.disk.check(operation, &self.path);
-        let synced = synced.and_then(|()| {
-            let synced = self.file.sync_all();
-            self.disk.named(operation, &self.path, synced)
-        });
-        synced.unwrap_or_else(|error| end_process(&error));
     }
 }
 

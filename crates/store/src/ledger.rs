@@ -22,6 +22,7 @@ use rand_core::CryptoRng;
 mod error;
 mod log;
 mod outline;
+mod scan;
 pub mod segment;
 mod writer;
 
@@ -144,7 +145,7 @@ impl Ledger {
         let own = NoteKey::new(settings.origin.clone(), settings.key.verifying_key());
         let mut keys = vec![own];
         keys.extend(settings.earlier);
-        let (mut log, tail, end) = log::scan(disk, &keys)?;
+        let (mut log, tail, end) = scan::scan(disk, &keys)?;
         let writer = Writer::open(disk, settings.key, end, settings.segment)?;
         if tail.torn.is_some() {
             writer.cut()?;

@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{os::unix::fs::PermissionsExt, sync::Mutex};
+use std::{io::Seek, os::unix::fs::PermissionsExt, sync::Mutex};
 
 use super::*;
 

@@ -14,8 +14,8 @@ use blindmatch_audit::{
 
 use super::{
     COSIGNED, HEAD, LEDGER, LedgerError,
-    log::{End, path},
     outline::Place,
+    scan::{End, path},
     segment::{self, Flaw, HEADER_LENGTH, Segment},
 };
 use crate::disk::{Disk, DiskFile};
