@@ -104,13 +104,17 @@ pub(crate) fn kills<W: Workload>(wanted: u64) -> Result<(), Failed> {
             }
             let mut child = start::<W>(&home, rng.random(), &[])?;
             let said = listen(&mut child);
-            let first = said.recv()?;
-            // Half of them while the home is being opened.
-            let span = if rng.random() { 15_000 } else { 80_000 };
+            let mut heard = vec![said.recv()?];
+            // Half of them while the home is being opened, the others behind that.
+            let late = rng.random();
+            while late && heard.last().is_some_and(|line| line != "opened") {
+                heard.push(said.recv()?);
+            }
+            let span = if late { 80_000 } else { 15_000 };
             thread::sleep(Duration::from_micros(rng.random_range(0..span)));
             child.kill()?;
             let status = child.wait()?;
-            let said: Vec<_> = [first].into_iter().chain(said).collect();
+            let said: Vec<_> = heard.into_iter().chain(said).collect();
             if status.signal() != Some(9) {
                 return Err(format!("seed {seed}: a child ended by itself, {status}").into());
             }
