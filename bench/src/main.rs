@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod import;
+mod ledger;
 mod lookup;
 mod machine;
 mod oprf;
@@ -47,6 +48,8 @@ enum Name {
     Import,
     /// The batched OPRF, against the curve25519-dalek operations that it needs.
     Oprf,
+    /// Durable appends to the ledger, against a bare write and fdatasync.
+    Ledger,
     /// A view's file: built, stored, and looked up in.
     Lookup,
     /// One measured import in a process of its own, so that its peak memory is its own.
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
     let report = match arguments.name {
         Name::Import => import::run(arguments.scale)?,
         Name::Oprf => oprf::run(arguments.scale)?,
+        Name::Ledger => ledger::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
         Name::ImportOnce { file } => return import::once(&file),
         Name::LookupOnce(set) => return lookup::once(set),
