@@ -205,7 +205,9 @@ impl Disk {
     /// Those of the operating system; [`FileTooLarge`](io::ErrorKind::FileTooLarge) above the limit.
     pub fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
-        let mut bytes = Vec::new();
+        // Never outgrown while it is filled: it may hold a key.
+        let length = file.length()?.min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 64);
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) {
             Ok(bytes)

@@ -227,15 +227,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps a checkpoint of this ledger with its witnesses' cosignatures as the newest one. The
-    /// ledger then never opens without the records that it covers.
+    /// Keeps a checkpoint of this ledger with its witnesses' cosignatures, unless a newer one is
+    /// kept. The ledger then never opens without the records that it covers.
     ///
     /// # Errors
     ///
     /// [`LedgerError::NotOurs`] where it is of other records, or the disk's.
     pub fn keep_cosigned(&self, cosigned: &SignedCheckpoint) -> Result<(), LedgerError> {
         let writer = self.writer()?;
-        self.log().check_ours(cosigned.unverified())?;
+        let log = self.log();
+        log.check_ours(cosigned.unverified())?;
+        let kept = log.cosigned()?.map_or(0, |kept| kept.unverified().size);
+        if cosigned.unverified().size < kept {
+            return Ok(());
+        }
         writer.keep_cosigned(cosigned)
     }
 

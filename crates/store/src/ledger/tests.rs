@@ -485,9 +485,11 @@ fn no_ledger_opens_without_what_was_cosigned() {
         fs::read(&path).unwrap(),
         fs::read(disk.root().join(HEAD)).unwrap(),
     );
+    let older = ledger.log().head().clone();
     ledger.append(vec![event(5)]).unwrap();
     let cosigned = ledger.log().head().clone();
     ledger.keep_cosigned(&cosigned).unwrap();
+    ledger.keep_cosigned(&older).unwrap();
     assert_eq!(ledger.log().cosigned().unwrap().unwrap(), cosigned);
     let foreign = Checkpoint {
         origin: origin(),

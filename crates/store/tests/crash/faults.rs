@@ -14,8 +14,13 @@ use std::{
 use blindmatch_store::disk::{Faults, Operation, Verdict};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
+use crate::harness::say;
+
 /// The ways in which an operation fails.
 pub(crate) const KINDS: [&str; 5] = ["EIO", "ENOSPC", "short write", "torn write", "kill"];
+
+/// What the child says before a sync fails: from there on it must be dead.
+pub(crate) const SYNC_FAILS: &str = "sync fails";
 
 /// Fails one operation.
 pub(crate) struct Plan {
@@ -66,7 +71,12 @@ impl Faults for Plan {
     fn before(&self, operation: Operation, _: &Path) -> Verdict {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         match (number.checked_sub(self.at), self.kind, operation) {
-            (Some(0), Kind::Error(code), _) => Verdict::Fail(io::Error::from_raw_os_error(code)),
+            (Some(0), Kind::Error(code), _) => {
+                if matches!(operation, Operation::Sync | Operation::SyncDirectory) {
+                    say(format_args!("{SYNC_FAILS}"));
+                }
+                Verdict::Fail(io::Error::from_raw_os_error(code))
+            }
             (Some(0), Kind::Kill, _) => process::abort(),
             (Some(0), Kind::Short | Kind::Torn, Operation::Write { length }) => {
                 Verdict::Shorten(length / 2)

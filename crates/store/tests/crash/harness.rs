@@ -18,7 +18,7 @@ use blindmatch_store::disk::Disk;
 use libtest_mimic::Failed;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-use crate::faults::{KINDS, Plan, PowerCut};
+use crate::faults::{KINDS, Plan, PowerCut, SYNC_FAILS};
 
 /// What happened, by name; printed at the end.
 pub(crate) type Counts = BTreeMap<&'static str, u64>;
@@ -193,6 +193,14 @@ fn run_whole<W: Workload>(
         *counts.entry("children that died").or_default() += 1;
     } else {
         return Err(format!("the child ended with {status}").into());
+    }
+    if said.iter().any(|line| line == SYNC_FAILS) {
+        if said.last().is_none_or(|line| line != SYNC_FAILS) || status.code().is_some() {
+            return Err("a sync failed, and the child went on".into());
+        }
+        *counts
+            .entry("syncs that failed and ended the child")
+            .or_default() += 1;
     }
     let mut model = W::Model::default();
     W::check(&mut model, &home, &said, false, counts)?;
