@@ -134,7 +134,8 @@ impl Ledger {
     }
 
     /// Opens a ledger: reads and checks all of it, cuts what a crash tore behind the last
-    /// checkpoint, and covers what stands whole there. [`Tail`] says what that was.
+    /// checkpoint, and covers what stands whole there. [`Tail`] says what that was. A checkpoint
+    /// that an earlier key signed is signed again.
     ///
     /// Only the owner of the home may call this, once at a time.
     ///
@@ -143,14 +144,14 @@ impl Ledger {
     /// [`LedgerError`], with what is damaged and where; nothing is changed then.
     pub fn open(disk: &Disk, settings: Settings) -> Result<(Self, Tail), LedgerError> {
         let own = NoteKey::new(settings.origin.clone(), settings.key.verifying_key());
-        let mut keys = vec![own];
+        let mut keys = vec![own.clone()];
         keys.extend(settings.earlier);
         let (mut log, tail, end) = scan::scan(disk, &keys)?;
         let writer = Writer::open(disk, settings.key, end, settings.segment)?;
         if tail.torn.is_some() {
             writer.cut()?;
         }
-        if tail.uncovered > 0 {
+        if tail.uncovered > 0 || log.head.verify(&own).is_err() {
             log.head = writer.cover(log.outline.tree(), settings.origin)?;
         }
         let queue = Queue {
@@ -221,7 +222,7 @@ impl Ledger {
         let mut writer = self.writer()?;
         let log = self.log();
         let origin = log.head().unverified().origin.clone();
-        writer.replace_key(key);
+        writer.replace_key(key)?;
         let head = writer.cover(log.outline.tree(), origin)?;
         self.change(|log| log.head = head);
         Ok(())

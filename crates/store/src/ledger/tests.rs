@@ -466,6 +466,7 @@ fn another_key_signs_on_and_the_earlier_one_still_counts() {
         LedgerError::Checkpoint(CheckpointError::Note(NoteError::Unsigned))
     ));
     let (ledger, _) = Ledger::open(&disk, other(vec![note_key(1)])).unwrap();
+    ledger.log().head().verify(&note_key(2)).unwrap();
     ledger.replace_key(key(3)).unwrap();
     ledger.log().head().verify(&note_key(3)).unwrap();
     ledger.append(vec![event(1)]).unwrap();
@@ -506,4 +507,40 @@ fn no_ledger_opens_without_what_was_cosigned() {
         matches!(error, LedgerError::Missing { from: 6, to: 7 }),
         "{error}"
     );
+}
+
+/// Fails every rename from now on.
+struct NoRenames(std::sync::atomic::AtomicBool);
+
+impl Faults for NoRenames {
+    fn before(&self, operation: Operation, _: &Path) -> Verdict {
+        if operation == Operation::Rename && self.0.load(Ordering::Relaxed) {
+            Verdict::Fail(io::ErrorKind::Other.into())
+        } else {
+            Verdict::Proceed
+        }
+    }
+}
+
+#[test]
+fn an_append_that_may_be_on_disk_stops_the_ledger_until_it_is_opened_again() {
+    let home = tempfile::tempdir().unwrap();
+    let faults = Arc::new(NoRenames(false.into()));
+    let disk = Disk::with_faults(home.path(), faults.clone());
+    let (ledger, _) = Ledger::create(&disk, settings(), &first()).unwrap();
+    ledger.append(vec![event(0)]).unwrap();
+    faults.0.store(true, Ordering::Relaxed);
+    let stopped = ledger.append(vec![event(1)]);
+    assert!(matches!(stopped, Err(LedgerError::Stopped(_))));
+    faults.0.store(false, Ordering::Relaxed);
+    let still = ledger.append(vec![event(2)]);
+    assert!(matches!(still, Err(LedgerError::Stopped(_))));
+    // A checkpoint over less than may be on disk is not put in its place.
+    let still = ledger.replace_key(key(2));
+    assert!(matches!(still, Err(LedgerError::Stopped(_))));
+    assert_eq!(events(&ledger.log()), numbered(0..1));
+    drop(ledger);
+    let (ledger, tail) = Ledger::open(&disk, settings()).unwrap();
+    assert_eq!(tail.uncovered, 1);
+    assert_eq!(events(&ledger.log()), numbered(0..2));
 }

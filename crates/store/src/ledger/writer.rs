@@ -116,9 +116,7 @@ impl Writer {
         origin: KeyName,
         tree: &CompactRange,
     ) -> Result<(SignedCheckpoint, Vec<(Hash, Place)>), LedgerError> {
-        if let Some(error) = &self.stopped {
-            return Err(LedgerError::Stopped(error.clone()));
-        }
+        self.check_stopped()?;
         let mut grown = tree.clone();
         frames
             .leaves
@@ -160,12 +158,21 @@ impl Writer {
         Ok((head, leaves))
     }
 
-    pub(super) fn replace_key(&mut self, key: SigningKey) {
+    pub(super) fn replace_key(&mut self, key: SigningKey) -> Result<(), LedgerError> {
+        self.check_stopped()?;
         self.key = key;
+        Ok(())
     }
 
     pub(super) fn keep_cosigned(&self, cosigned: &SignedCheckpoint) -> Result<(), LedgerError> {
         publish(&self.disk, COSIGNED, cosigned.to_string().as_bytes())
+    }
+
+    fn check_stopped(&self) -> Result<(), LedgerError> {
+        match &self.stopped {
+            Some(error) => Err(LedgerError::Stopped(error.clone())),
+            None => Ok(()),
+        }
     }
 
     const fn place(&self) -> Place {
