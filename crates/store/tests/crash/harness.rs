@@ -104,11 +104,12 @@ pub(crate) fn kills<W: Workload>(wanted: u64) -> Result<(), Failed> {
             }
             let mut child = start::<W>(&home, rng.random(), &[])?;
             let said = listen(&mut child);
-            let mut heard = vec![said.recv()?];
+            let ended = |_| format!("seed {seed}: a child ended by itself");
+            let mut heard = vec![said.recv().map_err(ended)?];
             // Half of them while the home is being opened, the others behind that.
             let late = rng.random();
             while late && heard.last().is_some_and(|line| line != "opened") {
-                heard.push(said.recv()?);
+                heard.push(said.recv().map_err(ended)?);
             }
             let span = if late { 80_000 } else { 15_000 };
             thread::sleep(Duration::from_micros(rng.random_range(0..span)));
@@ -208,13 +209,19 @@ fn run_whole<W: Workload>(
 }
 
 fn start<W: Workload>(home: &Path, seed: u64, faults: &[&str]) -> io::Result<Child> {
+    // A failed sync is said there, again and again, where it is what is wanted.
+    let stderr = if faults.is_empty() {
+        Stdio::inherit()
+    } else {
+        Stdio::null()
+    };
     Command::new(env::current_exe()?)
         .args(["child", W::NAME])
         .arg(home)
         .arg(seed.to_string())
         .args(faults)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(stderr)
         .spawn()
 }
 

@@ -18,7 +18,7 @@ use blindmatch_store::{
     disk::{ASIDE, Disk},
     home::{Home, HomeError},
     keys::StorageKey,
-    ledger::{Beginning, LEDGER, Ledger, LedgerError, Log, Settings, segment},
+    ledger::{Beginning, HEAD, LEDGER, Ledger, LedgerError, Log, Settings, segment},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -86,9 +86,13 @@ impl Workload for Appends {
 
     /// Puts the beginning of an append behind the last segment, or noise.
     fn prepare(home: &Path, rng: &mut StdRng) {
+        // Before there is a checkpoint nobody appends.
         let Ok(files) = fs::read_dir(home.join(LEDGER)) else {
             return;
         };
+        if !home.join(HEAD).exists() {
+            return;
+        }
         let paths = files.map(|file| file.unwrap().path());
         let segments = paths.filter(|path| path.extension().is_some_and(|e| e == "log"));
         let Some(last) = segments.max() else {
