@@ -208,12 +208,34 @@ impl FileKeys {
     ///
     /// [`KeyError`].
     pub fn create(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Result<(FileId, Key), KeyError> {
+        let (id, key) = Self::draw(rng);
+        self.keep(id, &key, rng)?;
+        Ok((id, key))
+    }
+
+    /// Draws a key without keeping it: a long file is written first, so that whatever dies before
+    /// leaves no key behind without its file.
+    pub fn draw(rng: &mut (impl CryptoRng + ?Sized)) -> (FileId, Key) {
         let id = FileId::random(rng);
         let mut key = Key::default();
         rng.fill_bytes(key.as_mut_slice());
+        (id, key)
+    }
+
+    /// Keeps a key that was drawn, durably.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn keep(
+        &self,
+        id: FileId,
+        key: &Key,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<(), KeyError> {
         let mut nonce = XNonce::default();
         rng.fill_bytes(&mut nonce);
-        let mut sealed = *key;
+        let mut sealed = **key;
         let inout = sealed.as_mut_slice().into();
         let tag = self
             .wrap
@@ -223,7 +245,7 @@ impl FileKeys {
         self.disk.create_directory(FILES)?;
         let wrapped = [nonce.as_slice(), &sealed, &tag].concat();
         write(&self.disk, &format!("{FILES}/{id}"), &wrapped)?;
-        Ok((id, key))
+        Ok(())
     }
 
     /// The key of a file.
