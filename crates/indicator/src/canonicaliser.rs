@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::bytes::CanonicalBytes;
 use crate::fingerprint::{ja4, ssh_key};
 use crate::names::account::{self, Platform};
 use crate::names::phone::{self, Region};
@@ -89,6 +90,24 @@ impl Canonicaliser {
             IndicatorType::Lei => lei::parse(text),
         }?;
         Ok(Indicator::from_canonical(indicator_type, bytes))
+    }
+
+    /// The indicator that [`Indicator::encode`] encoded: what is kept elsewhere comes back through
+    /// the same checks, by its text. A `pan` has none, so of it only the length is checked. Nothing
+    /// where `encoded` is of another version or no indicator's.
+    #[must_use]
+    pub fn decode(&self, encoded: &[u8]) -> Option<Indicator> {
+        let (&[code, version], bytes) = encoded.split_first_chunk()?;
+        let kind = IndicatorType::from_code(code)?;
+        if version != kind.canonicalisation_version() {
+            return None;
+        }
+        if kind == IndicatorType::Pan {
+            return pan::is_hash(bytes)
+                .then(|| Indicator::from_canonical(kind, CanonicalBytes::new(bytes)));
+        }
+        let indicator = self.parse(kind, &text(kind, bytes)).ok()?;
+        (indicator.as_bytes() == bytes).then_some(indicator)
     }
 
     /// The indicators that follow from `indicator` (`spec/10-indicators.md` §5): the folded form of

@@ -154,8 +154,24 @@ proptest! {
             let tokens = ladder::split(&indicator).chain(ladder::ancestors(&indicator));
             for derived in derived.into_iter().chain(tokens) {
                 let again = CANONICALISER.parse(derived.indicator_type(), &derived.to_text());
+                prop_assert_eq!(CANONICALISER.decode(&derived.encode()).as_ref(), Some(&derived));
                 prop_assert_eq!(again, Ok(derived));
             }
+        }
+    }
+
+    #[test]
+    fn what_decodes_was_encoded(
+        code in 0..24_u8,
+        version in 0..3_u8,
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..40),
+            texts().prop_map(String::into_bytes),
+        ],
+    ) {
+        let encoded = [&[code, version][..], &bytes].concat();
+        if let Some(indicator) = CANONICALISER.decode(&encoded) {
+            prop_assert_eq!(&*indicator.encode(), &encoded);
         }
     }
 

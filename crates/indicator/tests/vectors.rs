@@ -124,6 +124,8 @@ fn fault(canonicaliser: &Canonicaliser, case: &Case) -> Option<String> {
         Some(format!("canonical: {canonical:?}"))
     } else if *indicator.encode() != [&prefix, indicator.as_bytes()].concat() {
         Some(format!("encoded: {}", hex(&indicator.encode())))
+    } else if canonicaliser.decode(&indicator.encode()).as_ref() != Some(&indicator) {
+        Some("its encoding decodes as something else".to_owned())
     } else if Some(&*indicator.to_text()) != case.display.as_ref() {
         Some(format!("text: {}", *indicator.to_text()))
     } else if indicator_type != IndicatorType::Pan && again.as_ref() != Ok(&indicator) {

@@ -105,6 +105,11 @@ fn luhn_holds(digits: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
+/// Whether these can be canonical bytes.
+pub(crate) fn is_hash(bytes: &[u8]) -> bool {
+    bytes.len() == 32
+}
+
 /// Prefix and lower-case hex of the keyed hash.
 pub(crate) fn text(hash: &[u8]) -> Option<String> {
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
