@@ -9,22 +9,28 @@ use crate::{Claim, Distinct, Place, Row, Tally, Value, excerpt};
 /// So many refused values are looked at for what else they could be.
 const LOOKED_AT: u64 = 1_000;
 
-/// Canonicalises rows and counts what became of each value.
-pub struct Intake<'c> {
+/// Canonicalises rows and counts what became of each value; indicators go to whoever can tell how
+/// many different ones there are.
+pub struct Sieve<'c> {
     canonicaliser: &'c Canonicaliser,
-    key: [u8; 16],
-    /// Running counts; `accepted`, `duplicates` and `derived` are filled in by [`Self::tally`].
+    excluded: Option<&'c Excluding<'c>>,
+    /// Running counts, without `accepted`, `duplicates` and `derived`.
     counts: Tally,
-    valid: BTreeMap<IndicatorType, Seen>,
+    /// How many values were indicators.
+    valid: u64,
     /// Types that the first refused values have by their form.
     looks_like: BTreeMap<IndicatorType, u64>,
-    derived: BTreeMap<IndicatorType, Seen>,
 }
 
-/// Indicators of one type: how many came, and which.
-struct Seen {
-    total: u64,
-    distinct: Distinct,
+/// Names the list that says why an indicator is not to be taken, where one does.
+pub type Excluding<'e> = dyn Fn(&Indicator) -> Option<&'e str> + 'e;
+
+/// Canonicalises rows and counts what became of each value, without keeping any.
+pub struct Intake<'c> {
+    sieve: Sieve<'c>,
+    key: [u8; 16],
+    valid: BTreeMap<IndicatorType, Distinct>,
+    derived: BTreeMap<IndicatorType, Distinct>,
 }
 
 /// A value that was refused, without the value.
@@ -40,28 +46,45 @@ pub struct Refused<'a> {
     pub excerpt: String,
 }
 
-impl<'c> Intake<'c> {
-    /// An intake that has seen nothing. `key` is fresh and random, for [`Distinct`].
+impl<'c> Sieve<'c> {
+    /// A sieve that has seen nothing.
     #[must_use]
-    pub fn new(canonicaliser: &'c Canonicaliser, key: [u8; 16]) -> Self {
+    pub fn new(canonicaliser: &'c Canonicaliser) -> Self {
         Self {
             canonicaliser,
-            key,
+            excluded: None,
             counts: Tally::default(),
-            valid: BTreeMap::new(),
+            valid: 0,
             looks_like: BTreeMap::new(),
-            derived: BTreeMap::new(),
         }
     }
 
-    /// Takes the values of a row; each that is refused goes to `refused`.
-    pub fn take(&mut self, row: &Row<'_>, refused: &mut dyn FnMut(&Refused<'_>)) {
+    /// Passes over what `excluded` names, as not matchable, kind `excluded:LIST`.
+    #[must_use]
+    pub fn excluding(mut self, excluded: &'c Excluding<'c>) -> Self {
+        self.excluded = Some(excluded);
+        self
+    }
+
+    /// Takes the values of a row: each that is an indicator goes to `accepted`, each that is refused
+    /// to `refused`.
+    pub fn take(
+        &mut self,
+        row: &Row<'_>,
+        accepted: &mut dyn FnMut(&Indicator),
+        refused: &mut dyn FnMut(&Refused<'_>),
+    ) {
         for value in row.values {
             self.counts.read += 1;
             self.counts.refanged += u64::from(value.refanged);
             let (reason, explanation) = match canonical(self.canonicaliser, value) {
                 Canonical::Indicator(indicator) => {
-                    self.accept(&indicator);
+                    if let Some(list) = self.excluded.and_then(|excluded| excluded(&indicator)) {
+                        self.counts.pass_over(&format!("excluded:{list}"));
+                    } else {
+                        self.valid += 1;
+                        accepted(&indicator);
+                    }
                     continue;
                 }
                 Canonical::NotMatchable(kind) => {
@@ -96,38 +119,81 @@ impl<'c> Intake<'c> {
             .map(|(&kind, _)| kind)
     }
 
-    /// What became of all the values taken so far.
-    pub fn tally(&mut self) -> Tally {
-        let distinct = |seen: &mut BTreeMap<IndicatorType, Seen>| {
-            seen.iter_mut()
-                .map(|(&kind, seen)| (kind, seen.distinct.count()))
-                .collect()
-        };
+    /// What became of all the values taken so far, once it is known how many different indicators
+    /// came through and followed from them.
+    #[must_use]
+    pub fn tally(
+        &self,
+        accepted: BTreeMap<IndicatorType, u64>,
+        derived: BTreeMap<IndicatorType, u64>,
+    ) -> Tally {
         let mut tally = self.counts.clone();
-        tally.accepted = distinct(&mut self.valid);
-        tally.derived = distinct(&mut self.derived);
-        let valid: u64 = self.valid.values().map(|seen| seen.total).sum();
-        tally.duplicates = valid - tally.accepted_total();
+        tally.accepted = accepted;
+        tally.derived = derived;
+        tally.duplicates = self.valid - tally.accepted_total();
         tally
     }
+}
 
-    fn accept(&mut self, indicator: &Indicator) {
-        Self::note(&mut self.valid, self.key, indicator);
-        for derived in self.canonicaliser.derive(indicator) {
-            Self::note(&mut self.derived, self.key, &derived);
+impl<'c> Intake<'c> {
+    /// An intake that has seen nothing. `key` is fresh and random, for [`Distinct`].
+    #[must_use]
+    pub fn new(canonicaliser: &'c Canonicaliser, key: [u8; 16]) -> Self {
+        Self::behind(Sieve::new(canonicaliser), key)
+    }
+
+    /// An intake of what comes through `sieve`.
+    #[must_use]
+    pub fn behind(sieve: Sieve<'c>, key: [u8; 16]) -> Self {
+        Self {
+            sieve,
+            key,
+            valid: BTreeMap::new(),
+            derived: BTreeMap::new(),
         }
     }
 
-    fn note(seen: &mut BTreeMap<IndicatorType, Seen>, key: [u8; 16], indicator: &Indicator) {
-        let seen = seen
-            .entry(indicator.indicator_type())
-            .or_insert_with(|| Seen {
-                total: 0,
-                distinct: Distinct::new(key),
-            });
-        seen.total += 1;
-        seen.distinct.insert(indicator);
+    /// Takes the values of a row; each that is refused goes to `refused`.
+    pub fn take(&mut self, row: &Row<'_>, refused: &mut dyn FnMut(&Refused<'_>)) {
+        let Self {
+            sieve,
+            key,
+            valid,
+            derived,
+        } = self;
+        let canonicaliser = sieve.canonicaliser;
+        let mut accepted = |indicator: &Indicator| {
+            note(valid, *key, indicator);
+            for follows in canonicaliser.derive(indicator) {
+                note(derived, *key, &follows);
+            }
+        };
+        sieve.take(row, &mut accepted, refused);
     }
+
+    /// The type that most of the first refused values have by their form, where any has one.
+    #[must_use]
+    pub fn looks_like(&self) -> Option<IndicatorType> {
+        self.sieve.looks_like()
+    }
+
+    /// What became of all the values taken so far.
+    pub fn tally(&mut self) -> Tally {
+        let distinct = |seen: &mut BTreeMap<IndicatorType, Distinct>| {
+            seen.iter_mut()
+                .map(|(&kind, seen)| (kind, seen.count()))
+                .collect()
+        };
+        let accepted = distinct(&mut self.valid);
+        let derived = distinct(&mut self.derived);
+        self.sieve.tally(accepted, derived)
+    }
+}
+
+fn note(seen: &mut BTreeMap<IndicatorType, Distinct>, key: [u8; 16], indicator: &Indicator) {
+    seen.entry(indicator.indicator_type())
+        .or_insert_with(|| Distinct::new(key))
+        .insert(indicator);
 }
 
 /// What one value turns out to be.

@@ -77,7 +77,7 @@ pub use distinct::Distinct;
 pub use error::{BinaryKind, ColumnInfo, Compression, FeedError, JsonFault, Reached};
 pub use excerpt::excerpt;
 pub use exclusions::{Excluded, ExclusionError, ExclusionList, Exclusions, How, SHIPPED};
-pub use intake::{Canonical, Intake, Refused, canonical};
+pub use intake::{Canonical, Excluding, Intake, Refused, Sieve, canonical};
 pub use options::{Column, Format, NotAColumn, Options, UnknownFormat};
 pub use row::{Claim, Place, Row, RowFault, Value};
 pub use tally::Tally;
