@@ -4,6 +4,10 @@
 //! - [`home`]: the layout, the lock, the version.
 //! - [`keys`]: keys at rest.
 //! - [`ledger`]: what is true.
+//! - [`sealed`]: files that only their key opens.
+//! - [`row`]: what a collection knows of one indicator, and sorted files of it.
+//! - [`merge`]: sorted streams of rows, and several of them as one.
+//! - [`sort`]: any number of rows in bounded memory.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
@@ -12,3 +16,7 @@ pub mod disk;
 pub mod home;
 pub mod keys;
 pub mod ledger;
+pub mod merge;
+pub mod row;
+pub mod sealed;
+pub mod sort;
