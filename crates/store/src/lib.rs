@@ -8,10 +8,12 @@
 //! - [`row`]: what a collection knows of one indicator, and sorted files of it.
 //! - [`merge`]: sorted streams of rows, and several of them as one.
 //! - [`sort`]: any number of rows in bounded memory.
+//! - [`collection`]: named sets of indicators, each the union of its sources.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod collection;
 pub mod disk;
 pub mod home;
 pub mod keys;

@@ -1,0 +1,470 @@
+//! Changing one source of a collection: replace, append, remove (`spec/44-sealed.md` §5).
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use blindmatch_indicator::{Day, IndicatorType, LabelFields};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::contents::MAX_SOURCES;
+use super::expire::{Derive, remaining};
+use super::{
+    COLLECTIONS, CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied,
+    Source, SourceName, SourceRows, source_path,
+};
+use crate::disk::Aside;
+use crate::keys::{FileId, FileKeys, Key};
+use crate::merge::{Counted, Counts, Live, Rows, Union};
+use crate::row::{Origin, References, Row, RowWriter, append};
+use crate::sealed::{Kind, SealedError, SealedWriter};
+use crate::sort::Sorter;
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// What an import does to its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The source becomes what is imported.
+    #[default]
+    Replace,
+    /// What is imported is added.
+    Append,
+    /// What is imported is taken out.
+    Remove,
+}
+
+/// How long indicators stay, in days, by type; a type that is not named stays until its source is
+/// replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ttl(pub BTreeMap<IndicatorType, NonZeroU16>);
+
+/// What is to be imported where.
+#[derive(Clone, Debug)]
+pub struct ImportPlan {
+    /// The collection, which is made where it is missing.
+    pub collection: CollectionName,
+    /// Its kind: where it is not said that of the collection, `customers` for a new one.
+    pub kind: Option<CollectionKind>,
+    /// The source.
+    pub source: SourceName,
+    /// What to do to it.
+    pub mode: Mode,
+    /// Now, in seconds since 1970.
+    pub now: u64,
+    /// How long indicators stay from now on.
+    pub ttl: Ttl,
+    /// Whether a replacement may take more than 30 % from its source.
+    pub allow_shrink: bool,
+}
+
+/// One indicator and what a row of a feed says about it.
+#[derive(Clone, Copy)]
+pub struct Mention<'a> {
+    /// Type code ‖ canonicalisation version ‖ canonical bytes.
+    pub key: &'a [u8],
+    /// The coded fields.
+    pub fields: LabelFields,
+    /// The owner's own id; what is longer than 512 bytes is cut.
+    pub reference: Option<&'a str>,
+}
+
+/// An import under way. Dropped unfinished, it has changed nothing.
+pub struct Import<'c> {
+    collections: &'c Collections,
+    contents: Contents,
+    plan: ImportPlan,
+    today: Day,
+    sorter: Sorter,
+    reference: Zeroizing<Vec<u8>>,
+    _occupied: Occupied,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Different indicators that were imported.
+    pub counts: Counts,
+    /// How many indicators the source has now that it did not have before.
+    pub added: u64,
+    /// How many it had before and has no more.
+    pub removed: u64,
+    /// The collection as it is now.
+    pub contents: Contents,
+}
+
+/// Whether a source shrinks by more than 30 % when it goes from `before` values to `after`.
+#[must_use]
+pub fn shrinks(before: u64, after: u64) -> bool {
+    u128::from(after) * 10 < u128::from(before) * 7
+}
+
+impl Ttl {
+    /// The first day on which an indicator that comes in today is no longer there.
+    #[must_use]
+    pub fn expiry(&self, kind: IndicatorType, today: Day) -> Option<Day> {
+        let days = self.0.get(&kind)?.get();
+        Day::from_unix_seconds(today.unix_seconds() + i64::from(days) * SECONDS_A_DAY)
+    }
+}
+
+impl Collections {
+    /// Begins an import.
+    ///
+    /// # Errors
+    ///
+    /// A [`CollectionError`]: the collection is of another kind, or there is nothing to remove
+    /// from.
+    pub fn import(
+        &self,
+        plan: ImportPlan,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Import<'_>, CollectionError> {
+        let occupied = self.occupy()?;
+        let contents = match self.contents(&plan.collection) {
+            Err(CollectionError::Missing) if plan.mode != Mode::Remove => {
+                let kind = plan.kind.unwrap_or_default();
+                Contents::empty(plan.collection.clone(), kind)
+            }
+            contents => contents?,
+        };
+        if plan.kind.is_some_and(|kind| kind != contents.kind) {
+            return Err(CollectionError::Kind(contents.kind));
+        }
+        let has_source = contents.sources.contains_key(&plan.source);
+        if plan.mode == Mode::Remove && !has_source {
+            return Err(CollectionError::NoSource);
+        }
+        if (!has_source && contents.sources.len() >= MAX_SOURCES) || contents.imports == u32::MAX {
+            return Err(CollectionError::Full);
+        }
+        Ok(Import {
+            collections: self,
+            today: day_of(plan.now)?,
+            sorter: Sorter::new(self.disk.clone(), rng),
+            contents,
+            plan,
+            reference: Zeroizing::new(Vec::with_capacity(1 << 10)),
+            _occupied: occupied,
+        })
+    }
+
+    /// Switches one source to what was written: the moment at which an import has happened.
+    pub(super) fn switch(
+        &self,
+        mut contents: Contents,
+        name: &SourceName,
+        written: Written,
+        now: u64,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Contents, CollectionError> {
+        let source = Source {
+            digest: written.digest,
+            id: written.id,
+            imported: now,
+            bytes: written.bytes,
+            expires: written.expires,
+            counts: written.counts,
+        };
+        let path = source_path(&contents.name, &source);
+        self.disk
+            .create_directory(&format!("{COLLECTIONS}/{}", contents.name))?;
+        written.file.publish(&path)?;
+        self.keys
+            .keep(written.id, &written.key, rng)
+            .map_err(|error| CollectionError::Key {
+                file: self.disk.root().join(path),
+                error,
+            })?;
+        contents.imports += 1;
+        let old = contents.sources.insert(name.clone(), source);
+        self.publish(&contents, rng)?;
+        if let Some(old) = old {
+            self.discard(&source_path(&contents.name, &old), old.id)?;
+        }
+        Ok(contents)
+    }
+}
+
+impl Import<'_> {
+    /// Adds a value of the source.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub fn push(&mut self, mention: &Mention<'_>) -> Result<(), CollectionError> {
+        let given = Origin {
+            given: true,
+            derived: false,
+        };
+        self.sort(mention, given, None)
+    }
+
+    /// Adds an indicator that follows from a value of type `from`: it stays no longer than that.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub fn push_derived(
+        &mut self,
+        mention: &Mention<'_>,
+        from: IndicatorType,
+    ) -> Result<(), CollectionError> {
+        let derived = Origin {
+            given: false,
+            derived: true,
+        };
+        let ttl = &self.plan.ttl;
+        let own = IndicatorType::from_code(*mention.key.first().unwrap_or(&0));
+        let own = own.and_then(|own| ttl.expiry(own, self.today));
+        let expires = match (ttl.expiry(from, self.today), own) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (from, _) => from,
+        };
+        self.sort(mention, derived, expires)
+    }
+
+    fn sort(
+        &mut self,
+        mention: &Mention<'_>,
+        origin: Origin,
+        expires: Option<Day>,
+    ) -> Result<(), CollectionError> {
+        self.reference.clear();
+        if let Some(reference) = mention.reference {
+            append(&mut self.reference, reference);
+        }
+        Ok(self.sorter.push(&Row {
+            key: mention.key,
+            origin,
+            fields: mention.fields,
+            handle: None,
+            since: 0,
+            expires,
+            references: References::one(&self.reference),
+        })?)
+    }
+
+    /// Merges what was imported with what is there and switches the collection to it: when this
+    /// returns, it is durable. `derive` is asked for what follows from the values that a removal
+    /// leaves.
+    ///
+    /// # Errors
+    ///
+    /// A [`CollectionError`]; the collection is then as it was, unless it happened behind the
+    /// switch, when what it replaced could not be removed: the next to open the home does that.
+    pub fn finish(
+        self,
+        derive: &Derive<'_>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Imported, CollectionError> {
+        let Self {
+            collections,
+            contents,
+            plan,
+            today,
+            sorter,
+            ..
+        } = self;
+        let before = contents.sources.get(&plan.source);
+        let open = |source| collections.open_source(&contents.name, source);
+        let old = || before.map(open).transpose();
+        let mut counts = Counts::default();
+        let imported = Counted {
+            rows: sorter.finish()?,
+            counts: &mut counts,
+        };
+        let mut rows: Box<dyn Rows> = match plan.mode {
+            Mode::Replace => Box::new(Stamped::new(imported, &plan.ttl, today)),
+            Mode::Append => {
+                let mut streams: Vec<Box<dyn Rows>> =
+                    vec![Box::new(Stamped::new(imported, &plan.ttl, today))];
+                if let Some(old) = old()? {
+                    streams.push(Box::new(Live::new(old, today)));
+                }
+                Box::new(Union::new(streams))
+            }
+            Mode::Remove => {
+                let mut imported = imported;
+                match old()? {
+                    None => return Err(CollectionError::NoSource),
+                    Some(old) => Box::new(remaining(
+                        &collections.disk,
+                        &mut Live::new(old, today),
+                        &mut imported,
+                        derive,
+                        rng,
+                    )?),
+                }
+            }
+        };
+        let others = contents
+            .sources
+            .iter()
+            .filter(|(name, _)| contents.kind == CollectionKind::Abuse && **name != plan.source)
+            .map(|(_, source)| open(source))
+            .collect::<Result<_, _>>()?;
+        let merge = Merge {
+            old: old()?,
+            others,
+            has_handles: contents.kind == CollectionKind::Abuse,
+            number: contents.imports + 1,
+        };
+        let written = merge.write(collections, &mut rows, rng)?;
+        drop(rows);
+        let had = before.map_or(0, |source| source.counts.given_total());
+        let has = written.counts.given_total();
+        if plan.mode == Mode::Replace && !plan.allow_shrink && shrinks(had, has) {
+            return Err(CollectionError::Shrinks {
+                before: had,
+                after: has,
+            });
+        }
+        let (added, kept) = (has - written.kept, written.kept);
+        let contents = collections.switch(contents, &plan.source, written, plan.now, rng)?;
+        Ok(Imported {
+            counts,
+            added,
+            removed: had - kept.min(had),
+            contents,
+        })
+    }
+}
+
+/// The day of a moment, which the clock must have right to within a century.
+pub(super) fn day_of(now: u64) -> Result<Day, CollectionError> {
+    let moment = i64::try_from(now).ok();
+    moment
+        .and_then(Day::from_unix_seconds)
+        .ok_or(CollectionError::Clock)
+}
+
+/// Gives rows that say nothing about it the expiry of their type.
+struct Stamped<C> {
+    rows: C,
+    by_code: BTreeMap<u8, Day>,
+}
+
+impl<C> Stamped<C> {
+    fn new(rows: C, ttl: &Ttl, today: Day) -> Self {
+        let types = ttl.0.keys();
+        let expiry = |&kind: &IndicatorType| Some((kind.code(), ttl.expiry(kind, today)?));
+        Self {
+            rows,
+            by_code: types.filter_map(expiry).collect(),
+        }
+    }
+}
+
+impl<C: Rows> Rows for Stamped<C> {
+    fn advance(&mut self) -> Result<bool, SealedError> {
+        self.rows.advance()
+    }
+
+    fn row(&self) -> Option<Row<'_>> {
+        let row = self.rows.row()?;
+        let by_type = || self.by_code.get(row.key.first()?).copied();
+        Some(Row {
+            expires: row.expires.or_else(by_type),
+            ..row
+        })
+    }
+}
+
+/// A new source being written.
+pub(super) struct Merge {
+    /// The source that it replaces: what was there keeps its handle and its number.
+    pub(super) old: Option<SourceRows>,
+    /// The other sources, whose handles it takes over.
+    pub(super) others: Vec<SourceRows>,
+    pub(super) has_handles: bool,
+    pub(super) number: u32,
+}
+
+/// A new source, written aside.
+pub(super) struct Written {
+    file: Aside,
+    digest: [u8; 32],
+    bytes: u64,
+    id: FileId,
+    key: Key,
+    expires: Option<Day>,
+    pub(super) counts: Counts,
+    /// How many given rows were given before.
+    pub(super) kept: u64,
+}
+
+impl Merge {
+    pub(super) fn write(
+        mut self,
+        collections: &Collections,
+        rows: &mut dyn Rows,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Written, CollectionError> {
+        let (id, key) = FileKeys::draw(rng);
+        let file = collections.disk.aside()?;
+        let mut writer = RowWriter::new(SealedWriter::new(file, Kind::Source, id, &key)?);
+        let mut counts = Counts::default();
+        let mut kept = 0;
+        let mut expires: Option<Day> = None;
+        while rows.advance()? {
+            let Some(mut row) = rows.row() else {
+                break;
+            };
+            let old = found(self.old.as_mut(), row.key)?;
+            if let Some(old) = &old {
+                row.handle = row.handle.or(old.handle);
+                row.since = old.since;
+                kept += u64::from(row.origin.given && old.origin.given);
+            }
+            if row.since == 0 {
+                row.since = self.number;
+            }
+            if self.has_handles && row.handle.is_none() {
+                row.handle = match self.handle_elsewhere(row.key)? {
+                    None => {
+                        let mut handle = [0; 16];
+                        rng.fill_bytes(&mut handle);
+                        Some(handle)
+                    }
+                    handle => handle,
+                };
+            }
+            counts.add(&row);
+            expires = match (expires, row.expires) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            writer.push(&row)?;
+        }
+        let sealed = writer.finish()?;
+        Ok(Written {
+            file: sealed.sink,
+            digest: sealed.digest,
+            bytes: sealed.length,
+            id,
+            key,
+            expires,
+            counts,
+            kept,
+        })
+    }
+
+    fn handle_elsewhere(&mut self, key: &[u8]) -> Result<Option<[u8; 16]>, SealedError> {
+        for other in &mut self.others {
+            if let Some(row) = found(Some(other), key)? {
+                return Ok(row.handle);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The row with this key, going forward.
+fn found<'r>(rows: Option<&'r mut SourceRows>, key: &[u8]) -> Result<Option<Row<'r>>, SealedError> {
+    let Some(rows) = rows else {
+        return Ok(None);
+    };
+    rows.advance_to(key)?;
+    Ok(rows.row().filter(|row| row.key == key))
+}

@@ -1,0 +1,489 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroU16;
+
+use blindmatch_indicator::{Day, IndicatorType, LabelFields, Severity};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::keys::StorageKey;
+
+const NOW: u64 = 1_763_798_400;
+const A_DAY: u64 = 86_400;
+
+/// A home, and the collections in it.
+struct World {
+    place: TempDir,
+    home: Home,
+    collections: Collections,
+    rng: StdRng,
+}
+
+/// What a row says, as tests compare it.
+type Seen = BTreeMap<Vec<u8>, (Origin, Option<[u8; 16]>, u32, Vec<String>)>;
+
+use crate::row::Origin;
+
+impl World {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let disk = Disk::new(&place.path().join("home"));
+        let home = Home::create(disk, &StorageKey::new(&[1; 32]), NOW).unwrap();
+        Self {
+            collections: Collections::open(&home).unwrap(),
+            place,
+            home,
+            rng: StdRng::seed_from_u64(7),
+        }
+    }
+
+    fn import(
+        &mut self,
+        plan: &ImportPlan,
+        values: &[(Vec<u8>, Option<&str>)],
+    ) -> Result<Imported, CollectionError> {
+        let mut import = self.collections.import(plan.clone(), &mut self.rng)?;
+        for (key, reference) in values {
+            let mention = Mention {
+                key,
+                fields: LabelFields::default(),
+                reference: *reference,
+            };
+            import.push(&mention)?;
+            if plan.mode != Mode::Remove {
+                for derived in derive(key) {
+                    let mention = Mention {
+                        key: &derived,
+                        ..mention
+                    };
+                    import.push_derived(&mention, IndicatorType::Email)?;
+                }
+            }
+        }
+        import.finish(&derive, &mut self.rng)
+    }
+
+    fn rows(&self, today: u64) -> Seen {
+        let contents = self.collections.contents(&name()).unwrap();
+        let day = Day::from_unix_seconds(today.try_into().unwrap()).unwrap();
+        let mut rows = self.collections.rows(&contents, day).unwrap();
+        let mut seen = Seen::new();
+        while rows.advance().unwrap() {
+            let row = rows.row().unwrap();
+            let references = row.references.iter().map(str::to_owned).collect();
+            let says = (row.origin, row.handle, row.since, references);
+            assert!(seen.insert(row.key.to_vec(), says).is_none());
+        }
+        seen
+    }
+
+    /// The files of the collection and the number of keys.
+    fn files(&self) -> (Vec<String>, usize) {
+        let files = self.home.disk().list("collections/abusers").unwrap();
+        (files, self.home.file_keys().list().unwrap().len())
+    }
+}
+
+fn name() -> CollectionName {
+    "abusers".parse().unwrap()
+}
+
+fn plan(source: &str, mode: Mode) -> ImportPlan {
+    ImportPlan {
+        collection: name(),
+        kind: Some(CollectionKind::Abuse),
+        source: source.parse().unwrap(),
+        mode,
+        now: NOW,
+        ttl: Ttl::default(),
+        allow_shrink: false,
+    }
+}
+
+/// A key of type `ip`.
+fn ip(number: u32) -> Vec<u8> {
+    [&[1, 1][..], &number.to_be_bytes()].concat()
+}
+
+fn email(name: &str) -> Vec<u8> {
+    [&[3, 1][..], name.as_bytes()].concat()
+}
+
+fn folded(name: &str) -> Vec<u8> {
+    [&[4, 1][..], name.as_bytes()].concat()
+}
+
+/// As addresses are folded: what stands behind a plus is cut off.
+fn derive(key: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    match key {
+        [3, 1, address @ ..] => {
+            let name = address.split(|b| *b == b'+').next().unwrap();
+            vec![Zeroizing::new([&[4, 1][..], name].concat())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn ips(range: std::ops::Range<u32>) -> Vec<(Vec<u8>, Option<&'static str>)> {
+    range.map(|number| (ip(number), None)).collect()
+}
+
+#[test]
+fn an_import_replaces_its_source_and_keeps_handles() {
+    let mut world = World::new();
+    let imported = world
+        .import(&plan("a", Mode::Replace), &ips(0..100))
+        .unwrap();
+    assert_eq!(
+        imported.counts.given,
+        BTreeMap::from([(IndicatorType::Ip, 100)])
+    );
+    assert_eq!((imported.added, imported.removed), (100, 0));
+    let before = world.rows(NOW);
+    let imported = world
+        .import(&plan("a", Mode::Replace), &ips(20..110))
+        .unwrap();
+    assert_eq!((imported.added, imported.removed), (10, 20));
+    let after = world.rows(NOW);
+    assert_eq!(after.len(), 90);
+    for (key, (_, handle, since, _)) in &after {
+        match before.get(key) {
+            Some((_, old, ..)) => assert_eq!((handle, *since), (old, 1)),
+            None => assert_eq!(*since, 2),
+        }
+    }
+    let handles: BTreeSet<_> = after.values().map(|row| row.1.unwrap()).collect();
+    assert_eq!(handles.len(), 90);
+    // One file and `current`, one key.
+    assert_eq!((world.files().0.len(), world.files().1), (2, 1));
+}
+
+#[test]
+fn sources_are_united_and_one_indicator_has_one_handle() {
+    let mut world = World::new();
+    let with = |range: std::ops::Range<u32>, reference| {
+        range.map(|n| (ip(n), Some(reference))).collect::<Vec<_>>()
+    };
+    world
+        .import(&plan("a", Mode::Replace), &with(0..100, "case 1"))
+        .unwrap();
+    let alone = world.rows(NOW);
+    world
+        .import(&plan("b", Mode::Replace), &with(50..150, "case 2"))
+        .unwrap();
+    let both = world.rows(NOW);
+    assert_eq!(both.len(), 150);
+    assert_eq!(both[&ip(0)].3, ["case 1"]);
+    assert_eq!(both[&ip(70)].3, ["case 1", "case 2"]);
+    assert_eq!(both[&ip(70)].1, alone[&ip(70)].1);
+    assert_eq!(both[&ip(70)].2, 1);
+    assert_eq!(world.files().1, 2);
+    // The other source still knows the handle when the first forgets the indicator.
+    let mut shrunk = plan("a", Mode::Replace);
+    shrunk.allow_shrink = true;
+    world.import(&shrunk, &with(0..10, "case 1")).unwrap();
+    assert_eq!(world.rows(NOW)[&ip(70)].1, alone[&ip(70)].1);
+}
+
+#[test]
+fn what_shrinks_by_more_than_thirty_percent_needs_a_word() {
+    for (before, after, expected) in [
+        (0, 0, false),
+        (10, 7, false),
+        (10, 6, true),
+        (1_000_000, 700_000, false),
+        (1_000_000, 699_999, true),
+        (u64::MAX, u64::MAX, false),
+    ] {
+        assert_eq!(shrinks(before, after), expected, "{before} {after}");
+    }
+    let mut world = World::new();
+    world
+        .import(&plan("a", Mode::Replace), &ips(0..10))
+        .unwrap();
+    let files = world.files();
+    let error = world
+        .import(&plan("a", Mode::Replace), &ips(0..6))
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        CollectionError::Shrinks {
+            before: 10,
+            after: 6
+        }
+    ));
+    assert_eq!(world.rows(NOW).len(), 10);
+    assert_eq!(world.files(), files);
+    let mut allowed = plan("a", Mode::Replace);
+    allowed.allow_shrink = true;
+    world.import(&allowed, &ips(0..6)).unwrap();
+    assert_eq!(world.rows(NOW).len(), 6);
+}
+
+#[test]
+fn what_is_appended_twice_is_there_once() {
+    let mut world = World::new();
+    let a = [(ip(1), Some("x")), (ip(2), None)];
+    let b = [(ip(2), Some("y")), (ip(3), None)];
+    world.import(&plan("a", Mode::Append), &a).unwrap();
+    let imported = world.import(&plan("a", Mode::Append), &b).unwrap();
+    assert_eq!(imported.counts.given_total(), 2);
+    assert_eq!((imported.added, imported.removed), (1, 0));
+    let once = world.rows(NOW);
+    assert_eq!(once.len(), 3);
+    assert_eq!(once[&ip(1)].3, ["x"]);
+    assert_eq!(once[&ip(2)].3, ["y"]);
+    let imported = world.import(&plan("a", Mode::Append), &b).unwrap();
+    assert_eq!(imported.added, 0);
+    assert_eq!(world.rows(NOW), once);
+}
+
+#[test]
+fn what_is_removed_takes_along_what_followed_from_it_alone() {
+    let mut world = World::new();
+    let values = [
+        (email("ann+1"), Some("1")),
+        (email("ann+2"), Some("2")),
+        (email("bob+1"), Some("3")),
+    ];
+    let imported = world.import(&plan("a", Mode::Replace), &values).unwrap();
+    assert_eq!(imported.counts.given_total(), 3);
+    assert_eq!(
+        imported.counts.derived,
+        BTreeMap::from([(IndicatorType::EmailFolded, 2)])
+    );
+    let before = world.rows(NOW);
+    assert_eq!(before[&folded("ann")].3, ["1", "2"]);
+    let gone = [
+        (email("ann+1"), None),
+        (email("bob+1"), None),
+        (ip(1), None),
+    ];
+    let imported = world.import(&plan("a", Mode::Remove), &gone).unwrap();
+    assert_eq!(imported.counts.given_total(), 3);
+    assert_eq!((imported.added, imported.removed), (0, 2));
+    let after = world.rows(NOW);
+    let keys: Vec<_> = after.keys().cloned().collect();
+    assert_eq!(keys, [email("ann+2"), folded("ann")]);
+    assert_eq!(after[&folded("ann")].3, ["2"]);
+    assert_eq!(after[&folded("ann")].1, before[&folded("ann")].1);
+    let error = world.import(&plan("b", Mode::Remove), &gone).unwrap_err();
+    assert!(matches!(error, CollectionError::NoSource));
+}
+
+#[test]
+fn customers_have_no_handles_and_kinds_do_not_change() {
+    let mut world = World::new();
+    let mut customers = plan("a", Mode::Replace);
+    customers.kind = None;
+    world.import(&customers, &ips(0..3)).unwrap();
+    let contents = world.collections.contents(&name()).unwrap();
+    assert_eq!(contents.kind, CollectionKind::Customers);
+    assert!(world.rows(NOW).values().all(|row| row.1.is_none()));
+    let error = world
+        .import(&plan("b", Mode::Replace), &ips(0..3))
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        CollectionError::Kind(CollectionKind::Customers)
+    ));
+}
+
+#[test]
+fn one_import_at_a_time() {
+    let mut world = World::new();
+    let collections = world.collections.clone();
+    let first = collections
+        .import(plan("a", Mode::Replace), &mut world.rng)
+        .unwrap();
+    let second = world.import(&plan("b", Mode::Replace), &[]);
+    assert!(matches!(second, Err(CollectionError::Busy)));
+    drop(first);
+    world.import(&plan("b", Mode::Replace), &ips(0..1)).unwrap();
+}
+
+#[test]
+fn what_has_expired_is_not_shown_and_then_destroyed() {
+    let mut world = World::new();
+    let mut with_ttl = plan("a", Mode::Replace);
+    with_ttl.ttl = Ttl(BTreeMap::from([(
+        IndicatorType::Email,
+        NonZeroU16::new(30).unwrap(),
+    )]));
+    let mut values = ips(0..5);
+    values.push((email("ann+1"), Some("1")));
+    world.import(&with_ttl, &values).unwrap();
+    // Ten days later one more, which follows from the same.
+    with_ttl.now = NOW + 10 * A_DAY;
+    with_ttl.mode = Mode::Append;
+    world
+        .import(&with_ttl, &[(email("ann+2"), Some("2"))])
+        .unwrap();
+
+    assert_eq!(world.rows(NOW + 29 * A_DAY).len(), 8);
+    let shown = world.rows(NOW + 30 * A_DAY);
+    assert!(!shown.contains_key(&email("ann+1")));
+    assert!(shown.contains_key(&folded("ann")));
+    let rng = &mut StdRng::seed_from_u64(1);
+    let expire = |days, rng: &mut StdRng| {
+        let now = NOW + days * A_DAY;
+        world
+            .collections
+            .expire(&name(), now, &derive, rng)
+            .unwrap()
+    };
+    assert_eq!(expire(29, rng), 0);
+    let old = world.collections.contents(&name()).unwrap();
+    assert_eq!(expire(30, rng), 1);
+    let after = world.rows(NOW);
+    assert_eq!(after.len(), 7);
+    assert_eq!(after[&folded("ann")].3, ["2"]);
+    // The old key is gone, and with it every copy of the old file.
+    let old_id = old.sources.values().next().unwrap().id;
+    assert!(matches!(
+        world.home.file_keys().load(old_id),
+        Err(KeyError::Missing)
+    ));
+    assert_eq!(expire(30, rng), 0);
+    assert_eq!(expire(40, rng), 1);
+    assert_eq!(world.rows(NOW).len(), 5);
+}
+
+#[test]
+fn two_states_differ_by_what_changed() {
+    let mut world = World::new();
+    world
+        .import(&plan("a", Mode::Replace), &ips(0..100))
+        .unwrap();
+    let day = Day::from_unix_seconds(NOW.try_into().unwrap()).unwrap();
+    let open = |world: &World| {
+        let contents = world.collections.contents(&name()).unwrap();
+        (
+            contents.digest(),
+            world.collections.rows(&contents, day).unwrap(),
+        )
+    };
+    let (old_digest, mut old) = open(&world);
+    let mut import = world
+        .collections
+        .import(plan("a", Mode::Replace), &mut world.rng)
+        .unwrap();
+    for (key, _) in ips(10..110) {
+        let severity = Severity::new(if key == ip(50) { 9 } else { 0 }).unwrap();
+        let fields = LabelFields {
+            severity,
+            ..LabelFields::default()
+        };
+        let mention = Mention {
+            key: &key,
+            fields,
+            reference: None,
+        };
+        import.push(&mention).unwrap();
+    }
+    import.finish(&derive, &mut world.rng).unwrap();
+    let (new_digest, mut new) = open(&world);
+    assert_ne!(old_digest, new_digest);
+    let (mut added, mut removed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+    difference(&mut old, &mut new, &mut |change| match change {
+        Change::Added(row) => added.push(row.key.to_vec()),
+        Change::Removed(row) => removed.push(row.key.to_vec()),
+        Change::Changed { new, .. } => changed.push(new.key.to_vec()),
+    })
+    .unwrap();
+    assert_eq!(added, (100..110).map(ip).collect::<Vec<_>>());
+    assert_eq!(removed, (0..10).map(ip).collect::<Vec<_>>());
+    assert_eq!(changed, [ip(50)]);
+}
+
+#[test]
+fn keys_that_are_missing_or_foreign_are_named() {
+    let mut world = World::new();
+    world
+        .import(&plan("a", Mode::Replace), &ips(0..10))
+        .unwrap();
+    let contents = world.collections.contents(&name()).unwrap();
+    let source = contents.sources.values().next().unwrap();
+    let day = Day::from_unix_seconds(NOW.try_into().unwrap()).unwrap();
+    let key = world
+        .place
+        .path()
+        .join(format!("home/keys/files/{}", source.id));
+    let bytes = fs::read(&key).unwrap();
+    let says = |world: &World| {
+        let error = world.collections.rows(&contents, day).err().unwrap();
+        assert!(matches!(error, CollectionError::Key { .. }));
+        error.to_string()
+    };
+    fs::write(&key, [7; 72]).unwrap();
+    assert!(says(&world).contains(&source.file_name()));
+    fs::remove_file(&key).unwrap();
+    assert!(says(&world).contains("the key is not there"));
+    fs::write(&key, bytes).unwrap();
+    world.collections.rows(&contents, day).unwrap();
+    // The list of another home.
+    let mut other = World::new();
+    other.collections = {
+        let storage = StorageKey::new(&[2; 32]);
+        let disk = Disk::new(&other.place.path().join("other"));
+        let home = Home::create(disk, &storage, NOW).unwrap();
+        Collections::open(&home).unwrap()
+    };
+    other
+        .import(&plan("a", Mode::Replace), &ips(0..10))
+        .unwrap();
+    let list = "collections/abusers/current";
+    let foreign = other.place.path().join("other").join(list);
+    fs::copy(foreign, world.place.path().join("home").join(list)).unwrap();
+    let error = world.collections.contents(&name()).unwrap_err();
+    assert!(matches!(error, CollectionError::File(_)));
+    assert!(error.to_string().contains("abusers/current"), "{error}");
+}
+
+#[test]
+fn flipped_bytes_are_found_and_never_served() {
+    let mut world = World::new();
+    let mut values = ips(0..3_000);
+    for (number, value) in values.iter_mut().enumerate() {
+        value.1 = (number % 3 == 0).then_some("a reference of some length, so that blocks fill");
+    }
+    world.import(&plan("a", Mode::Replace), &values).unwrap();
+    let expected = world.rows(NOW);
+    let contents = world.collections.contents(&name()).unwrap();
+    let source = contents.sources.values().next().unwrap();
+    let day = Day::from_unix_seconds(NOW.try_into().unwrap()).unwrap();
+    let root = world.place.path().join("home/collections/abusers");
+    let mut rng = StdRng::seed_from_u64(99);
+    let flips = if std::env::var_os("BLINDMATCH_LONG").is_some() {
+        5_500
+    } else {
+        500
+    };
+    for file in [source.file_name(), CURRENT.to_owned()] {
+        let path = root.join(&file);
+        let bytes = fs::read(&path).unwrap();
+        for _ in 0..flips {
+            let mut flipped = bytes.clone();
+            flipped[rng.random_range(0..bytes.len())] ^= 1 << rng.random_range(0..8);
+            fs::write(&path, &flipped).unwrap();
+            let read = || -> Result<(), CollectionError> {
+                let contents = world.collections.contents(&name())?;
+                let mut rows = world.collections.rows(&contents, day)?;
+                while rows.advance()? {
+                    let row = rows.row().unwrap();
+                    assert_eq!(expected[row.key].1, row.handle);
+                }
+                Ok(())
+            };
+            let error = read().unwrap_err().to_string();
+            assert!(error.contains(&file), "{error}");
+        }
+        fs::write(&path, &bytes).unwrap();
+    }
+    assert!(world.rows(NOW) == expected);
+}
