@@ -1,14 +1,20 @@
-//! `import`: canonicalise and de-duplicate IPv4 lines, against `LC_ALL=C sort -u --parallel=2`.
+//! `import`: canonicalise and de-duplicate IPv4 lines, without keeping any and into a collection of
+//! a home, against `LC_ALL=C sort -u --parallel=2` to nowhere.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
-use blindmatch_feeds::{Intake, Options, Refused, Row, read};
+use blindmatch_feeds::{Intake, Options, Refused, Row, Sieve, read};
 use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
+use blindmatch_node::import::import;
+use blindmatch_store::collection::{CollectionKind, Collections, ImportPlan, Mode, Ttl};
+use blindmatch_store::disk::Disk;
+use blindmatch_store::home::Home;
+use blindmatch_store::keys::StorageKey;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -26,6 +32,8 @@ struct Once {
     seconds: f64,
     distinct: u64,
     peak_memory_mib: Option<f64>,
+    /// What the source takes on disk, where there is one.
+    bytes: u64,
 }
 
 pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
@@ -39,75 +47,174 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
     let distinct = generate(&feed, lines)?;
 
     let mut report = Report::new("import");
-    let (mut ours, mut sort, mut peak) = (f64::INFINITY, None::<f64>, None::<f64>);
+    let mut best = [Best::default(), Best::default(), Best::default()];
+    let [check, abuse, customers] = &mut best;
+    let mut sort = None;
     for _ in 0..ROUNDS {
-        let started = Instant::now();
-        let once = import_once(&feed)?;
-        // The whole process counts, as it does for sort.
-        ours = ours.min(started.elapsed().as_secs_f64());
-        ensure!(
-            once.distinct == distinct,
-            "counted {} of {distinct} distinct",
-            once.distinct
-        );
-        peak = once
-            .peak_memory_mib
-            .map(|mib| peak.map_or(mib, |peak| peak.max(mib)));
+        check.take(import_once(&feed, None, distinct)?);
+        for (kind, best) in [
+            (CollectionKind::Abuse, &mut *abuse),
+            (CollectionKind::Customers, &mut *customers),
+        ] {
+            best.take(import_once(&feed, Some(kind), distinct)?);
+        }
         match sort_once(&feed) {
-            Ok(seconds) => sort = Some(sort.map_or(seconds, |best| best.min(seconds))),
+            Ok(seconds) => sort = Some(sort.map_or(seconds, |best: f64| best.min(seconds))),
             Err(error) => report.note(format!("sort: {error:#}")),
         }
     }
     report.figure("lines", lines.into());
     report.figure("distinct", distinct as f64);
-    report.figure("import_s", ours);
-    report.figure("import_lines_per_s", f64::from(lines) / ours);
-    if let Some(peak) = peak {
-        report.figure("import_peak_memory_mib", peak);
-    }
     if let Some(sort) = sort {
         report.figure("sort_s", sort);
     }
-    report.ratio("import_vs_sort", sort.map(|sort| ours / sort));
+    for (names, best) in [(CHECK, check), (ABUSE, abuse), (CUSTOMERS, customers)] {
+        let [seconds, rate, peak, per_item] = names;
+        let Some(best_seconds) = best.seconds else {
+            continue;
+        };
+        report.figure(seconds, best_seconds);
+        report.figure(rate, f64::from(lines) / best_seconds);
+        if let Some(mib) = best.peak_memory_mib {
+            report.figure(peak, mib);
+        }
+        if best.bytes > 0 {
+            report.figure(per_item, best.bytes as f64 / distinct as f64);
+        }
+    }
+    let against_sort = |best: &Best| Some(best.seconds? / sort?);
+    let [check, abuse, customers] = &best;
+    report.ratio("import_vs_sort", against_sort(check));
+    report.ratio("store_import_vs_sort", against_sort(abuse));
+    report.ratio("customers_import_vs_sort", against_sort(customers));
     Ok(report)
 }
 
-/// Imports `file` in this process and prints what that took.
-pub(crate) fn once(file: &Path) -> anyhow::Result<()> {
+/// Names of the figures of each contender: seconds, rate, peak memory, bytes on disk.
+type Names = [&'static str; 4];
+
+const CHECK: Names = [
+    "import_s",
+    "import_lines_per_s",
+    "import_peak_memory_mib",
+    "import_bytes_per_item",
+];
+const ABUSE: Names = [
+    "store_import_s",
+    "store_import_lines_per_s",
+    "store_import_peak_memory_mib",
+    "bytes_per_item",
+];
+const CUSTOMERS: Names = [
+    "customers_import_s",
+    "customers_import_lines_per_s",
+    "customers_import_peak_memory_mib",
+    "customers_bytes_per_item",
+];
+
+/// The best time of a contender, its greatest memory, and the bytes that it wrote.
+#[derive(Default)]
+struct Best {
+    seconds: Option<f64>,
+    peak_memory_mib: Option<f64>,
+    bytes: u64,
+}
+
+impl Best {
+    fn take(&mut self, once: Once) {
+        let seconds = self
+            .seconds
+            .map_or(once.seconds, |best| best.min(once.seconds));
+        self.seconds = Some(seconds);
+        let (before, now) = (self.peak_memory_mib, once.peak_memory_mib);
+        self.peak_memory_mib = now.map(|mib| before.map_or(mib, |peak| peak.max(mib)));
+        self.bytes = once.bytes;
+    }
+}
+
+/// Imports `file` in this process, into a collection of `kind` or into nothing, and prints what that
+/// took.
+pub(crate) fn once(file: &Path, kind: Option<CollectionKind>) -> anyhow::Result<()> {
     let started = Instant::now();
     // Addresses need no table; the shortest list keeps its parsing out of the figure.
     let list = "// ===BEGIN ICANN DOMAINS===\ncom\n";
     let canonicaliser = Canonicaliser::new(PublicSuffixes::parse(list)?);
-    let mut intake = Intake::new(&canonicaliser, rand::random());
-    let mut refused = |_: &Refused<'_>| {};
-    let mut sink = |row: &Row<'_>| intake.take(row, &mut refused);
-    read(
-        File::open(file)?,
-        &Options::default(),
-        &canonicaliser,
-        &mut sink,
-    )?;
-    let distinct = intake.tally().accepted_total();
-    let seconds = started.elapsed().as_secs_f64();
-    println!(
-        "{}",
-        serde_json::to_string(&Once {
-            seconds,
-            distinct,
-            peak_memory_mib: peak_memory_mib()
-        })?
-    );
+    let (distinct, bytes) = match kind {
+        None => (check(file, &canonicaliser)?, 0),
+        Some(kind) => store(file, &canonicaliser, kind)?,
+    };
+    let once = Once {
+        seconds: started.elapsed().as_secs_f64(),
+        distinct,
+        peak_memory_mib: peak_memory_mib(),
+        bytes,
+    };
+    println!("{}", serde_json::to_string(&once)?);
     Ok(())
 }
 
-fn import_once(feed: &Path) -> anyhow::Result<Once> {
+fn check(file: &Path, canonicaliser: &Canonicaliser) -> anyhow::Result<u64> {
+    let mut intake = Intake::new(canonicaliser, rand::random());
+    let mut refused = |_: &Refused<'_>| {};
+    let mut sink = |row: &Row<'_>| intake.take(row, &mut refused);
+    let file = File::open(file)?;
+    read(file, &Options::default(), canonicaliser, &mut sink)?;
+    Ok(intake.tally().accepted_total())
+}
+
+/// Imports into a new home beside `file`; gives distinct indicators and bytes on disk.
+fn store(
+    file: &Path,
+    canonicaliser: &Canonicaliser,
+    kind: CollectionKind,
+) -> anyhow::Result<(u64, u64)> {
+    let beside = file.parent().context("a file in a folder")?;
+    let folder = tempfile::tempdir_in(beside)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut rng = rand::rng();
+    let disk = Disk::new(&folder.path().join("home"));
+    let home = Home::create(disk, &StorageKey::random(&mut rng), now)?;
+    let plan = ImportPlan {
+        collection: "bench".parse()?,
+        kind: Some(kind),
+        source: "lines".parse()?,
+        mode: Mode::Replace,
+        now,
+        ttl: Ttl::default(),
+        allow_shrink: false,
+    };
+    let feed = File::open(file)?;
+    let (report, _) = import(
+        &Collections::open(&home)?,
+        plan,
+        canonicaliser,
+        Sieve::new(canonicaliser),
+        |sink| read(feed, &Options::default(), canonicaliser, sink),
+        &mut |_| {},
+        &mut rng,
+    )?;
+    let bytes = report.contents.sources.values().map(|source| source.bytes);
+    Ok((report.tally.accepted_total(), bytes.sum()))
+}
+
+fn import_once(feed: &Path, kind: Option<CollectionKind>, distinct: u64) -> anyhow::Result<Once> {
+    let started = Instant::now();
     let output = Command::new(std::env::current_exe()?)
         .arg("import-once")
         .arg(feed)
+        .args(kind.map(CollectionKind::name))
         .stderr(Stdio::inherit())
         .output()?;
+    // The whole process counts, as it does for sort.
+    let seconds = started.elapsed().as_secs_f64();
     ensure!(output.status.success(), "import failed: {}", output.status);
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let once: Once = serde_json::from_slice(&output.stdout)?;
+    ensure!(
+        once.distinct == distinct,
+        "counted {} of {distinct} distinct",
+        once.distinct
+    );
+    Ok(Once { seconds, ..once })
 }
 
 fn sort_once(feed: &Path) -> anyhow::Result<f64> {
