@@ -12,6 +12,7 @@ mod machine;
 mod oprf;
 mod report;
 
+use blindmatch_store::collection::CollectionKind;
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Measures blindmatch against what people use today, in one run.
@@ -54,7 +55,10 @@ enum Name {
     Lookup,
     /// One measured import in a process of its own, so that its peak memory is its own.
     #[command(hide = true)]
-    ImportOnce { file: std::path::PathBuf },
+    ImportOnce {
+        file: std::path::PathBuf,
+        kind: Option<CollectionKind>,
+    },
     /// One measured set in a process of its own, for the same reason.
     #[command(hide = true)]
     LookupOnce(lookup::Set),
@@ -67,7 +71,7 @@ fn main() -> anyhow::Result<()> {
         Name::Oprf => oprf::run(arguments.scale)?,
         Name::Ledger => ledger::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
-        Name::ImportOnce { file } => return import::once(&file),
+        Name::ImportOnce { file, kind } => return import::once(&file, kind),
         Name::LookupOnce(set) => return lookup::once(set),
     };
     match arguments.output {
