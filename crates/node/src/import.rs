@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Report {
     /// What became of the values that were read: exact, by the sort. Of a removal, `accepted` is
     /// what was to be removed.
@@ -23,6 +23,8 @@ pub struct Report {
     pub removed: u64,
     /// The collection as it is now.
     pub contents: Contents,
+    /// Why the file that was replaced is not destroyed yet; the next import tries again.
+    pub left_behind: Option<CollectionError>,
 }
 
 /// Why nothing was imported.
@@ -109,6 +111,7 @@ pub fn import<T, E>(
         added: imported.added,
         removed: imported.removed,
         contents: imported.contents,
+        left_behind: imported.left_behind,
     };
     Ok((report, summary))
 }

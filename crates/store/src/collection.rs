@@ -26,6 +26,7 @@ use crate::keys::{FileId, FileKeys, Key, KeyError};
 use crate::merge::Rows;
 use crate::row::{Row, RowReader};
 use crate::sealed::{Kind, SealedError, SealedReader, claimed_id};
+use crate::sort::{BUFFER, Sorter};
 
 pub use contents::{CollectionKind, Contents, Source, UnknownKind};
 pub use expire::Derive;
@@ -45,6 +46,8 @@ pub struct Collections {
     lists: Arc<Key>,
     /// Whether something is being changed.
     busy: Arc<AtomicBool>,
+    /// What each buffer of a sort may take, in bytes.
+    sort_memory: usize,
 }
 
 /// Why something about a collection failed.
@@ -96,9 +99,20 @@ impl Collections {
             keys: Arc::new(home.file_keys()),
             lists: Arc::new(home.storage_key().derive("blindmatch collections v1")),
             busy: Arc::default(),
+            sort_memory: BUFFER,
         };
         collections.sweep()?;
         Ok(collections)
+    }
+
+    /// The same, whose imports sort in buffers of so many bytes, three of them at most, instead of
+    /// 48 MiB.
+    #[must_use]
+    pub fn with_sort_memory(self, bytes: usize) -> Self {
+        Self {
+            sort_memory: bytes,
+            ..self
+        }
     }
 
     /// The names of all collections, ascending.
@@ -181,6 +195,10 @@ impl Collections {
             file: self.disk.root().join(path),
             rows,
         })
+    }
+
+    fn sorter(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Sorter {
+        Sorter::new(self.disk.clone(), rng, self.sort_memory)
     }
 
     /// Destroys a file that is no longer part of anything: first its key, so that what a crash

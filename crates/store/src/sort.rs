@@ -19,8 +19,8 @@ use crate::merge::{Rows, Union, is_short, prefix};
 use crate::row::{Attributes, Bytes, Origin, Row, RowReader, RowWriter, head, write_attributes};
 use crate::sealed::{Kind, SealedError, SealedReader, SealedWriter, file_key};
 
-/// Of a buffer; at most three are held at a time.
-const BUFFER: usize = 48 << 20;
+/// What a buffer takes by default, in bytes; at most three are held at a time.
+pub const BUFFER: usize = 48 << 20;
 
 /// Sorts rows.
 pub struct Sorter {
@@ -45,15 +45,9 @@ struct Run {
 pub struct Sorted(Union<Box<dyn Rows + Send>>);
 
 impl Sorter {
-    /// A sort that spills to `disk`.
+    /// A sort that spills to `disk` whenever a buffer of `capacity` bytes is full.
     #[must_use]
-    pub fn new(disk: Disk, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
-        Self::with_capacity(disk, rng, BUFFER)
-    }
-
-    /// The same with buffers of so many bytes.
-    #[must_use]
-    pub fn with_capacity(disk: Disk, rng: &mut (impl CryptoRng + ?Sized), capacity: usize) -> Self {
+    pub fn new(disk: Disk, rng: &mut (impl CryptoRng + ?Sized), capacity: usize) -> Self {
         let mut key = Key::default();
         rng.fill_bytes(key.as_mut_slice());
         Self {

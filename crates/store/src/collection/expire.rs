@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::import::{Merge, day_of};
 use super::{CollectionError, CollectionKind, CollectionName, Collections};
-use crate::disk::Disk;
 use crate::keys::FileKeys;
 use crate::merge::{Live, Rows, Union};
 use crate::row::{Origin, References, Row, RowReader, RowWriter, append};
@@ -45,13 +44,7 @@ impl Collections {
             .collect();
         for (source_name, source) in &due {
             let old = self.open_source(name, source)?;
-            let mut rows = remaining(
-                &self.disk,
-                &mut Live::new(old, today),
-                &mut Nothing,
-                derive,
-                rng,
-            )?;
+            let mut rows = remaining(self, &mut Live::new(old, today), &mut Nothing, derive, rng)?;
             let merge = Merge {
                 old: Some(self.open_source(name, source)?),
                 others: Vec::new(),
@@ -59,7 +52,10 @@ impl Collections {
                 number: contents.imports.saturating_add(1),
             };
             let written = merge.write(self, &mut rows, rng)?;
-            contents = self.switch(contents, source_name, written, source.imported, rng)?;
+            let discarded;
+            (contents, discarded) =
+                self.switch(contents, source_name, written, source.imported, rng)?;
+            discarded?;
         }
         Ok(due.len())
     }
@@ -67,15 +63,20 @@ impl Collections {
 
 /// The rows of `old` that are given and not in `without`, and what follows from them.
 pub(super) fn remaining(
-    disk: &Disk,
+    collections: &Collections,
     old: &mut dyn Rows,
     without: &mut dyn Rows,
     derive: &Derive<'_>,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Union<Box<dyn Rows>>, SealedError> {
     let (id, key) = FileKeys::draw(rng);
-    let mut kept = RowWriter::new(SealedWriter::new(disk.aside()?, Kind::Run, id, &key)?);
-    let mut derived = Sorter::new(disk.clone(), rng);
+    let mut kept = RowWriter::new(SealedWriter::new(
+        collections.disk.aside()?,
+        Kind::Run,
+        id,
+        &key,
+    )?);
+    let mut derived = collections.sorter(rng);
     while old.advance()? {
         let Some(row) = old.row().filter(|row| row.origin.given) else {
             continue;

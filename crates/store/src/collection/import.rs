@@ -81,7 +81,7 @@ pub struct Import<'c> {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Imported {
     /// Different indicators that were imported.
     pub counts: Counts,
@@ -91,6 +91,9 @@ pub struct Imported {
     pub removed: u64,
     /// The collection as it is now.
     pub contents: Contents,
+    /// Why the file that was replaced is not destroyed yet. The next import tries again, and so
+    /// does the next to open the home.
+    pub left_behind: Option<CollectionError>,
 }
 
 /// Whether a source shrinks by more than 30 % when it goes from `before` values to `after`.
@@ -121,6 +124,7 @@ impl Collections {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Import<'_>, CollectionError> {
         let occupied = self.occupy()?;
+        self.sweep()?;
         let contents = match self.contents(&plan.collection) {
             Err(CollectionError::Missing) if plan.mode != Mode::Remove => {
                 let kind = plan.kind.unwrap_or_default();
@@ -141,7 +145,7 @@ impl Collections {
         Ok(Import {
             collections: self,
             today: day_of(plan.now)?,
-            sorter: Sorter::new(self.disk.clone(), rng),
+            sorter: self.sorter(rng),
             contents,
             plan,
             reference: Zeroizing::new(Vec::with_capacity(1 << 10)),
@@ -149,7 +153,8 @@ impl Collections {
         })
     }
 
-    /// Switches one source to what was written: the moment at which an import has happened.
+    /// Switches one source to what was written, which is the moment at which an import has happened,
+    /// and tells whether what it replaced could be destroyed.
     pub(super) fn switch(
         &self,
         mut contents: Contents,
@@ -157,7 +162,7 @@ impl Collections {
         written: Written,
         now: u64,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<Contents, CollectionError> {
+    ) -> Result<(Contents, Result<(), CollectionError>), CollectionError> {
         let source = Source {
             digest: written.digest,
             id: written.id,
@@ -179,10 +184,10 @@ impl Collections {
         contents.imports += 1;
         let old = contents.sources.insert(name.clone(), source);
         self.publish(&contents, rng)?;
-        if let Some(old) = old {
-            self.discard(&source_path(&contents.name, &old), old.id)?;
-        }
-        Ok(contents)
+        let discarded = old.map_or(Ok(()), |old| {
+            self.discard(&source_path(&contents.name, &old), old.id)
+        });
+        Ok((contents, discarded))
     }
 }
 
@@ -251,8 +256,7 @@ impl Import<'_> {
     ///
     /// # Errors
     ///
-    /// A [`CollectionError`]; the collection is then as it was, unless it happened behind the
-    /// switch, when what it replaced could not be removed: the next to open the home does that.
+    /// A [`CollectionError`]; the collection is then as it was.
     pub fn finish(
         self,
         derive: &Derive<'_>,
@@ -289,7 +293,7 @@ impl Import<'_> {
                 match old()? {
                     None => return Err(CollectionError::NoSource),
                     Some(old) => Box::new(remaining(
-                        &collections.disk,
+                        collections,
                         &mut Live::new(old, today),
                         &mut imported,
                         derive,
@@ -321,12 +325,14 @@ impl Import<'_> {
             });
         }
         let (added, kept) = (has - written.kept, written.kept);
-        let contents = collections.switch(contents, &plan.source, written, plan.now, rng)?;
+        let switched = collections.switch(contents, &plan.source, written, plan.now, rng);
+        let (contents, discarded) = switched?;
         Ok(Imported {
             counts,
             added,
             removed: had - kept.min(had),
             contents,
+            left_behind: discarded.err(),
         })
     }
 }

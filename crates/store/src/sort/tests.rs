@@ -44,7 +44,7 @@ fn sorted(mentions: &[Mention], capacity: usize) -> Vec<(Vec<u8>, Known)> {
     let home = tempfile::tempdir().unwrap();
     let disk = Disk::new(home.path());
     let mut rng = StdRng::seed_from_u64(44);
-    let mut sorter = Sorter::with_capacity(disk.clone(), &mut rng, capacity);
+    let mut sorter = Sorter::new(disk.clone(), &mut rng, capacity);
     for (key, given, severity, reference) in mentions {
         let mut encoded = Vec::new();
         if let Some(reference) = reference {
@@ -132,7 +132,7 @@ fn the_references_of_one_key_are_counted_however_many() {
 fn what_is_spilled_is_sealed() {
     let home = tempfile::tempdir().unwrap();
     let disk = Disk::new(home.path());
-    let mut sorter = Sorter::with_capacity(disk.clone(), &mut rand::rng(), 1);
+    let mut sorter = Sorter::new(disk.clone(), &mut rand::rng(), 1);
     let row = Row {
         key: b"\x03\x01marked.value@example.com",
         origin: Origin {

@@ -1,9 +1,10 @@
 //! Bits that flip in a ledger: found, named, never served.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use blindmatch_audit::checkpoint::Checkpoint;
 use blindmatch_store::{
+    collection::{CollectionName, Collections},
     disk::Disk,
     ledger::{Beginning, HEAD, Ledger, LedgerError, Log},
 };
@@ -12,6 +13,7 @@ use rand::RngExt;
 
 use crate::{
     harness::seeded,
+    imports,
     ledger::{event, key, origin, settings},
 };
 
@@ -105,5 +107,54 @@ pub(crate) fn ledger(flips: u64) -> Result<(), Failed> {
         "flips: {flips}, of them {} in segments and {} in the checkpoint; all found and named, none served",
         named[0], named[1]
     );
+    Ok(())
+}
+
+/// Flips so many bits, one at a time, in the sources and the list of a collection.
+pub(crate) fn collection(flips: u64) -> Result<(), Failed> {
+    let (seed, mut rng) = seeded();
+    let place = tempfile::tempdir()?;
+    let root = place.path().join("home");
+    let home = imports::open_home(&Disk::new(&root))?;
+    let collections = Collections::open(&home)?;
+    imports::fill(&collections, &mut rng)?;
+    let name = "abusers".parse::<CollectionName>()?;
+    let contents = collections.contents(&name)?;
+    let (shown, handles) = imports::read(&collections, &contents)?;
+
+    let paths = home.disk().list("collections/abusers")?;
+    let mut named = BTreeMap::<&str, u64>::new();
+    for flip in 0..flips {
+        let path = &paths[flip as usize % paths.len()];
+        let full = root.join("collections/abusers").join(path);
+        let whole = fs::read(&full)?;
+        let mut flipped = whole.clone();
+        let at = rng.random_range(0..whole.len());
+        flipped[at] ^= 1 << rng.random_range(0..8);
+        fs::write(&full, &flipped)?;
+        let mut served = BTreeMap::new();
+        let error = collections
+            .contents(&name)
+            .and_then(|contents| imports::read_into(&collections, &contents, &mut served))
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        if !error.contains(path.as_str()) {
+            return Err(format!("seed {seed}: byte {at} of {path}: {error:?}").into());
+        }
+        // What was read before the damage was met is right.
+        if !served
+            .iter()
+            .all(|(key, references)| shown.get(key) == Some(references))
+        {
+            return Err(format!("seed {seed}: byte {at} of {path} was served").into());
+        }
+        *named.entry(path).or_default() += 1;
+        fs::write(&full, whole)?;
+    }
+    if imports::read(&collections, &contents)? != (shown, handles) {
+        return Err("the collection is another".into());
+    }
+    println!("flips: {flips}; all found and named, none served: {named:?}");
     Ok(())
 }

@@ -25,6 +25,7 @@
 mod faults;
 mod flips;
 mod harness;
+mod imports;
 mod ledger;
 
 use std::env;
@@ -33,6 +34,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::{
     harness::{number, run_child},
+    imports::{ImportScript, Imports},
     ledger::{Appends, Script},
 };
 
@@ -50,6 +52,23 @@ fn main() {
         Trial::test("ledger_faults", || harness::faults::<Script>(37)),
         Trial::test("ledger_power_cuts", || harness::power_cuts::<Script>(15)),
         Trial::test("ledger_flips", || flips::ledger(200)),
+        Trial::test("import_kills", || harness::kills::<Imports>(20)),
+        Trial::test("import_faults", || harness::faults::<ImportScript>(101)),
+        Trial::test("import_power_cuts", || {
+            harness::power_cuts::<ImportScript>(10)
+        }),
+        Trial::test("import_flips", || flips::collection(300)),
+        Trial::test("import_kills_long", move || {
+            harness::kills::<Imports>(kills)
+        })
+        .with_ignored_flag(true),
+        Trial::test("import_faults_long", || harness::faults::<ImportScript>(1))
+            .with_ignored_flag(true),
+        Trial::test("import_power_cuts_long", move || {
+            harness::power_cuts::<ImportScript>(cuts)
+        })
+        .with_ignored_flag(true),
+        Trial::test("import_flips_long", move || flips::collection(flips)).with_ignored_flag(true),
         Trial::test("ledger_kills_long", move || {
             harness::kills::<Appends>(kills)
         })
@@ -68,6 +87,8 @@ fn child(workload: &str, rest: &[String]) {
     match workload {
         "appends" => run_child::<Appends>(rest),
         "script" => run_child::<Script>(rest),
+        "imports" => run_child::<Imports>(rest),
+        "import_script" => run_child::<ImportScript>(rest),
         other => panic!("no workload {other}"),
     }
 }
