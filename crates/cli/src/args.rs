@@ -61,6 +61,10 @@ pub(crate) enum Output {
     Table,
     /// One JSON object with a `schema`.
     Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// Comma-separated values with a header.
+    Csv,
 }
 
 #[derive(Subcommand, Debug)]

@@ -85,6 +85,28 @@ fn counts_add_up_and_have_a_schema() -> Test {
 }
 
 #[test]
+fn lines_of_json_and_csv_have_the_same_facts() -> Test {
+    let case = Case::new()?;
+    case.write("feed.txt", "8.8.8.8\n8.8.8.8\n10.0.0.1\n")?;
+    let csv = case.check(&["--output", "csv", "feed.txt"])?;
+    let csv = String::from_utf8(csv.stdout)?;
+    let expected = "fact,name,value\nread,,3\naccepted,ip,1\nduplicates,,1\n\
+                    refused,not_global,1\nrefanged,,0\n";
+    assert_eq!(csv, expected);
+    let lines = case.check(&["--output", "ndjson", "feed.txt"])?;
+    let lines: Vec<Value> = String::from_utf8(lines.stdout)?
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    assert_eq!(lines.len(), 5);
+    assert_eq!(
+        lines.get(1),
+        Some(&json!({ "fact": "accepted", "name": "ip", "value": "1" }))
+    );
+    Ok(())
+}
+
+#[test]
 fn several_files_are_one_set() -> Test {
     let case = Case::new()?;
     case.write("a", "8.8.8.8\n8.8.4.4\n")?;

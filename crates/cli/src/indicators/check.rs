@@ -14,13 +14,12 @@ use crate::command_line::CommandLine;
 use crate::error::{Error, Exit};
 use crate::feed_hints::{self, Asked};
 use crate::input::Source;
-use crate::output::{self, Table, grouped};
+use crate::output::{self, Fact, Report, Table, grouped};
 use crate::tables;
 
 /// The result, as scripts read it.
 #[derive(Serialize)]
-struct Report {
-    schema: &'static str,
+struct Checked {
     files: Vec<FileReport>,
     read: u64,
     accepted: BTreeMap<&'static str, u64>,
@@ -94,8 +93,7 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
             .collect()
     };
     let refused = tally.refused_total();
-    let report = Report {
-        schema: "blindmatch.indicators_check.v1",
+    let report = Checked {
         files,
         read: tally.read,
         accepted: by_name(tally.accepted),
@@ -105,10 +103,7 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
         derived: by_name(tally.derived),
         refanged: tally.refanged,
     };
-    match global.output {
-        Output::Json => output::print_json(&report)?,
-        Output::Table => output::print(&report.table())?,
-    }
+    output::show(&report, global.output)?;
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {
         eprintln!("hint: --refused FILE lists each refused value's place, reason and shape");
@@ -194,9 +189,13 @@ impl fmt::Display for ColumnReport {
     }
 }
 
-impl Report {
+impl Report for Checked {
+    type Row = Fact;
+
+    const COMMAND: &'static str = "indicators_check";
+
     fn table(&self) -> String {
-        let mut files = Table::new();
+        let mut files = Table::of_counts();
         for file in &self.files {
             let columns: String = file
                 .columns
@@ -204,37 +203,55 @@ impl Report {
                 .map(|column| format!(", {column}"))
                 .collect();
             let note = format!("rows ({}{columns})", file.format);
-            files.row(&file.file, file.rows, &note);
+            files.count(&file.file, file.rows, &note);
         }
-        let mut counts = Table::new();
-        counts.row("read", self.read, "source values");
-        counts.row(
+        let mut counts = Table::of_counts();
+        counts.count("read", self.read, "source values");
+        counts.count(
             "accepted",
             self.accepted.values().sum(),
             &by_name(&self.accepted),
         );
-        counts.row("duplicates", self.duplicates, "");
-        counts.row(
+        counts.count("duplicates", self.duplicates, "");
+        counts.count(
             "refused",
             self.refused.values().sum(),
             &by_name(&self.refused),
         );
         let not_matchable = by_name(&self.not_matchable);
-        counts.row(
+        counts.count(
             "not matchable",
             self.not_matchable.values().sum(),
             &not_matchable,
         );
-        counts.row(
+        counts.count(
             "derived",
             self.derived.values().sum(),
             &by_name(&self.derived),
         );
         if self.refanged > 0 {
-            counts.row("refanged", self.refanged, "were written defanged");
+            counts.count("refanged", self.refanged, "were written defanged");
         }
         format!("{}\n{}", files.render(), counts.render())
     }
+
+    fn rows(&self) -> Vec<Fact> {
+        let mut rows = vec![Fact::new("read", "", self.read)];
+        rows.extend(facts("accepted", &self.accepted));
+        rows.push(Fact::new("duplicates", "", self.duplicates));
+        rows.extend(facts("refused", &self.refused));
+        rows.extend(facts("not_matchable", &self.not_matchable));
+        rows.extend(facts("derived", &self.derived));
+        rows.push(Fact::new("refanged", "", self.refanged));
+        rows
+    }
+}
+
+fn facts(fact: &'static str, counts: &BTreeMap<impl AsRef<str>, u64>) -> Vec<Fact> {
+    let counts = counts.iter();
+    counts
+        .map(|(name, count)| Fact::new(fact, name.as_ref(), count))
+        .collect()
 }
 
 /// `ip 120,430, domain 12`
