@@ -1,6 +1,27 @@
 //! What a node does: the commands and jobs behind the binary.
+//!
+//! The binary parses and prints; what happens is here. This is where the clock and randomness
+//! enter.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod exported;
+pub mod files;
+pub mod identity;
 pub mod import;
+pub mod init;
+pub mod ledger;
+pub mod node;
+pub mod payment;
+pub mod policy;
+pub mod roster;
+
+pub use blindmatch_audit as audit;
+pub use blindmatch_membership as membership;
+pub use blindmatch_store as store;
+pub use error::Error;
+pub use node::{Node, NodeFiles};

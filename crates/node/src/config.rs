@@ -1,0 +1,248 @@
+//! `blindmatch.toml`: what a node is and how long it keeps what it holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use blindmatch_indicator::IndicatorType;
+use blindmatch_membership::{Address, Name, Role};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::error::Error;
+
+/// The file's name in the home.
+pub const FILE: &str = "blindmatch.toml";
+
+/// The most days that an indicator may be kept after it was last seen: ten years.
+pub const MOST_DAYS: u32 = 3_660;
+
+/// A node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who the node is.
+    pub node: Node,
+    /// Days that an indicator is kept after it was last seen, where they differ from the type's
+    /// own ([`keep_days`](Self::keep_days)).
+    #[serde(default)]
+    keep_days: BTreeMap<Spanned<String>, u32>,
+}
+
+/// Who a node is, as it will be in the roster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Its member.
+    #[serde(deserialize_with = "name")]
+    pub member: Name,
+    /// What the member is.
+    #[serde(deserialize_with = "role")]
+    pub role: Role,
+    /// The consortium.
+    #[serde(deserialize_with = "name")]
+    pub consortium: Name,
+    /// Where other members reach it.
+    #[serde(deserialize_with = "address")]
+    pub address: Address,
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub fault: String,
+}
+
+impl Config {
+    /// Reads the configuration that `path` holds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`].
+    pub fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let text = str::from_utf8(bytes).map_err(|error| {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let before = String::from_utf8_lossy(before);
+            ConfigError::at(&before, before.len(), "this is not UTF-8".to_owned())
+        });
+        text.and_then(Self::parse)
+            .map_err(|error| Error::Config(path.to_owned(), error))
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], with the first fault.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            ConfigError::at(text, at, error.message().to_owned())
+        })?;
+        for (name, &days) in &config.keep_days {
+            let (at, name) = (name.span().start, name.get_ref());
+            let fault = match name.parse::<IndicatorType>() {
+                Err(error) => error.to_string(),
+                Ok(_) if !(1..=MOST_DAYS).contains(&days) => {
+                    format!("`{name}` is kept for 1 to {MOST_DAYS} days")
+                }
+                Ok(_) => continue,
+            };
+            return Err(ConfigError::at(text, at, fault));
+        }
+        Ok(config)
+    }
+
+    /// Days that an indicator of this type is kept after it was last seen. Addresses and phones
+    /// pass to others sooner than accounts do.
+    #[must_use]
+    pub fn keep_days(&self, indicator_type: IndicatorType) -> u32 {
+        let mut own = self.keep_days.iter();
+        let own = own.find(|(name, _)| name.get_ref() == indicator_type.name());
+        own.map(|(_, &days)| days).unwrap_or(match indicator_type {
+            IndicatorType::Ip | IndicatorType::Network => 90,
+            IndicatorType::Phone
+            | IndicatorType::Domain
+            | IndicatorType::RegistrableDomain
+            | IndicatorType::Url
+            | IndicatorType::UrlHost => 365,
+            _ => 730,
+        })
+    }
+}
+
+impl Node {
+    /// The text of a first configuration.
+    #[must_use]
+    pub fn first_file(&self) -> String {
+        let Self {
+            member,
+            role,
+            consortium,
+            address,
+        } = self;
+        format!(
+            "# Who this node is. The consortium's roster says the same, under the same name.\n\
+             [node]\n\
+             member = \"{member}\"\n\
+             role = \"{role}\"\n\
+             consortium = \"{consortium}\"\n\
+             address = \"{address}\"\n\
+             \n\
+             # Days that an indicator is kept after it was last seen, by type; these are the\n\
+             # program's own for two of them. After that the key of its file is destroyed.\n\
+             # [keep_days]\n\
+             # ip = 90\n\
+             # email = 730\n"
+        )
+    }
+}
+
+impl ConfigError {
+    fn at(text: &str, at: usize, fault: String) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .get(line_start..)
+            .map_or(0, |line| line.chars().count())
+            + 1;
+        Self {
+            line,
+            column,
+            fault,
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line,
+            column,
+            fault,
+        } = self;
+        write!(f, "line {line}, column {column}: {fault}")
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+fn name<'de, D: Deserializer<'de>>(value: D) -> Result<Name, D::Error> {
+    parse(value, "lower-case letters, digits, inner hyphens and dots")
+}
+
+fn role<'de, D: Deserializer<'de>>(value: D) -> Result<Role, D::Error> {
+    parse(value, "provider or liaison")
+}
+
+fn address<'de, D: Deserializer<'de>>(value: D) -> Result<Address, D::Error> {
+    parse(value, "HOST:PORT in lower case")
+}
+
+/// A value that is written as text, of the form that `wanted` says.
+fn parse<'de, T: FromStr, D: Deserializer<'de>>(value: D, wanted: &str) -> Result<T, D::Error> {
+    let text = String::deserialize(value)?;
+    let fault = |_| D::Error::custom(format_args!("this should be {wanted}"));
+    text.parse().map_err(fault)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn first() -> String {
+        let node = Node {
+            member: "acme".parse().unwrap(),
+            role: Role::Provider,
+            consortium: "cloudshield".parse().unwrap(),
+            address: "psi.acme.example:7443".parse().unwrap(),
+        };
+        node.first_file()
+    }
+
+    #[test]
+    fn the_first_file_says_who_the_node_is() {
+        let config = Config::parse(&first()).unwrap();
+        assert_eq!(config.node.first_file(), first());
+        assert_eq!(config.keep_days(IndicatorType::Ip), 90);
+        assert_eq!(config.keep_days(IndicatorType::Email), 730);
+    }
+
+    #[test]
+    fn days_are_set_by_type() {
+        let config = Config::parse(&(first() + "[keep_days]\nip = 7\n")).unwrap();
+        assert_eq!(config.keep_days(IndicatorType::Ip), 7);
+        assert_eq!(config.keep_days(IndicatorType::Network), 90);
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_place() {
+        let cases = [
+            ("[keep_days]\nipv4 = 7\n", (14, 1), "ip"),
+            ("[keep_days]\nip = 0\n", (14, 1), "1 to 3660"),
+            ("[keep_days]\nip = 9999\n", (14, 1), "1 to 3660"),
+            ("[keep_days]\nip = \"7\"\n", (14, 6), "u32"),
+            ("[keepdays]\n", (13, 2), "keepdays"),
+            ("[[\n", (13, 3), "key"),
+        ];
+        for (added, place, says) in cases {
+            let error = Config::parse(&(first() + added)).unwrap_err();
+            assert_eq!((error.line, error.column), place, "{added}: {error}");
+            assert!(error.fault.contains(says), "{added}: {error}");
+        }
+        let error = Config::parse("[node]\nmember = \"acme\"\nrole = \"boss\"\n").unwrap_err();
+        assert!(error.fault.contains("provider"), "{error}");
+        assert_eq!((error.line, error.column), (3, 8));
+        let error = Config::parse("[node]\nmember = \"acme\"\n").unwrap_err();
+        assert!(error.fault.contains("role"), "{error}");
+    }
+}

@@ -1,0 +1,226 @@
+//! What can go wrong in a command, what to type next, and how the process ends.
+
+mod hints;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use blindmatch_audit::codec::DecodeError;
+use blindmatch_audit::note::NoteError;
+use blindmatch_audit::proof::RecordProofError;
+use blindmatch_membership::{LineError, Name, ReadError, RosterError};
+use blindmatch_store::home::HomeError;
+use blindmatch_store::keys::KeyError;
+use blindmatch_store::ledger::LedgerError;
+
+use crate::config::ConfigError;
+use crate::ledger::exported::ExportedError;
+use crate::payment::PaymentKeyId;
+use crate::payment::wrapped::{Passage, WrapError};
+
+/// Why a command ended without its result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The home does not open.
+    Home(HomeError),
+    /// An `init` was cut short in this directory.
+    Unfinished(PathBuf),
+    /// A file of the home is not what this program writes.
+    Damaged(PathBuf),
+    /// A key of the home, by name, cannot be read or written.
+    Key(String, KeyError),
+    /// A file outside the home, or one that the operator wrote, cannot be read or written.
+    File(PathBuf, io::Error),
+    /// Others than its owner can read a file with a secret; its permissions.
+    SecretReadable(PathBuf, u32),
+    /// A file that should hold a secret does not, or it was changed.
+    NoSecret(PathBuf),
+    /// The configuration is wrong.
+    Config(PathBuf, ConfigError),
+    /// A name that no administrator's key can have.
+    KeyName(String),
+    /// A file that should hold a public key does not.
+    PublicKey(PathBuf),
+    /// A file is no card.
+    Card(PathBuf, ReadError),
+    /// A file is no roster.
+    Roster(PathBuf, ReadError),
+    /// What was asked for is no roster.
+    Draft(LineError),
+    /// The roster would be longer than a note may be.
+    RosterTooLong,
+    /// Somebody signed this roster, so it is never changed again.
+    RosterSigned(PathBuf),
+    /// The key signed this roster before.
+    SignedAlready(PathBuf),
+    /// The ledger does not open, or does not take a record.
+    Ledger(LedgerError),
+    /// An exported ledger cannot be written, or does not hold.
+    Exported(PathBuf, ExportedError),
+    /// A proof of a record does not hold.
+    Proof(PathBuf, RecordProofError),
+    /// There is no key to verify a ledger with.
+    NoLedgerKey,
+    /// A name that no key can have.
+    Name(NoteError),
+    /// A name that no record can hold.
+    Record(DecodeError),
+    /// The identity key is not in the home.
+    IdentityOffline,
+    /// The identity key is not the one of this node's card.
+    OtherIdentity,
+    /// What this node says of itself is no card or delegation.
+    OwnCard(ReadError),
+    /// There is no roster in force.
+    NoRoster(RosterError),
+    /// A roster is not accepted.
+    RosterRefused(PathBuf, RosterError),
+    /// The roster is of another consortium than this node.
+    OtherConsortium {
+        /// This node's.
+        own: Name,
+        /// The roster's.
+        given: Name,
+    },
+    /// A liaison asks nothing and contributes nothing.
+    Liaison,
+    /// This node has no payment key.
+    NoPaymentKey,
+    /// This node has another payment key.
+    PaymentKeyExists(PaymentKeyId),
+    /// A wrapped payment key cannot be read or opened.
+    PaymentKeyRefused(PathBuf, WrapError),
+    /// A wrapped payment key is not signed by the custodian that was named.
+    PaymentKeySignature(PathBuf, NoteError),
+    /// A wrapped payment key is for somebody else, or from somebody else.
+    PaymentKeyElsewhere(PathBuf, Passage),
+    /// The roster has a member of this name.
+    MemberExists(Name),
+    /// The roster has no member of this name.
+    NoMember(Name),
+}
+
+/// How a process ends on an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// An error.
+    Error,
+    /// The policy refuses.
+    Refused,
+    /// The budget is exhausted.
+    BudgetExhausted,
+}
+
+impl Error {
+    /// How the process ends.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        Ending::Error
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Home(error) => error.fmt(f),
+            Self::Unfinished(path) => {
+                write!(f, "an earlier `init` did not finish in {}", path.display())
+            }
+            Self::Damaged(path) => write!(f, "{} is damaged", path.display()),
+            Self::Key(name, error) => write!(f, "keys/{name}: {error}"),
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::SecretReadable(path, mode) => write!(
+                f,
+                "others can read the secret in {} (mode {mode:o})",
+                path.display()
+            ),
+            Self::NoSecret(path) => write!(f, "{} holds no such key", path.display()),
+            Self::Config(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::KeyName(name) => {
+                write!(
+                    f,
+                    "`{name}` cannot name a key: it needs printable ASCII without `+`"
+                )
+            }
+            Self::PublicKey(path) => write!(f, "{} holds no public key", path.display()),
+            Self::Card(path, error) => write!(f, "{} is no card: {error}", path.display()),
+            Self::Roster(path, error) => write!(f, "{} is no roster: {error}", path.display()),
+            Self::Draft(error) => write!(f, "that would be no roster: {error}"),
+            Self::RosterTooLong => f.write_str("the roster would be longer than 1 MiB"),
+            Self::RosterSigned(path) => write!(
+                f,
+                "{} is signed, and a signed roster is never changed again",
+                path.display()
+            ),
+            Self::SignedAlready(path) => {
+                write!(f, "this key signed {} already", path.display())
+            }
+            Self::Ledger(error) => error.fmt(f),
+            Self::Exported(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Proof(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::NoLedgerKey => f.write_str("there is no key to verify this ledger with"),
+            Self::Name(error) => error.fmt(f),
+            Self::Record(error) => error.fmt(f),
+            Self::IdentityOffline => f.write_str("the identity key is not in the home"),
+            Self::OtherIdentity => f.write_str("that is not the identity key of this node's card"),
+            Self::OwnCard(error) => write!(f, "this node's own card or delegation: {error}"),
+            Self::NoRoster(error) => error.fmt(f),
+            Self::RosterRefused(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::OtherConsortium { own, given } => write!(
+                f,
+                "the roster is that of {given}, and this node is of {own}"
+            ),
+            Self::Liaison => {
+                f.write_str("a liaison asks nothing, contributes nothing and holds no payment key")
+            }
+            Self::NoPaymentKey => f.write_str("this node has no payment key"),
+            Self::PaymentKeyExists(id) => write!(f, "this node has a payment key already: {id}"),
+            Self::PaymentKeyRefused(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::PaymentKeySignature(path, error) => {
+                write!(
+                    f,
+                    "{} is not signed by that member: {error}",
+                    path.display()
+                )
+            }
+            Self::PaymentKeyElsewhere(path, passage) => write!(
+                f,
+                "{} was wrapped by {} for {} of {}",
+                path.display(),
+                passage.from,
+                passage.to,
+                passage.consortium
+            ),
+            Self::MemberExists(name) => write!(f, "the roster has a member {name} already"),
+            Self::NoMember(name) => write!(f, "the roster has no member {name}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Home(error) => Some(error),
+            Self::Key(_, error) => Some(error),
+            Self::File(_, error) => Some(error),
+            Self::Config(_, error) => Some(error),
+            Self::Card(_, error) | Self::Roster(_, error) => Some(error),
+            Self::Draft(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<HomeError> for Error {
+    fn from(error: HomeError) -> Self {
+        Self::Home(error)
+    }
+}

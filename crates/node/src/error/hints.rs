@@ -1,0 +1,149 @@
+//! What to do about each error; commands as they are typed.
+
+use std::io;
+
+use blindmatch_membership::RosterError;
+use blindmatch_store::home::HomeError;
+use blindmatch_store::ledger::LedgerError;
+
+use super::Error;
+
+impl Error {
+    /// What to do next, in the order in which to try.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Home(HomeError::Exists) => vec![
+                "look at it: blindmatch doctor".to_owned(),
+                "make another with --home DIR".to_owned(),
+            ],
+            Self::Unfinished(path) => vec![format!(
+                "nothing of it was used yet; remove it and begin again: rm -r {}",
+                path.display()
+            )],
+            Self::Damaged(_) => vec![
+                "leave the home as it is and restore a backup into another: blindmatch restore"
+                    .to_owned(),
+            ],
+            Self::NoLedgerKey => vec![
+                "name the ledger's key with --key KEY; its owner sees it with: blindmatch ledger \
+                 checkpoint --output json"
+                    .to_owned(),
+            ],
+            Self::Ledger(LedgerError::Time { .. }) => {
+                vec!["is the clock of this machine right? see: date".to_owned()]
+            }
+            Self::IdentityOffline => vec![
+                "bring the file to which it was exported, and name it with --identity FILE"
+                    .to_owned(),
+            ],
+            Self::NoRoster(error) => no_roster(error),
+            Self::RosterRefused(path, error) => refused(&path.display().to_string(), error),
+            Self::OtherConsortium { .. } => {
+                vec!["a node is in one consortium; make another home for the other".to_owned()]
+            }
+            Self::File(path, error) => match error.kind() {
+                io::ErrorKind::NotFound => vec!["check the spelling".to_owned()],
+                io::ErrorKind::AlreadyExists => {
+                    vec!["name a file that does not exist yet; nothing is written over".to_owned()]
+                }
+                io::ErrorKind::PermissionDenied => {
+                    vec![format!("see who may: ls -l {}", path.display())]
+                }
+                io::ErrorKind::FileTooLarge => vec!["is it the right file?".to_owned()],
+                _ => Vec::new(),
+            },
+            Self::SecretReadable(path, _) => vec![format!("chmod 600 {}", path.display())],
+            Self::PublicKey(_) => {
+                vec!["blindmatch roster keygen prints one: blindmatch roster keygen --name ada ada.key > ada.pub".to_owned()]
+            }
+            Self::Config(path, _) => vec![format!("edit {}", path.display())],
+            Self::Card(..) => vec!["its member makes one with: blindmatch card > FILE".to_owned()],
+            Self::RosterSigned(path) => vec![format!(
+                "begin the next one: blindmatch roster new --after {} NEXT",
+                path.display()
+            )],
+            Self::SignedAlready(path) => {
+                vec![format!(
+                    "see who signed: blindmatch roster show {}",
+                    path.display()
+                )]
+            }
+            Self::NoPaymentKey => vec![
+                "have one wrapped by the member that has it: blindmatch keys payment wrap --to \
+                 MEMBER FILE"
+                    .to_owned(),
+                "or, in one member of the consortium, make it: blindmatch keys payment new"
+                    .to_owned(),
+            ],
+            Self::PaymentKeyExists(_) => vec![
+                "to replace it, e.g. after a leak, add --replace; card numbers have to be \
+                 imported again then"
+                    .to_owned(),
+            ],
+            Self::PaymentKeySignature(..) => {
+                vec!["name the member that wrapped it with --from MEMBER".to_owned()]
+            }
+            Self::PaymentKeyElsewhere(..) => vec![
+                "ask for one for this member: blindmatch keys payment wrap --to MEMBER FILE"
+                    .to_owned(),
+            ],
+            Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
+            Self::MemberExists(_) => {
+                vec!["put a new card in its place with --replace".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn no_roster(error: &RosterError) -> Vec<String> {
+    match error {
+        RosterError::NotTrusted => vec![
+            "ask the consortium's administrator for its roster, and for the words of its \
+             fingerprint by telephone or in person"
+                .to_owned(),
+            "blindmatch roster trust WORDS, then: blindmatch roster install FILE".to_owned(),
+        ],
+        RosterError::Expired => {
+            vec!["ask for the next one, then: blindmatch roster install FILE".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn refused(roster: &str, error: &RosterError) -> Vec<String> {
+    match error {
+        RosterError::NotTrusted => vec![
+            format!("see the words of its fingerprint: blindmatch roster show {roster}"),
+            "compare them with an administrator's, by telephone or in person, then: \
+             blindmatch roster trust WORDS"
+                .to_owned(),
+        ],
+        RosterError::OtherFingerprint { .. } => vec![
+            "somebody may have changed the roster on its way; ask an administrator again"
+                .to_owned(),
+            format!("its own words: blindmatch roster show {roster}"),
+        ],
+        RosterError::Older { .. } => {
+            vec!["a node never goes back; see what it holds: blindmatch roster show".to_owned()]
+        }
+        RosterError::Fork { .. } => vec![
+            "the administrators signed two; they have to agree on one and sign a next one"
+                .to_owned(),
+        ],
+        RosterError::TooFewSignatures { .. } => {
+            vec![format!(
+                "more administrators have to: blindmatch roster sign --key KEY {roster}"
+            )]
+        }
+        RosterError::Gap { held, .. } => vec![format!(
+            "ask for the rosters behind number {held} and install them in their order"
+        )],
+        RosterError::Expired => vec!["ask an administrator for the next one".to_owned()],
+        RosterError::NotYetValid => {
+            vec!["is the clock of this machine right? see: date".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,212 @@
+//! The ledger of a node: opened to write by whoever owns the home, to read by anybody; verified by
+//! third parties from what was exported.
+
+pub mod exported;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use blindmatch_audit::checkpoint::{Checkpoint, SignedCheckpoint, ledger_origin};
+use blindmatch_audit::cosignature::Quorum;
+use blindmatch_audit::note::{KeyName, MAX_NOTE, NoteKey};
+use blindmatch_audit::proof::RecordProof;
+use blindmatch_audit::record::{Event, Name, Record};
+use blindmatch_membership::Delegation;
+use blindmatch_store::ledger::{Beginning, Ledger, Log, SEGMENT, Settings, Tail};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::error::Error;
+use crate::node::{Node, NodeFiles};
+use crate::{clock, files};
+
+impl Node {
+    /// Begins the ledger.
+    pub(crate) fn begin_ledger(&self) -> Result<Ledger, Error> {
+        let settings = self.ledger_settings()?;
+        let beginning = Beginning {
+            number: 1,
+            from: Checkpoint::empty(settings.origin.clone()),
+        };
+        let (ledger, _) = Ledger::create(self.home().disk(), settings, &beginning)?;
+        ledger.append(vec![delegated(&self.delegation()?)?])?;
+        Ok(ledger)
+    }
+
+    /// Opens the ledger, to write it. The tail is what a crash left behind the last checkpoint,
+    /// acknowledged to nobody: what was torn has been cut.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`], with what is damaged and where.
+    pub fn ledger(&self) -> Result<(Ledger, Tail), Error> {
+        Ok(Ledger::open(self.home().disk(), self.ledger_settings()?)?)
+    }
+
+    fn ledger_settings(&self) -> Result<Settings, Error> {
+        let (key, mut earlier) = (self.checkpoint_key()?, self.ledger_keys()?);
+        earlier.retain(|earlier| *earlier.key() != key.verifying_key());
+        Ok(Settings {
+            origin: self.ledger_origin()?,
+            key,
+            earlier,
+            clock: Box::new(clock::now),
+            random: Box::new(StdRng::from_rng(&mut rand::rng())),
+            segment: SEGMENT,
+        })
+    }
+}
+
+impl NodeFiles {
+    /// The ledger as it is on disk, even while another process writes it. Nothing is repaired.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`], with what is damaged and where.
+    pub fn log(&self) -> Result<(Log, Tail), Error> {
+        Ok(Log::open(self.disk(), &self.ledger_keys()?)?)
+    }
+
+    /// The keys that sign or signed checkpoints of the ledger, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn ledger_keys(&self) -> Result<Vec<NoteKey>, Error> {
+        let origin = self.ledger_origin()?;
+        let delegations = self.delegations()?;
+        let keys = delegations.iter().rev();
+        Ok(keys
+            .map(|delegation| NoteKey::new(origin.clone(), delegation.keys.checkpoints))
+            .collect())
+    }
+
+    /// The newest checkpoint, and the key that signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`], with what is damaged and where.
+    pub fn checkpoint(&self) -> Result<(SignedCheckpoint, NoteKey), Error> {
+        let (log, _) = self.log()?;
+        let keys = self.ledger_keys()?;
+        let signed = keys.into_iter().find(|key| log.head().verify(key).is_ok());
+        let key = signed.ok_or(Error::NoLedgerKey)?;
+        Ok((log.head().clone(), key))
+    }
+
+    /// Writes the proof of a record to a new file. It rests on the newest checkpoint that was
+    /// cosigned and covers the record, else on the newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`] where there is no such record, [`Error::File`].
+    pub fn prove(&self, record: u64, file: &Path) -> Result<SignedCheckpoint, Error> {
+        let (log, _) = self.log()?;
+        let cosigned = log.cosigned()?;
+        let covering = cosigned.filter(|cosigned| record < cosigned.unverified().size);
+        let checkpoint = covering.unwrap_or_else(|| log.head().clone());
+        let proof = log.prove(record, &checkpoint)?;
+        files::write_new(file, proof.to_string().as_bytes())?;
+        Ok(checkpoint)
+    }
+
+    /// Writes the ledger to a new file, with the newest checkpoint that was cosigned, else the
+    /// newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`], [`Error::Exported`], [`Error::File`].
+    pub fn export_ledger(&self, file: &Path) -> Result<SignedCheckpoint, Error> {
+        let (log, _) = self.log()?;
+        let checkpoint = log.cosigned()?.unwrap_or_else(|| log.head().clone());
+        let keys = self.ledger_keys()?;
+        files::stream_new(file, |to| {
+            exported::write(&log, &checkpoint, &keys, to)
+                .map_err(|error| Error::Exported(file.to_owned(), error))
+        })?;
+        Ok(checkpoint)
+    }
+
+    fn ledger_origin(&self) -> Result<KeyName, Error> {
+        let own = &self.config().node;
+        ledger_origin(own.consortium.as_str(), own.member.as_str()).map_err(Error::Name)
+    }
+}
+
+/// The record that a delegation was accepted.
+pub(crate) fn delegated(delegation: &Delegation) -> Result<Event, Error> {
+    Ok(Event::Delegation {
+        member: Name::new(delegation.member.as_str()).map_err(Error::Record)?,
+        digest: delegation.digest().0,
+    })
+}
+
+/// What a file that was given to a third party proves.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The head of the ledger.
+    pub checkpoint: Checkpoint,
+    /// Witnesses that cosigned it.
+    pub cosigners: Vec<String>,
+    /// What stands under it.
+    pub contents: Contents,
+}
+
+/// What was verified.
+#[derive(Clone, Debug)]
+pub enum Contents {
+    /// All records.
+    Ledger,
+    /// One record, by its number.
+    Record(u64, Record),
+}
+
+/// Verifies a proof or an exported ledger: that what it holds stands in the ledger of one of
+/// `keys`, under a checkpoint that `quorum` cosigned.
+///
+/// # Errors
+///
+/// [`Error::File`], [`Error::Proof`], [`Error::Exported`], [`Error::NoLedgerKey`].
+pub fn verify_file(file: &Path, keys: &[NoteKey], quorum: &Quorum) -> Result<Verified, Error> {
+    if keys.is_empty() {
+        return Err(Error::NoLedgerKey);
+    }
+    let failed = |error| Error::File(file.to_owned(), error);
+    let mut reader = BufReader::new(File::open(file).map_err(failed)?);
+    if reader.fill_buf().map_err(failed)?.starts_with(b"{") {
+        let exported = exported::verify(&mut reader, keys, quorum);
+        let (checkpoint, cosigners) =
+            exported.map_err(|error| Error::Exported(file.to_owned(), error))?;
+        return Ok(Verified {
+            checkpoint,
+            cosigners,
+            contents: Contents::Ledger,
+        });
+    }
+    let limit = u64::try_from(MAX_NOTE).unwrap_or(u64::MAX);
+    let bytes = files::read(file, limit)?;
+    let failed = |error| Error::Proof(file.to_owned(), error);
+    let proof = RecordProof::parse(&bytes).map_err(failed)?;
+    let mut refused = None;
+    for key in keys {
+        match proof.verify(key, quorum) {
+            Ok(proven) => {
+                return Ok(Verified {
+                    checkpoint: proven.checkpoint,
+                    cosigners: cosigners(quorum, &proof.checkpoint),
+                    contents: Contents::Record(proven.index, proven.record),
+                });
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.map_or(Error::NoLedgerKey, failed))
+}
+
+/// The names of those that cosigned.
+fn cosigners(quorum: &Quorum, checkpoint: &SignedCheckpoint) -> Vec<String> {
+    let cosigners = quorum.cosigners(checkpoint).unwrap_or_default();
+    let names = cosigners.iter().map(|cosigner| cosigner.name.as_str());
+    names.map(str::to_owned).collect()
+}

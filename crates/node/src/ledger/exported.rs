@@ -1,0 +1,161 @@
+//! A whole ledger in one file, for anybody to verify offline.
+//!
+//! Lines of JSON, so that a page of any language can check it: the first has the checkpoint and the
+//! keys that may have signed it, every other one record in base64, in the order of the ledger. The
+//! root of the Merkle tree (RFC 6962) over the decoded records is the checkpoint's.
+
+use std::io::{self, BufRead, Write};
+
+use base64ct::{Base64, Encoding};
+use blindmatch_audit::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+use blindmatch_audit::cosignature::{Quorum, QuorumError};
+use blindmatch_audit::note::NoteKey;
+use blindmatch_audit::record::MAX_RECORD;
+use blindmatch_audit::replay::{Replay, ReplayError};
+use blindmatch_store::ledger::{LedgerError, Log};
+use serde::{Deserialize, Serialize};
+
+/// What the first line says that the file is.
+const SCHEMA: &str = "blindmatch.ledger.v1";
+/// No line is longer: a checkpoint with its cosignatures, or a record.
+const MAX_LINE: u64 = 1 << 20;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    schema: String,
+    keys: Vec<String>,
+    checkpoint: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    index: u64,
+    record: String,
+}
+
+/// Why an exported ledger does not hold.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExportedError {
+    /// It cannot be read or written.
+    Io(io::Error),
+    /// The ledger itself cannot be read.
+    Ledger(LedgerError),
+    /// This line, from 1, is not what stands there.
+    Line(u64),
+    /// The checkpoint, or the signature under it.
+    Checkpoint(CheckpointError),
+    /// The witnesses' cosignatures.
+    Quorum(QuorumError),
+    /// The records.
+    Replay(ReplayError),
+}
+
+/// Writes the records that `checkpoint` covers.
+///
+/// # Errors
+///
+/// [`ExportedError`].
+pub fn write(
+    log: &Log,
+    checkpoint: &SignedCheckpoint,
+    keys: &[NoteKey],
+    to: &mut dyn Write,
+) -> Result<(), ExportedError> {
+    let size = checkpoint.unverified().size;
+    let head = Head {
+        schema: SCHEMA.to_owned(),
+        keys: keys.iter().map(ToString::to_string).collect(),
+        checkpoint: checkpoint.to_string(),
+    };
+    write_line(to, &head)?;
+    for record in log.records(0..size) {
+        let (index, record) = record.map_err(ExportedError::Ledger)?;
+        let record = Base64::encode_string(&record.encode());
+        write_line(to, &Line { index, record })?;
+    }
+    Ok(())
+}
+
+/// Verifies an exported ledger of one of `keys`, cosigned by `quorum`; gives the checkpoint and who
+/// cosigned it. Records behind the checkpoint are refused.
+///
+/// # Errors
+///
+/// [`ExportedError`], with what does not hold.
+pub fn verify(
+    from: &mut impl BufRead,
+    keys: &[NoteKey],
+    quorum: &Quorum,
+) -> Result<(Checkpoint, Vec<String>), ExportedError> {
+    let mut number = 1;
+    let head: Head = read_line(from, number)?.ok_or(ExportedError::Line(1))?;
+    if head.schema != SCHEMA {
+        return Err(ExportedError::Line(1));
+    }
+    let signed = SignedCheckpoint::parse(head.checkpoint.as_bytes());
+    let signed = signed.map_err(ExportedError::Checkpoint)?;
+    let mut verified = Err(CheckpointError::Text);
+    for key in keys {
+        verified = signed.verify(key);
+        if verified.is_ok() {
+            break;
+        }
+    }
+    let checkpoint = verified.map_err(ExportedError::Checkpoint)?.clone();
+    let cosigners = quorum.verify(&signed).map_err(ExportedError::Quorum)?;
+    let cosigners = cosigners.iter().map(|one| one.name.as_str().to_owned());
+    let cosigners = cosigners.collect();
+    let mut replay = Replay::new(vec![checkpoint.clone()]);
+    loop {
+        number += 1;
+        let Some(line) = read_line::<Line>(from, number)? else {
+            break;
+        };
+        let bytes = Base64::decode_vec(&line.record).map_err(|_| ExportedError::Line(number))?;
+        if bytes.len() > MAX_RECORD || line.index >= checkpoint.size {
+            return Err(ExportedError::Line(number));
+        }
+        let record = replay.record(line.index, &bytes);
+        record.map_err(ExportedError::Replay)?;
+    }
+    replay.finish().map_err(ExportedError::Replay)?;
+    Ok((checkpoint, cosigners))
+}
+
+fn write_line(to: &mut dyn Write, line: &impl Serialize) -> Result<(), ExportedError> {
+    let text = serde_json::to_string(line).map_err(|error| ExportedError::Io(error.into()))?;
+    writeln!(to, "{text}").map_err(ExportedError::Io)
+}
+
+fn read_line<T: for<'de> Deserialize<'de>>(
+    from: &mut impl BufRead,
+    number: u64,
+) -> Result<Option<T>, ExportedError> {
+    use std::io::Read;
+    let mut line = Vec::new();
+    let read = from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+    match read.map_err(ExportedError::Io)? {
+        0 => Ok(None),
+        _ => serde_json::from_slice(&line)
+            .map(Some)
+            .map_err(|_| ExportedError::Line(number)),
+    }
+}
+
+impl std::fmt::Display for ExportedError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Ledger(error) => error.fmt(f),
+            Self::Line(line) => write!(f, "line {line} is not that of an exported ledger"),
+            Self::Checkpoint(error) => error.fmt(f),
+            Self::Quorum(error) => error.fmt(f),
+            Self::Replay(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExportedError {}

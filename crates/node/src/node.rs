@@ -1,0 +1,138 @@
+//! A node: its home, what is configured, what it trusts.
+
+use std::io::{self, Write};
+use std::ops::Deref;
+use std::path::Path;
+
+use blindmatch_membership::{Roster, Trust};
+use blindmatch_store::disk::Disk;
+use blindmatch_store::home::{Home, HomeError};
+
+use crate::clock;
+use crate::config::{self, Config};
+use crate::error::Error;
+
+/// The roster that the node holds, or the fingerprint that it trusts.
+const TRUST: &str = "roster/trust";
+/// A roster is a note, and little stands beside it.
+const MAX_TRUST: u64 = 2 << 20;
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// What of a node can be read, even while another process owns its home.
+#[derive(Debug)]
+pub struct NodeFiles {
+    disk: Disk,
+    config: Config,
+}
+
+/// A node whose home this process owns.
+#[derive(Debug)]
+pub struct Node {
+    files: NodeFiles,
+    home: Home,
+}
+
+impl NodeFiles {
+    /// The files of the node in the directory `home`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Home`], [`Error::Unfinished`], [`Error::Config`].
+    pub fn read(home: &Path) -> Result<Self, Error> {
+        Self::of(Home::read_only(home)?)
+    }
+
+    fn of(disk: Disk) -> Result<Self, Error> {
+        let text = match disk.read(config::FILE, MAX_CONFIG) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Unfinished(disk.root().to_owned()));
+            }
+            text => text.map_err(HomeError::Disk)?,
+        };
+        let config = Config::read(&disk.root().join(config::FILE), &text)?;
+        Ok(Self { disk, config })
+    }
+
+    /// The files below the home.
+    #[must_use]
+    pub const fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// What is configured.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the node knows of its consortium.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn trust(&self) -> Result<Trust, Error> {
+        match self.disk.read(TRUST, MAX_TRUST) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Trust::default()),
+            bytes => Trust::decode(&bytes.map_err(HomeError::Disk)?)
+                .map_err(|_| Error::Damaged(self.disk.root().join(TRUST))),
+        }
+    }
+
+    /// The roster in force.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoster`].
+    pub fn roster(&self) -> Result<Roster, Error> {
+        let trust = self.trust()?;
+        let roster = trust.roster_at(clock::now()).map_err(Error::NoRoster)?;
+        Ok(roster.clone())
+    }
+}
+
+impl Node {
+    /// Opens the node in the directory `home`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Home`], [`Error::Unfinished`], [`Error::Config`].
+    pub fn open(home: &Path) -> Result<Self, Error> {
+        let home = Home::open(Disk::new(home), clock::now())?;
+        let files = NodeFiles::of(home.disk().clone())?;
+        Ok(Self { files, home })
+    }
+
+    pub(crate) fn new(home: Home, config: Config) -> Self {
+        let disk = home.disk().clone();
+        let files = NodeFiles { disk, config };
+        Self { files, home }
+    }
+
+    /// The home.
+    #[must_use]
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn keep_trust(&self, trust: &Trust) -> Result<(), Error> {
+        self.publish(TRUST, &trust.encode())
+    }
+
+    /// Writes a file below the home, whole and durably.
+    pub(crate) fn publish(&self, path: &str, content: &[u8]) -> Result<(), Error> {
+        publish(&self.home, path, content)
+    }
+}
+
+pub(crate) fn publish(home: &Home, path: &str, content: &[u8]) -> Result<(), Error> {
+    let published = home.disk().publish(path, |file| file.write_all(content));
+    Ok(published.map_err(HomeError::Disk)?)
+}
+
+impl Deref for Node {
+    type Target = NodeFiles;
+
+    fn deref(&self) -> &NodeFiles {
+        &self.files
+    }
+}

@@ -1,0 +1,108 @@
+//! The roster that a node holds: first trust, and taking newer ones.
+
+use std::path::Path;
+
+use blindmatch_audit::note::MAX_NOTE;
+use blindmatch_audit::record::Event;
+use blindmatch_membership::{Acceptance, Accepted, Fingerprint, Roster, RosterError, SignedRoster};
+use blindmatch_store::ledger::Ledger;
+
+use crate::error::Error;
+use crate::node::{Node, NodeFiles};
+use crate::{clock, files};
+
+/// What a roster means for a node.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The roster.
+    pub roster: Roster,
+    /// What it changes; nothing where the node holds it already.
+    pub accepted: Option<Box<Accepted>>,
+    /// Whether it lists this node, under the identity that this node has.
+    pub lists_us: bool,
+}
+
+impl Node {
+    /// Trusts the roster of this fingerprint.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and writing.
+    pub fn trust_fingerprint(&self, fingerprint: Fingerprint) -> Result<(), Error> {
+        let mut trust = self.trust()?;
+        trust.confirm(fingerprint);
+        self.keep_trust(&trust)
+    }
+
+    /// Accepts the roster in `file`: `ledger` says so before it counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RosterRefused`], [`Error::OtherConsortium`]; nothing has changed then.
+    pub fn install_roster(&self, ledger: &Ledger, file: &Path) -> Result<Judged, Error> {
+        let judged = self.judge_roster(file)?;
+        if let Some(accepted) = &judged.accepted {
+            ledger.append(vec![Event::Roster {
+                number: judged.roster.number,
+                digest: judged.roster.digest().0,
+            }])?;
+            self.keep_trust(&accepted.trust)?;
+        }
+        Ok(judged)
+    }
+}
+
+impl NodeFiles {
+    /// The roster that this node holds, in force or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoster`].
+    pub fn held_roster(&self) -> Result<SignedRoster, Error> {
+        let trust = self.trust()?;
+        let held = trust.held().cloned();
+        held.ok_or(Error::NoRoster(RosterError::NotTrusted))
+    }
+
+    /// Says what would become of the roster in `file`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RosterRefused`], [`Error::OtherConsortium`].
+    pub fn judge_roster(&self, file: &Path) -> Result<Judged, Error> {
+        let limit = u64::try_from(MAX_NOTE).unwrap_or(u64::MAX);
+        let bytes = files::read(file, limit)?;
+        let given = SignedRoster::read(&bytes);
+        let given = given.map_err(|error| Error::Roster(file.to_owned(), error))?;
+        let roster = given.roster().clone();
+        let own = &self.config().node;
+        if roster.consortium != own.consortium {
+            return Err(Error::OtherConsortium {
+                own: own.consortium.clone(),
+                given: roster.consortium.clone(),
+            });
+        }
+        let accepted = match self.trust()?.accept(&bytes, clock::now()) {
+            Ok(Acceptance::New(accepted)) => Some(accepted),
+            Ok(Acceptance::AlreadyHeld) => None,
+            Err(error) => return Err(Error::RosterRefused(file.to_owned(), error)),
+        };
+        let lists_us = self.is_listed_in(&roster)?;
+        Ok(Judged {
+            roster,
+            accepted,
+            lists_us,
+        })
+    }
+
+    /// Whether a roster lists this node, under the identity that this node has.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub fn is_listed_in(&self, roster: &Roster) -> Result<bool, Error> {
+        let identity = self.card()?.member().identity;
+        let listed = roster.members.get(&self.config().node.member);
+        Ok(listed.is_some_and(|member| member.identity == identity))
+    }
+}
