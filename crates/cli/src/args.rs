@@ -1,12 +1,23 @@
 //! The command line, as DESIGN's conventions have it: every option documented where it is read.
 
-use std::path::PathBuf;
+pub(crate) mod indicators;
+pub(crate) mod keys;
+pub(crate) mod ledger;
+pub(crate) mod node;
+pub(crate) mod roster;
 
-use blindmatch_feeds::{Column, Format};
-use blindmatch_indicator::{IndicatorType, Platform, Region};
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use blindmatch_node::membership::{Address, Name};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+
+use crate::error::Error;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -14,8 +25,8 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default());
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done (refused rows are reported, not an error) · 1 error · 2 wrong usage · \
-6 partly done, or refused rows under --strict";
+Exit codes: 0 done (refused rows are reported, not an error) · 1 error · 2 wrong usage · 3 refused \
+by policy · 4 budget exhausted · 6 partly done, or refused rows under --strict";
 
 /// Learn which abuse indicators you share with another provider, and nothing else.
 #[derive(Parser, Debug)]
@@ -31,6 +42,15 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
+    /// The node's home directory; otherwise .blindmatch in the user's own.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BLINDMATCH_HOME",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) home: Option<PathBuf>,
     /// How to print the result.
     #[arg(
         long,
@@ -49,9 +69,28 @@ pub(crate) struct Global {
         help_heading = "Everywhere"
     )]
     pub(crate) quiet: bool,
-    /// Say on stderr how each file was read.
+    /// Say more on stderr, e.g. how each file was read.
     #[arg(short, long, global = true, help_heading = "Everywhere")]
     pub(crate) verbose: bool,
+}
+
+impl Global {
+    /// The node's home.
+    pub(crate) fn home(&self) -> Result<PathBuf, Error> {
+        let own = || Some(env::home_dir()?.join(".blindmatch"));
+        self.home.clone().or_else(own).ok_or_else(|| {
+            Error::new("this user has no home directory").hint("name the node's with --home DIR")
+        })
+    }
+
+    /// The home where the command itself names it, so that the next one has to as well.
+    pub(crate) fn named_home(&self) -> Option<&Path> {
+        let typed = |word: OsString| {
+            let word = word.to_string_lossy();
+            word == "--home" || word.starts_with("--home=")
+        };
+        self.home.as_deref().filter(|_| env::args_os().any(typed))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -69,90 +108,41 @@ pub(crate) enum Output {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Make a node in --home.
+    #[command(after_help = node::INIT_EXAMPLE)]
+    Init(node::InitArguments),
+    /// Print this node's public card, with its fingerprint in words.
+    #[command(after_help = node::CARD_EXAMPLES)]
+    Card(node::CardArguments),
+    /// Identity, delegation, storage key, payment key.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// The consortium's signed list of members.
+    #[command(subcommand)]
+    Roster(roster::RosterCommand),
     /// Look at indicators before they are imported.
     #[command(subcommand)]
-    Indicators(IndicatorsCommand),
+    Indicators(indicators::IndicatorsCommand),
+    /// The node's record of what it did, which anybody can verify.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
 }
 
-#[derive(Subcommand, Debug)]
-pub(crate) enum IndicatorsCommand {
-    /// Read feeds, keep nothing, report what an import would take and what it would refuse.
-    #[command(after_help = CHECK_EXAMPLES)]
-    Check(CheckArguments),
+fn parse_name(text: &str) -> Result<Name, String> {
+    text.parse().map_err(|_| {
+        "write it in lower-case letters, digits, inner hyphens and dots, e.g. acme-pay".to_owned()
+    })
 }
 
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  blindmatch indicators check feed.txt
-  blindmatch indicators check --type ip --refused refused.ndjson feed.txt.gz
-  blindmatch indicators check --map email=mail --map phone=tel --ref id customers.csv
-  zcat misp.json.gz | blindmatch indicators check --format misp --output json -";
-
-#[derive(Args, Debug)]
-pub(crate) struct CheckArguments {
-    /// Feeds to read: files (also .gz and .zst), MISP feed folders, or `-` for stdin.
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) reading: Reading,
-    /// Write every refused value's place, reason and redacted shape to this file, one JSON object
-    /// a line.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) refused: Option<PathBuf>,
-    /// Exit with 6 where a value was refused.
-    #[arg(long)]
-    pub(crate) strict: bool,
+fn parse_address(text: &str) -> Result<Address, String> {
+    text.parse()
+        .map_err(|_| "write it as HOST:PORT in lower case, e.g. psi.acme.example:7443".to_owned())
 }
 
-/// How feeds are read.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Reading")]
-pub(crate) struct Reading {
-    /// The type of the values; otherwise each value shows its own by its form.
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) indicator_type: Option<IndicatorType>,
-    /// The format: plain, csv, tsv, jsonl, stix or misp; otherwise the content shows it.
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
-    /// The column with the values, by header name or by number from 1 (csv, tsv, jsonl).
-    #[arg(long, value_name = "COLUMN", conflicts_with = "maps")]
-    pub(crate) column: Option<Column>,
-    /// A column with values of this type; may be repeated (csv, tsv, jsonl).
-    #[arg(long = "map", value_name = "TYPE=COLUMN", value_parser = parse_map)]
-    #[arg(conflicts_with = "indicator_type")]
-    pub(crate) maps: Vec<(IndicatorType, Column)>,
-    /// The column with your own id for the row (csv, tsv, jsonl).
-    #[arg(long = "ref", value_name = "COLUMN")]
-    pub(crate) reference: Option<Column>,
-    /// The column with the time at which the row was seen, RFC 3339 (csv, tsv, jsonl).
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) seen: Option<Column>,
-    /// The time zone of times that name none, e.g. Europe/Paris; otherwise these are refused.
-    #[arg(long, value_name = "ZONE", value_parser = parse_time_zone)]
-    pub(crate) timezone: Option<TimeZone>,
-    /// The country of phone numbers that have no +, e.g. US; otherwise these are refused.
-    #[arg(long, value_name = "REGION")]
-    pub(crate) default_region: Option<Region>,
-    /// The platform of account names that are not written PLATFORM:NAME.
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) default_platform: Option<Platform>,
-    /// The folder with the public suffix list, otherwise found beside the program.
-    #[arg(long, value_name = "DIR", env = "BLINDMATCH_TABLES")]
-    pub(crate) tables: Option<PathBuf>,
-}
-
-fn parse_map(text: &str) -> Result<(IndicatorType, Column), String> {
-    let (kind, column) = text
-        .split_once('=')
-        .ok_or("write it as TYPE=COLUMN, e.g. email=mail")?;
-    let kind = kind.parse().map_err(|error| format!("`{kind}`: {error}"))?;
-    let column = column
-        .parse()
-        .map_err(|error| format!("`{column}`: {error}"))?;
-    Ok((kind, column))
-}
-
-fn parse_time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name)
-        .map_err(|_| "no such time zone; write it like Europe/Paris or UTC".to_owned())
+/// A day, which begins in UTC, or a time with its offset.
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let midnight = |day: Date| day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    text.parse()
+        .or_else(|_| text.parse::<Date>().and_then(midnight))
+        .map_err(|_| "write it as 2027-06-30 or 2027-06-30T12:00:00Z".to_owned())
 }

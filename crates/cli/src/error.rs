@@ -2,7 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
+
+use blindmatch_node::error::Ending;
+
+use crate::command_line::quoted;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +16,12 @@ pub(crate) enum Exit {
     Done = 0,
     /// An error.
     Error = 1,
+    /// Wrong usage, as clap ends it too.
+    Usage = 2,
+    /// Refused by policy.
+    Refused = 3,
+    /// The budget is exhausted.
+    BudgetExhausted = 4,
     /// Partly done, or refused rows under `--strict`.
     Partly = 6,
 }
@@ -32,19 +43,60 @@ impl Error {
         }
     }
 
+    /// The command line asks for something that makes no sense.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self {
+            exit: Exit::Usage,
+            ..Self::new(message)
+        }
+    }
+
     pub(crate) fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
         self
     }
 
-    /// Prints it to stderr; where even that fails, the exit code has to do.
-    pub(crate) fn print(&self) {
+    /// Prints it to stderr; where even that fails, the exit code has to do. Commands in it name
+    /// the `home` that was named.
+    pub(crate) fn print(&self, home: Option<&Path>) {
         let mut stderr = io::stderr().lock();
-        let _ = writeln!(stderr, "error: {}", self.message);
+        let _ = writeln!(stderr, "error: {}", printable(&self.message));
         for hint in &self.hints {
+            let hint = printable(&named(hint, home));
             let _ = writeln!(stderr, "hint: {hint}");
         }
     }
+}
+
+impl From<blindmatch_node::Error> for Error {
+    fn from(error: blindmatch_node::Error) -> Self {
+        let exit = match error.ending() {
+            Ending::Error => Exit::Error,
+            Ending::Refused => Exit::Refused,
+            Ending::BudgetExhausted => Exit::BudgetExhausted,
+        };
+        Self {
+            message: error.to_string(),
+            hints: error.hints(),
+            exit,
+        }
+    }
+}
+
+/// `text` with the commands in it for `home`.
+pub(crate) fn named(text: &str, home: Option<&Path>) -> String {
+    home.map_or_else(
+        || text.to_owned(),
+        |home| {
+            let home = quoted(&home.to_string_lossy());
+            text.replace("blindmatch ", &format!("blindmatch --home {home} "))
+        },
+    )
+}
+
+/// `text` without what could steer a terminal: it may be of a file that somebody else wrote.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 impl From<Exit> for ExitCode {

@@ -2,7 +2,7 @@
 
 use blindmatch_feeds::{Column, ColumnInfo, Compression, FeedError, JsonFault};
 
-use crate::args::Reading;
+use crate::args::indicators::Reading;
 use crate::command_line::{CommandLine, quoted};
 use crate::error::Error;
 

@@ -5,6 +5,7 @@
 
 mod args;
 mod command_line;
+mod commands;
 mod error;
 mod feed_hints;
 mod indicators;
@@ -16,7 +17,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Arguments, Command, IndicatorsCommand};
+use crate::args::indicators::IndicatorsCommand;
+use crate::args::{Arguments, Command};
 use crate::error::{Error, Exit};
 
 fn main() -> ExitCode {
@@ -25,16 +27,22 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            error.print();
+            error.print(arguments.global.named_home());
             error.exit.into()
         }
     }
 }
 
 fn run(arguments: &Arguments) -> Result<Exit, Error> {
+    let global = &arguments.global;
     match &arguments.command {
+        Command::Init(arguments) => commands::init::run(arguments, global),
+        Command::Card(arguments) => commands::card::run(arguments, global),
+        Command::Keys(command) => commands::keys::run(command, global),
+        Command::Roster(command) => commands::roster::run(command, global),
+        Command::Ledger(command) => commands::ledger::run(command, global),
         Command::Indicators(IndicatorsCommand::Check(check)) => {
-            indicators::check::run(check, &arguments.global)
+            indicators::check::run(check, global)
         }
     }
 }

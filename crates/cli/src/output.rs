@@ -2,24 +2,19 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::Output;
-use crate::error::Error;
+use crate::args::{Global, Output};
+use crate::error::{Error, named, printable};
 
 /// What a command has to show. As JSON it is one object, whose fields are those of the report.
 pub(crate) trait Report: Serialize {
-    /// What is one line of `ndjson` and `csv`; of plain fields, as CSV has nothing else.
-    type Row: Serialize;
-
-    /// The name in `"schema": "blindmatch.COMMAND.v1"`.
-    const COMMAND: &'static str;
-
     /// The report for people.
     fn table(&self) -> String;
 
-    /// The report line by line.
-    fn rows(&self) -> Vec<Self::Row>;
+    /// The lines of `ndjson` and `csv`, of plain fields, as CSV has nothing else.
+    fn rows(&self) -> Vec<impl Serialize>;
 }
 
 /// One line of a report that is a list of facts rather than of things.
@@ -47,13 +42,13 @@ struct Envelope<'a, R> {
     report: &'a R,
 }
 
-/// Prints `report` on stdout in the form that was asked for.
-pub(crate) fn show<R: Report>(report: &R, output: Output) -> Result<(), Error> {
+/// Prints the report of `command`, which its JSON names, on stdout in the form that was asked for.
+pub(crate) fn show<R: Report>(command: &str, report: &R, output: Output) -> Result<(), Error> {
     let text = match output {
         Output::Table => report.table(),
         Output::Json => {
             let envelope = Envelope {
-                schema: format!("blindmatch.{}.v1", R::COMMAND),
+                schema: format!("blindmatch.{command}.v1"),
                 report,
             };
             serde_json::to_string_pretty(&envelope).map_err(cannot_encode)?
@@ -79,8 +74,7 @@ pub(crate) fn show<R: Report>(report: &R, output: Output) -> Result<(), Error> {
 ///
 /// What others wrote (names in a card, a roster, a feed) cannot steer the terminal.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
-    let steers = |c: char| c.is_control() && c != '\n';
-    let text = text.trim_end().replace(steers, "\u{fffd}");
+    let text = printable(text.trim_end());
     if text.is_empty() {
         return Ok(());
     }
@@ -109,10 +103,27 @@ pub(crate) enum Side {
 }
 
 impl Table {
+    /// A table with a line of headings.
+    pub(crate) fn headed(columns: &[(&str, Side)]) -> Self {
+        let headings = columns.iter().map(|(heading, _)| heading.to_uppercase());
+        Self {
+            columns: columns.iter().map(|&(_, side)| side).collect(),
+            rows: vec![headings.collect()],
+        }
+    }
+
     /// A name, a count and what there is to say about it.
     pub(crate) fn of_counts() -> Self {
         Self {
             columns: vec![Side::Left, Side::Right, Side::Left],
+            rows: Vec::new(),
+        }
+    }
+
+    /// A name and what stands under it.
+    pub(crate) fn of_fields() -> Self {
+        Self {
+            columns: vec![Side::Left, Side::Left],
             rows: Vec::new(),
         }
     }
@@ -148,6 +159,27 @@ impl Table {
         };
         self.rows.iter().map(line).collect()
     }
+}
+
+/// Tells on stderr what to do next, unless that is not wanted.
+pub(crate) fn next(global: &Global, what: &str) {
+    if !global.quiet {
+        eprintln!("next: {}", named(what, global.named_home()));
+    }
+}
+
+/// A time in seconds since 1970, as people and scripts read it: RFC 3339 in UTC.
+pub(crate) fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).map(Timestamp::from_second);
+    match time {
+        Ok(Ok(time)) => time.to_string(),
+        _ => format!("@{seconds}"),
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A number with its thousands apart: 1,234,567.

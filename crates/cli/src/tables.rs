@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use blindmatch_indicator::PublicSuffixes;
 
 use crate::error::Error;
+use crate::output::hex;
 
 /// Reads the public suffix list from `folder`, or from where the program was installed or built.
 pub(crate) fn public_suffixes(folder: Option<&Path>) -> Result<PublicSuffixes, Error> {
@@ -53,8 +54,4 @@ fn standard_folders() -> Vec<PathBuf> {
     let installed = prefix.map(|prefix| prefix.join("share/blindmatch/tables"));
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
     installed.into_iter().chain([checkout]).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

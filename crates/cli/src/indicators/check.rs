@@ -9,7 +9,8 @@ use blindmatch_indicator::{Canonicaliser, IndicatorType, PaymentKey};
 use serde::Serialize;
 
 use super::report::RefusalReport;
-use crate::args::{CheckArguments, Global, Output, Reading};
+use crate::args::indicators::{CheckArguments, Reading};
+use crate::args::{Global, Output};
 use crate::command_line::CommandLine;
 use crate::error::{Error, Exit};
 use crate::feed_hints::{self, Asked};
@@ -103,7 +104,7 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
         derived: by_name(tally.derived),
         refanged: tally.refanged,
     };
-    output::show(&report, global.output)?;
+    output::show("indicators_check", &report, global.output)?;
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {
         eprintln!("hint: --refused FILE lists each refused value's place, reason and shape");
@@ -190,10 +191,6 @@ impl fmt::Display for ColumnReport {
 }
 
 impl Report for Checked {
-    type Row = Fact;
-
-    const COMMAND: &'static str = "indicators_check";
-
     fn table(&self) -> String {
         let mut files = Table::of_counts();
         for file in &self.files {
@@ -235,7 +232,7 @@ impl Report for Checked {
         format!("{}\n{}", files.render(), counts.render())
     }
 
-    fn rows(&self) -> Vec<Fact> {
+    fn rows(&self) -> Vec<impl Serialize> {
         let mut rows = vec![Fact::new("read", "", self.read)];
         rows.extend(facts("accepted", &self.accepted));
         rows.push(Fact::new("duplicates", "", self.duplicates));

@@ -1,0 +1,130 @@
+//! `keys`: identity, delegation, storage key, payment key.
+
+use std::path::PathBuf;
+
+use blindmatch_node::membership::Name;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::parse_name;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeysCommand {
+    /// Make new node keys and delegate to them, for 30 days.
+    #[command(after_help = ROTATE_EXAMPLES)]
+    Rotate(RotateArguments),
+    /// Destroy the node keys in use, e.g. because somebody may have copied them, and delegate to
+    /// new ones that replace them for good.
+    #[command(after_help = "Example:\n  blindmatch keys revoke --yes")]
+    Revoke(RevokeArguments),
+    /// Write a key that must outlive this machine to a file or, as words, to the terminal.
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArguments),
+    /// The key that card numbers are hashed under, in the members that match them.
+    #[command(subcommand)]
+    Payment(PaymentCommand),
+}
+
+const ROTATE_EXAMPLES: &str = "\
+Examples:
+  blindmatch keys rotate
+  blindmatch keys rotate --identity /media/usb/acme.identity";
+
+#[derive(Args, Debug)]
+pub(crate) struct RotateArguments {
+    /// The exported identity key, where it is no longer in the home.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// Days that the delegation holds, at most 30.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=30))]
+    pub(crate) days: u8,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RevokeArguments {
+    #[command(flatten)]
+    pub(crate) rotate: RotateArguments,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  blindmatch keys export storage --to /media/usb/acme.storage
+  blindmatch keys export storage            24 words, to be written down
+  blindmatch keys export identity --to /media/usb/acme.identity --remove";
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    /// Which key.
+    #[arg(value_enum)]
+    pub(crate) key: ExportedKey,
+    /// The file to write, which only its owner can read; otherwise the key is shown as words.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// Take the key out of the home once it is in the file (identity only).
+    #[arg(long, requires = "to")]
+    pub(crate) remove: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportedKey {
+    /// Everything in the home is sealed under it; a backup cannot be read without it.
+    Storage,
+    /// Signs the card and each delegation; belongs offline.
+    Identity,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PaymentCommand {
+    /// Make the consortium's payment key: in one member, once.
+    #[command(after_help = "Example:\n  blindmatch keys payment new")]
+    New(NewPaymentArguments),
+    /// Wrap the payment key for one member, so that nobody else can open it.
+    #[command(after_help = "Example:\n  blindmatch keys payment wrap --to bank bank.payment-key")]
+    Wrap(WrapArguments),
+    /// Take the payment key that another member wrapped for this one.
+    #[command(
+        after_help = "Example:\n  blindmatch keys payment install --from acme bank.payment-key"
+    )]
+    Install(InstallPaymentArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NewPaymentArguments {
+    /// Replace the key that is there. Card numbers imported under it match nothing any more and
+    /// have to be imported again.
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WrapArguments {
+    /// The member, as the installed roster names it.
+    #[arg(long, value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) to: Name,
+    /// This member's identity key, where it is no longer in the home.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// The file to write; it must not exist yet.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InstallPaymentArguments {
+    /// The member that wrapped it: the custodian whom this one trusts with the key.
+    #[arg(long, value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) from: Name,
+    /// Replace the key that is there, as after a leak. Card numbers imported under the old one
+    /// have to be imported again.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// The wrapped key.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}

@@ -1,0 +1,74 @@
+//! `ledger`: the node's record of what it did.
+
+use std::path::PathBuf;
+
+use blindmatch_node::audit::cosignature::WitnessKey;
+use blindmatch_node::audit::note::NoteKey;
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum LedgerCommand {
+    /// Check every record against the checkpoints; repairs nothing, and works beside a running
+    /// node. Of a file: an exported ledger, or the proof of a record.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArguments),
+    /// Write the proof that a record is in the ledger, for anybody to verify offline.
+    #[command(after_help = "Example:\n  blindmatch ledger proof 17 17.proof")]
+    Proof(ProofArguments),
+    /// Print the newest checkpoint.
+    #[command(after_help = "Example:\n  blindmatch ledger checkpoint")]
+    Checkpoint,
+    /// Write the whole ledger and its checkpoint to one file, for anybody to verify offline.
+    #[command(after_help = "Example:\n  blindmatch ledger export acme.ledger")]
+    Export(LedgerExportArguments),
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  blindmatch ledger verify
+  blindmatch ledger verify --key blindmatch/cloudshield/acme/ledger+93a9a1a0+AYz... acme.ledger
+  blindmatch ledger verify --key KEY --witness KEY --witness KEY --quorum 2 17.proof
+
+The key is that of the member whose ledger it is: `blindmatch ledger checkpoint --output json`.";
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArguments {
+    /// An exported ledger or a proof, instead of the ledger in the home.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// A key that may have signed the checkpoint; otherwise those of the node in the home. May be
+    /// repeated.
+    #[arg(long = "key", value_name = "KEY", requires = "file", value_parser = parse_key)]
+    pub(crate) keys: Vec<NoteKey>,
+    /// A key of a witness; may be repeated.
+    #[arg(long = "witness", value_name = "KEY", requires = "file", value_parser = parse_witness)]
+    pub(crate) witnesses: Vec<WitnessKey>,
+    /// How many of the witnesses must have cosigned; otherwise more than half.
+    #[arg(long, value_name = "NUMBER", requires = "witnesses")]
+    pub(crate) quorum: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ProofArguments {
+    /// The record's number, from 0.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) record: u64,
+    /// The file to write; it must not exist yet.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LedgerExportArguments {
+    /// The file to write; it must not exist yet.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+fn parse_key(text: &str) -> Result<NoteKey, String> {
+    NoteKey::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_witness(text: &str) -> Result<WitnessKey, String> {
+    WitnessKey::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,61 @@
+//! `init`, `card`, `config`, `backup`, `restore`, `doctor`: a node as a whole.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{parse_address, parse_name};
+use blindmatch_node::membership::{Address, Name, Role};
+
+pub(crate) const INIT_EXAMPLE: &str = "\
+Example:
+  blindmatch init --member acme --role provider --consortium cloudshield \\
+      --address psi.acme.example:7443";
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArguments {
+    /// The name under which the consortium's roster will list the owner of this node.
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub(crate) member: Name,
+    /// What the member is.
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleName,
+    /// The consortium's name.
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub(crate) consortium: Name,
+    /// Where other members will reach this node; it stands on the card.
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
+    pub(crate) address: Address,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Asks other members and serves its own abuse collections.
+    Provider,
+    /// Reads what members release; asks nothing and contributes nothing.
+    Liaison,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Provider => Self::Provider,
+            RoleName::Liaison => Self::Liaison,
+        }
+    }
+}
+
+pub(crate) const CARD_EXAMPLES: &str = "\
+Examples:
+  blindmatch card > acme.card       this node's card, for the consortium's administrator
+  blindmatch card other.card        check another member's card and show its fingerprint";
+
+#[derive(Args, Debug)]
+pub(crate) struct CardArguments {
+    /// A card to check and show, instead of this node's own.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The identity key, where it is kept offline and the card has to be signed anew.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub(crate) identity: Option<PathBuf>,
+}

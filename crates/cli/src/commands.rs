@@ -1,0 +1,8 @@
+//! The commands: each turns its arguments into a call of `node` and prints what came of it.
+
+pub(crate) mod card;
+pub(crate) mod init;
+pub(crate) mod keys;
+pub(crate) mod ledger;
+pub(crate) mod payment;
+pub(crate) mod roster;

@@ -1,0 +1,163 @@
+//! `blindmatch keys`.
+
+use std::io::{self, IsTerminal, Write};
+
+use blindmatch_node::exported::Kind;
+use blindmatch_node::membership::Delegation;
+use blindmatch_node::{Node, files};
+use serde::Serialize;
+
+use super::{ledger, payment};
+use crate::args::Global;
+use crate::args::keys::{ExportArguments, ExportedKey, KeysCommand, RotateArguments};
+use crate::error::{Error, Exit};
+use crate::output::{self, Report, Table, time};
+
+pub(crate) fn run(command: &KeysCommand, global: &Global) -> Result<Exit, Error> {
+    match command {
+        KeysCommand::Rotate(arguments) => rotate(arguments, false, global),
+        KeysCommand::Revoke(arguments) => {
+            let question = "Destroy the node keys in use and delegate to new ones?";
+            confirm(question, arguments.yes)?;
+            rotate(&arguments.rotate, true, global)
+        }
+        KeysCommand::Export(arguments) => export(arguments, global),
+        KeysCommand::Payment(command) => payment::run(command, global),
+    }
+}
+
+#[derive(Serialize)]
+struct Delegated {
+    number: u64,
+    first_valid: u64,
+    not_before: String,
+    expires: String,
+}
+
+fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<Exit, Error> {
+    let node = Node::open(&global.home()?)?;
+    let ledger = ledger::open(&node, global)?;
+    let identity = arguments.identity.as_deref();
+    let delegation = node.rotate(&ledger, identity, arguments.days, revoke, &mut rand::rng())?;
+    let command = if revoke { "keys_revoke" } else { "keys_rotate" };
+    output::show(command, &Delegated::new(&delegation), global.output)?;
+    Ok(Exit::Done)
+}
+
+impl Delegated {
+    fn new(delegation: &Delegation) -> Self {
+        Self {
+            number: delegation.number,
+            first_valid: delegation.first_valid,
+            not_before: time(delegation.not_before),
+            expires: time(delegation.expires),
+        }
+    }
+}
+
+impl Report for Delegated {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table
+            .row(&["delegation", &self.number.to_string()])
+            .row(&[
+                "in force",
+                &format!("{} to {}", self.not_before, self.expires),
+            ])
+            .row(&["valid from", &format!("number {} on", self.first_valid)]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Serialize)]
+struct Exported {
+    key: &'static str,
+    file: Option<String>,
+    words: Option<String>,
+    removed: bool,
+}
+
+fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
+    let kind = match arguments.key {
+        ExportedKey::Storage => Kind::Storage,
+        ExportedKey::Identity => Kind::Identity,
+    };
+    if kind == Kind::Storage && arguments.remove {
+        return Err(Error::usage(
+            "the storage key cannot be removed: the node needs it",
+        ));
+    }
+    let node = Node::open(&global.home()?)?;
+    let key = node.export(kind)?;
+    let words = match &arguments.to {
+        Some(file) => {
+            files::write_secret(file, &key.to_text())?;
+            None
+        }
+        None => {
+            let question = format!("Show the {kind} key on this terminal?");
+            confirm(&question, arguments.yes)?;
+            Some(key.to_text().to_string())
+        }
+    };
+    if let (Some(file), true) = (&arguments.to, arguments.remove) {
+        node.remove_identity(file)?;
+    }
+    let exported = Exported {
+        key: match kind {
+            Kind::Storage => "storage",
+            Kind::Identity => "identity",
+        },
+        file: arguments.to.as_ref().map(|file| file.display().to_string()),
+        words,
+        removed: arguments.remove,
+    };
+    output::show("keys_export", &exported, global.output)?;
+    if kind == Kind::Storage {
+        node.storage_key_was_exported()?;
+    }
+    Ok(Exit::Done)
+}
+
+impl Report for Exported {
+    fn table(&self) -> String {
+        match (&self.words, &self.file) {
+            (Some(words), _) => words.clone(),
+            (None, file) => {
+                let mut table = Table::of_fields();
+                table.row(&[self.key, file.as_deref().unwrap_or_default()]);
+                if self.removed {
+                    table.row(&["", "no longer in the home"]);
+                }
+                table.render()
+            }
+        }
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+/// Asks on the terminal, unless `yes`; where nobody can be asked, the answer is no.
+pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    let refused = || Error::new("not confirmed; nothing was done").hint("to confirm it, add --yes");
+    if !io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    eprint!("{question} [y/N] ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(refused()),
+    }
+}

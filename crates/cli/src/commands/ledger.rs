@@ -1,0 +1,279 @@
+//! `blindmatch ledger`.
+
+use std::path::Path;
+
+use blindmatch_node::audit::checkpoint::SignedCheckpoint;
+use blindmatch_node::audit::cosignature::Quorum;
+use blindmatch_node::ledger::{self, Contents, Verified};
+use blindmatch_node::store::ledger::{Ledger, Tail};
+use blindmatch_node::{Node, NodeFiles};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::ledger::{LedgerCommand, VerifyArguments};
+use crate::error::{Error, Exit};
+use crate::output::{self, Fact, Report, Table, grouped, hex, time};
+
+pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Error> {
+    match command {
+        LedgerCommand::Verify(arguments) => match &arguments.file {
+            None => verify_own(global)?,
+            Some(file) => verify_file(file, arguments, global)?,
+        },
+        LedgerCommand::Proof(arguments) => {
+            let files = NodeFiles::read(&global.home()?)?;
+            let head = files.prove(arguments.record, &arguments.file)?;
+            let written = Written::new(&arguments.file, Some(arguments.record), &head);
+            output::show("ledger_proof", &written, global.output)?;
+        }
+        LedgerCommand::Checkpoint => checkpoint(global)?,
+        LedgerCommand::Export(arguments) => {
+            let files = NodeFiles::read(&global.home()?)?;
+            let head = files.export_ledger(&arguments.file)?;
+            let written = Written::new(&arguments.file, None, &head);
+            output::show("ledger_export", &written, global.output)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Opens the ledger of a node to write it, and tells what a crash left.
+pub(crate) fn open(node: &Node, global: &Global) -> Result<Ledger, Error> {
+    let (ledger, tail) = node.ledger()?;
+    if !global.quiet {
+        tell(&tail, "was cut off");
+    }
+    Ok(ledger)
+}
+
+fn tell(tail: &Tail, becomes: &str) {
+    if let Some(torn) = &tail.torn {
+        eprintln!(
+            "note: a crash left {} bytes of an append that nobody was told of behind record {}; \
+             they {becomes} ({} at byte {})",
+            grouped(torn.bytes),
+            torn.record.saturating_sub(1),
+            torn.path,
+            torn.offset
+        );
+    }
+}
+
+#[derive(Serialize)]
+struct Own {
+    origin: String,
+    records: u64,
+    root: String,
+    checkpoint_size: u64,
+    incarnation: u64,
+    last_record: String,
+    cosigned_size: Option<u64>,
+    /// Whole records behind the checkpoint, which a crash left there.
+    uncovered: u64,
+    torn_bytes: u64,
+}
+
+fn verify_own(global: &Global) -> Result<(), Error> {
+    let (log, tail) = NodeFiles::read(&global.home()?)?.log()?;
+    let head = log.head().unverified();
+    let cosigned = log.cosigned().map_err(blindmatch_node::Error::from)?;
+    let own = Own {
+        origin: head.origin.as_str().to_owned(),
+        records: log.size(),
+        root: hex(&log.root()),
+        checkpoint_size: head.size,
+        incarnation: log.incarnation(),
+        last_record: time(log.time()),
+        cosigned_size: cosigned.map(|cosigned| cosigned.unverified().size),
+        uncovered: tail.uncovered,
+        torn_bytes: tail.torn.as_ref().map_or(0, |torn| torn.bytes),
+    };
+    output::show("ledger_verify", &own, global.output)?;
+    if !global.quiet {
+        tell(&tail, "will be cut off when the node next writes");
+    }
+    Ok(())
+}
+
+impl Report for Own {
+    fn table(&self) -> String {
+        let cosigned = self.cosigned_size.map_or_else(
+            || "by nobody yet".to_owned(),
+            |size| format!("{} records", grouped(size)),
+        );
+        let mut table = Table::of_fields();
+        table
+            .row(&["ledger", &self.origin])
+            .row(&[
+                "records",
+                &format!("{}, all in order", grouped(self.records)),
+            ])
+            .row(&["root", &self.root])
+            .row(&[
+                "checkpoint",
+                &format!("{} records", grouped(self.checkpoint_size)),
+            ])
+            .row(&["cosigned", &cosigned])
+            .row(&["incarnation", &self.incarnation.to_string()])
+            .row(&["last record", &self.last_record]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    origin: String,
+    size: u64,
+    root: String,
+    /// The number of the record that is proven; nothing of a whole ledger.
+    record: Option<u64>,
+    time: Option<String>,
+    event: Option<String>,
+    cosigners: Vec<String>,
+}
+
+fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Result<(), Error> {
+    let mut keys = arguments.keys.clone();
+    if keys.is_empty()
+        && let Ok(files) = NodeFiles::read(&global.home()?)
+    {
+        keys = files.ledger_keys()?;
+    }
+    let witnesses = arguments.witnesses.clone();
+    let quorum = match arguments.quorum {
+        Some(needed) => Quorum::new(witnesses, needed),
+        None => Quorum::majority(witnesses),
+    };
+    let quorum = quorum.map_err(Error::usage)?;
+    let Verified {
+        checkpoint,
+        cosigners,
+        contents,
+    } = ledger::verify_file(file, &keys, &quorum)?;
+    let record = match contents {
+        Contents::Ledger => None,
+        Contents::Record(index, record) => Some((index, record)),
+    };
+    let shown = Shown {
+        origin: checkpoint.origin.as_str().to_owned(),
+        size: checkpoint.size,
+        root: hex(&checkpoint.root),
+        time: record.as_ref().map(|(_, record)| time(record.time)),
+        event: record
+            .as_ref()
+            .map(|(_, record)| format!("{:?}", record.event)),
+        record: record.map(|(index, _)| index),
+        cosigners,
+    };
+    output::show("ledger_verify", &shown, global.output)
+}
+
+impl Report for Shown {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table
+            .row(&["ledger", &self.origin])
+            .row(&["records", &grouped(self.size)])
+            .row(&["root", &self.root]);
+        if let (Some(record), Some(time), Some(event)) = (self.record, &self.time, &self.event) {
+            table
+                .row(&["record", &record.to_string()])
+                .row(&["time", time])
+                .row(&["event", event]);
+        }
+        if !self.cosigners.is_empty() {
+            table.row(&["cosigned by", &self.cosigners.join(", ")]);
+        }
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        let mut facts = vec![
+            Fact::new("origin", "", &self.origin),
+            Fact::new("size", "", self.size),
+            Fact::new("root", "", &self.root),
+        ];
+        facts.extend(self.record.map(|record| Fact::new("record", "", record)));
+        let cosigners = self.cosigners.iter();
+        facts.extend(cosigners.map(|name| Fact::new("cosigner", name, "")));
+        facts
+    }
+}
+
+#[derive(Serialize)]
+struct Written {
+    file: String,
+    record: Option<u64>,
+    origin: String,
+    size: u64,
+    root: String,
+}
+
+impl Written {
+    fn new(file: &Path, record: Option<u64>, head: &SignedCheckpoint) -> Self {
+        let head = head.unverified();
+        Self {
+            file: file.display().to_string(),
+            record,
+            origin: head.origin.as_str().to_owned(),
+            size: head.size,
+            root: hex(&head.root),
+        }
+    }
+}
+
+impl Report for Written {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table.row(&["written", &self.file]);
+        if let Some(record) = self.record {
+            table.row(&["record", &record.to_string()]);
+        }
+        table
+            .row(&["records", &grouped(self.size)])
+            .row(&["root", &self.root]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Serialize)]
+struct Head {
+    origin: String,
+    size: u64,
+    root: String,
+    key: String,
+    checkpoint: String,
+}
+
+fn checkpoint(global: &Global) -> Result<(), Error> {
+    let files = NodeFiles::read(&global.home()?)?;
+    let (signed, key) = files.checkpoint()?;
+    let head = signed.unverified();
+    let shown = Head {
+        origin: head.origin.as_str().to_owned(),
+        size: head.size,
+        root: hex(&head.root),
+        key: key.to_string(),
+        checkpoint: signed.to_string(),
+    };
+    output::show("ledger_checkpoint", &shown, global.output)
+}
+
+impl Report for Head {
+    /// The checkpoint alone, so that it can be written to a file.
+    fn table(&self) -> String {
+        self.checkpoint.clone()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}

@@ -1,0 +1,76 @@
+//! `blindmatch keys payment`.
+
+use blindmatch_node::Node;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::keys::PaymentCommand;
+use crate::error::{Error, Exit};
+use crate::output::{self, Report, Table};
+
+#[derive(Serialize)]
+struct Payment {
+    key: String,
+    file: Option<String>,
+}
+
+pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Error> {
+    let node = Node::open(&global.home()?)?;
+    let mut rng = rand::rng();
+    let (name, id, file) = match command {
+        PaymentCommand::New(arguments) => {
+            let id = node.new_payment_key(arguments.replace, &mut rng)?;
+            ("keys_payment_new", id, None)
+        }
+        PaymentCommand::Wrap(arguments) => {
+            let offline = arguments.identity.as_deref();
+            let id = node.wrap_payment_key(&arguments.to, &arguments.file, offline, &mut rng)?;
+            ("keys_payment_wrap", id, Some(&arguments.file))
+        }
+        PaymentCommand::Install(arguments) => {
+            let id =
+                node.install_payment_key(&arguments.from, &arguments.file, arguments.replace)?;
+            ("keys_payment_install", id, None)
+        }
+    };
+    let payment = Payment {
+        key: id.to_string(),
+        file: file.map(|file| file.display().to_string()),
+    };
+    output::show(name, &payment, global.output)?;
+    match command {
+        PaymentCommand::New(_) => {
+            let what = "wrap it for each member that matches card numbers: blindmatch keys \
+                        payment wrap --to MEMBER FILE";
+            output::next(global, what);
+        }
+        PaymentCommand::Wrap(arguments) => {
+            let own = &node.config().node.member;
+            let what = format!(
+                "send the file to {}, who types: blindmatch keys payment install --from {own} FILE",
+                arguments.to
+            );
+            // The command is for another node's home.
+            if !global.quiet {
+                eprintln!("next: {what}");
+            }
+        }
+        PaymentCommand::Install(_) => {}
+    }
+    Ok(Exit::Done)
+}
+
+impl Report for Payment {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table.row(&["payment key", &self.key]);
+        if let Some(file) = &self.file {
+            table.row(&["wrapped in", file]);
+        }
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}

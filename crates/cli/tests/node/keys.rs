@@ -1,0 +1,154 @@
+//! `keys`: exports, delegations, the payment key.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::json;
+
+use crate::place::{Place, Test, files};
+use crate::roster::Consortium;
+
+#[test]
+fn the_storage_key_is_shown_only_when_confirmed() -> Test {
+    let place = Place::with_acme()?;
+    place.fails(
+        "--home acme keys export storage",
+        1,
+        &["not confirmed", "--yes"],
+    )?;
+    let shown = place.json("--home acme keys export storage --yes")?;
+    let words = shown["words"].as_str().unwrap_or_default();
+    assert_eq!(
+        words.lines().last().unwrap_or_default().split(' ').count(),
+        1 + 24
+    );
+    Ok(())
+}
+
+#[test]
+fn an_exported_key_is_in_a_file_for_its_owner_alone() -> Test {
+    let place = Place::with_acme()?;
+    let exported = place.json("--home acme keys export storage --to s")?;
+    assert_eq!(exported["words"], json!(null));
+    assert_eq!(fs::metadata(place.path("s"))?.mode() & 0o777, 0o600);
+    let says = ["exists", "nothing is written over"];
+    place.fails("--home acme keys export storage --to s", 1, &says)
+}
+
+#[test]
+fn an_identity_key_that_is_offline_is_needed_by_name() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export identity --to id --remove")?;
+    assert!(!place.path("acme/keys/identity").exists());
+    place.fails(
+        "--home acme keys rotate",
+        1,
+        &["not in the home", "--identity FILE"],
+    )?;
+    let rotated = place.json("--home acme keys rotate --identity id --days 7")?;
+    assert_eq!(rotated["number"], 2);
+    place.init("bank", "provider")?;
+    place.ok("--home bank keys export identity --to other")?;
+    place.fails(
+        "--home acme keys rotate --identity other",
+        1,
+        &["not the identity key"],
+    )?;
+    place.ok("--home acme keys export storage --to s")?;
+    place.fails(
+        "--home acme keys rotate --identity s",
+        1,
+        &["holds no such key"],
+    )
+}
+
+#[test]
+fn a_revocation_takes_the_earlier_delegations_with_it() -> Test {
+    let place = Place::with_acme()?;
+    let rotated = place.json("--home acme keys rotate")?;
+    assert_eq!(
+        (&rotated["number"], &rotated["first_valid"]),
+        (&json!(2), &json!(1))
+    );
+    place.fails("--home acme keys revoke", 1, &["not confirmed"])?;
+    let revoked = place.json("--home acme keys revoke --yes")?;
+    assert_eq!(
+        (&revoked["number"], &revoked["first_valid"]),
+        (&json!(3), &json!(3))
+    );
+    // Of the keys before nothing is left.
+    let names = files(&place.path("acme/keys"))?;
+    let numbered = |name: &str| names.iter().any(|path| path.ends_with(name));
+    assert!(numbered("receipts-3") && !numbered("receipts-2") && !numbered("receipts-1"));
+    Ok(())
+}
+
+#[test]
+fn a_payment_key_reaches_the_member_that_it_is_wrapped_for_and_nobody_else() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let made = place.json("--home acme keys payment new")?;
+    place.fails(
+        "--home bank keys payment wrap --to acme w",
+        1,
+        &["no payment key", "new"],
+    )?;
+    place.ok("--home acme keys payment wrap --to bank w")?;
+    let installed = place.json("--home bank keys payment install --from acme w")?;
+    assert_eq!(installed["key"], made["key"]);
+    place.fails(
+        "--home shop keys payment install --from acme w",
+        1,
+        &["for bank"],
+    )?;
+    place.fails(
+        "--home bank keys payment install --from shop w",
+        1,
+        &["not signed", "--from"],
+    )?;
+    place.fails("--home acme keys payment wrap --to gov g", 1, &["liaison"])?;
+    place.fails(
+        "--home acme keys payment wrap --to nobody g",
+        1,
+        &["no member nobody"],
+    )?;
+    let changed = place.read("w")?.replace("to bank", "to shop");
+    place.write("changed", changed)?;
+    place.fails(
+        "--home shop keys payment install --from acme changed",
+        1,
+        &["not signed"],
+    )
+}
+
+#[test]
+fn a_payment_key_is_replaced_only_where_that_is_asked_for() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let first = place.json("--home acme keys payment new")?;
+    place.fails("--home acme keys payment new", 1, &["already", "--replace"])?;
+    let second = place.json("--home acme keys payment new --replace")?;
+    assert_ne!(first["key"], second["key"]);
+    Ok(())
+}
+
+#[test]
+fn a_payment_key_is_nowhere_in_clear_but_in_the_home() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let made = place.ok("--home acme keys payment new")?;
+    place.ok("--home acme keys payment wrap --to bank w")?;
+    let key = fs::read(place.path("acme/keys/payment"))?;
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let wrapped = place.read("w")?;
+    for shown in [&made, &wrapped] {
+        assert!(!shown.contains(&hex));
+    }
+    assert!(
+        !wrapped
+            .as_bytes()
+            .windows(key.len())
+            .any(|window| window == key)
+    );
+    Ok(())
+}
