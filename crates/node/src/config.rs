@@ -16,7 +16,7 @@ use crate::error::Error;
 /// The file's name in the home.
 pub const FILE: &str = "blindmatch.toml";
 
-/// The most days that an indicator may be kept after it was last seen: ten years.
+/// The most days that an indicator may be kept after it was last imported: ten years.
 pub const MOST_DAYS: u32 = 3_660;
 
 /// A node's configuration.
@@ -25,7 +25,7 @@ pub const MOST_DAYS: u32 = 3_660;
 pub struct Config {
     /// Who the node is.
     pub node: Node,
-    /// Days that an indicator is kept after it was last seen, where they differ from the type's
+    /// Days that an indicator is kept after it was last imported, where they differ from the type's
     /// own ([`keep_days`](Self::keep_days)).
     #[serde(default)]
     keep_days: BTreeMap<Spanned<String>, u32>,
@@ -100,7 +100,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Days that an indicator of this type is kept after it was last seen. Addresses and phones
+    /// Days that an indicator of this type is kept after it was last imported. Addresses and phones
     /// pass to others sooner than accounts do.
     #[must_use]
     pub fn keep_days(&self, indicator_type: IndicatorType) -> u32 {
@@ -136,8 +136,9 @@ impl Node {
              consortium = \"{consortium}\"\n\
              address = \"{address}\"\n\
              \n\
-             # Days that an indicator is kept after it was last seen, by type; these are the\n\
-             # program's own for two of them. After that the key of its file is destroyed.\n\
+             # Days that an indicator is kept after it was last imported, by type; these are the\n\
+             # program's own for two of them. After that its file is written anew without it, and\n\
+             # the key of the old one destroyed.\n\
              # [keep_days]\n\
              # ip = 90\n\
              # email = 730\n"

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use blindmatch_audit::codec::DecodeError;
 use blindmatch_audit::note::NoteError;
 use blindmatch_audit::proof::RecordProofError;
-use blindmatch_membership::{LineError, Name, ReadError, RosterError};
+use blindmatch_feeds::ExclusionError;
+use blindmatch_membership::{Digest, LineError, Name, ReadError, RosterError};
+use blindmatch_store::collection::{CollectionError, CollectionName};
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
@@ -55,6 +57,18 @@ pub enum Error {
     RosterSigned(PathBuf),
     /// The key signed this roster before.
     SignedAlready(PathBuf),
+    /// The collections cannot be opened.
+    Collections(CollectionError),
+    /// Something about this collection failed.
+    Collection(CollectionName, CollectionError),
+    /// A list of exclusions is none.
+    Exclusions(String, ExclusionError),
+    /// The roster names a list of exclusions that this node lacks.
+    ExclusionsMissing(Name, Digest),
+    /// There is a list of exclusions of this name.
+    ExclusionsExist(Name),
+    /// No list of exclusions of this name was added.
+    NoExclusions(Name),
     /// The ledger does not open, or does not take a record.
     Ledger(LedgerError),
     /// An exported ledger cannot be written, or does not hold.
@@ -157,6 +171,17 @@ impl fmt::Display for Error {
             Self::SignedAlready(path) => {
                 write!(f, "this key signed {} already", path.display())
             }
+            Self::Collections(error) => error.fmt(f),
+            Self::Collection(name, error) => write!(f, "collection {name}: {error}"),
+            Self::Exclusions(name, error) => write!(f, "{name}: {error}"),
+            Self::ExclusionsMissing(name, _) => write!(
+                f,
+                "the roster names the list of exclusions {name}, which this node lacks"
+            ),
+            Self::ExclusionsExist(name) => {
+                write!(f, "there is a list of exclusions {name} already")
+            }
+            Self::NoExclusions(name) => write!(f, "no list of exclusions {name} was added"),
             Self::Ledger(error) => error.fmt(f),
             Self::Exported(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Proof(path, error) => write!(f, "{}: {error}", path.display()),
@@ -210,6 +235,12 @@ impl std::error::Error for Error {
             Self::Draft(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<CollectionError> for Error {
+    fn from(error: CollectionError) -> Self {
+        Self::Collections(error)
     }
 }
 

@@ -7,8 +7,10 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod clock;
+pub mod collections;
 pub mod config;
 pub mod error;
+pub mod exclusions;
 pub mod exported;
 pub mod files;
 pub mod identity;

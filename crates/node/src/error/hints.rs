@@ -3,6 +3,7 @@
 use std::io;
 
 use blindmatch_membership::RosterError;
+use blindmatch_store::collection::CollectionError;
 use blindmatch_store::home::HomeError;
 use blindmatch_store::ledger::LedgerError;
 
@@ -25,6 +26,18 @@ impl Error {
                 "leave the home as it is and restore a backup into another: blindmatch restore"
                     .to_owned(),
             ],
+            Self::Collections(error) => collection(error),
+            Self::Collection(_, error) => collection(error),
+            Self::ExclusionsMissing(name, digest) => vec![
+                format!("ask an administrator for the file whose SHA-256 is {digest}"),
+                format!("then: blindmatch exclusions add --name {name} FILE"),
+            ],
+            Self::ExclusionsExist(name) => vec![format!(
+                "to replace it: blindmatch exclusions remove {name}, then add it again"
+            )],
+            Self::NoExclusions(_) => {
+                vec!["see which were: blindmatch exclusions list".to_owned()]
+            }
             Self::NoLedgerKey => vec![
                 "name the ledger's key with --key KEY; its owner sees it with: blindmatch ledger \
                  checkpoint --output json"
@@ -144,6 +157,31 @@ fn refused(roster: &str, error: &RosterError) -> Vec<String> {
         RosterError::NotYetValid => {
             vec!["is the clock of this machine right? see: date".to_owned()]
         }
+        _ => Vec::new(),
+    }
+}
+
+fn collection(error: &CollectionError) -> Vec<String> {
+    match error {
+        CollectionError::Missing => vec!["see which there are: blindmatch collections".to_owned()],
+        CollectionError::NoSource => {
+            vec!["see which it has: blindmatch collections show NAME".to_owned()]
+        }
+        CollectionError::Kind(_) => vec![
+            "leave --kind out, or import into another collection with --collection NAME".to_owned(),
+        ],
+        CollectionError::Shrinks { .. } => vec![
+            "is the feed whole? If it is meant to be so, add --allow-shrink".to_owned(),
+            "to keep what the source held, add --append".to_owned(),
+        ],
+        CollectionError::Busy => vec!["wait until it is done".to_owned()],
+        CollectionError::Clock => {
+            vec!["is the clock of this machine right? see: date".to_owned()]
+        }
+        CollectionError::Key { .. } | CollectionError::File(_) => vec![
+            "import its sources again into a new collection, or restore a backup: blindmatch restore"
+                .to_owned(),
+        ],
         _ => Vec::new(),
     }
 }

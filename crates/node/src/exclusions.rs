@@ -1,0 +1,191 @@
+//! Which lists of shared or benign values a node leaves out: those that the roster names by hash,
+//! and its own.
+//!
+//! The roster names a list, so that all members leave out the same; a node has it because it comes
+//! with the program or was added. Lists of its own it adds besides.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use blindmatch_feeds::{ExclusionList, Exclusions, SHIPPED};
+use blindmatch_indicator::Canonicaliser;
+use blindmatch_membership::{Digest, Name};
+use blindmatch_store::home::HomeError;
+
+use crate::error::Error;
+use crate::files;
+use crate::node::{Node, NodeFiles};
+
+/// Where a node's own lists are.
+const OWN: &str = "exclusions";
+/// What `feeds` reads at most.
+const MAX_LIST: u64 = 64 << 20;
+
+/// A list that this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What it is called here.
+    pub name: String,
+    /// What it says about itself.
+    pub about: ExclusionList,
+    /// Whether it comes with the program.
+    pub shipped: bool,
+    /// Whether it was added to this node.
+    pub added: bool,
+    /// Whether the roster names it.
+    pub in_roster: bool,
+}
+
+impl Known {
+    /// Whether imports leave out what it lists.
+    #[must_use]
+    pub const fn in_force(&self) -> bool {
+        self.added || self.in_roster
+    }
+}
+
+/// The lists that come with the program, by name, with their SHA-256: what a new roster names.
+#[must_use]
+pub fn shipped() -> BTreeMap<Name, Digest> {
+    let lists = SHIPPED.iter();
+    let named = |(file, json): &(&str, &[u8])| Some((bare(file).parse().ok()?, Digest::of(json)));
+    lists.filter_map(named).collect()
+}
+
+impl NodeFiles {
+    /// Every list that this node knows, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exclusions`] where one is damaged, those of reading.
+    pub fn known_exclusions(&self, canonicaliser: &Canonicaliser) -> Result<Vec<Known>, Error> {
+        let in_roster = self.roster_exclusions()?;
+        let shipped: Vec<_> = SHIPPED.iter().map(|(_, json)| Digest::of(json)).collect();
+        let mut known: Vec<Known> = Vec::new();
+        for (name, json, added) in self.lists()? {
+            let parsed = Exclusions::parse(&json, canonicaliser);
+            let parsed = parsed.map_err(|error| Error::Exclusions(name.clone(), error))?;
+            let Some(about) = parsed.lists().first().cloned() else {
+                continue;
+            };
+            // One that comes with the program and was added too is one list.
+            if known.iter().any(|list| list.about.sha256 == about.sha256) {
+                continue;
+            }
+            let digest = Digest(about.sha256);
+            known.push(Known {
+                name,
+                about,
+                shipped: shipped.contains(&digest),
+                added,
+                in_roster: in_roster.values().any(|named| *named == digest),
+            });
+        }
+        known.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(known)
+    }
+
+    /// The lists in force, ready to be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ExclusionsMissing`] where the roster names one that this node lacks, and those of
+    /// reading.
+    pub fn exclusions(&self, canonicaliser: &Canonicaliser) -> Result<Exclusions, Error> {
+        let mut wanted = self.roster_exclusions()?;
+        let mut exclusions = Exclusions::default();
+        let mut taken = Vec::new();
+        for (name, json, added) in self.lists()? {
+            let digest = Digest::of(&json);
+            let named = wanted.values().any(|wanted| *wanted == digest);
+            wanted.retain(|_, wanted| *wanted != digest);
+            if (added || named) && !taken.contains(&digest) {
+                exclusions
+                    .add(&json, canonicaliser)
+                    .map_err(|error| Error::Exclusions(name, error))?;
+                taken.push(digest);
+            }
+        }
+        match wanted.pop_first() {
+            Some((name, digest)) => Err(Error::ExclusionsMissing(name, digest)),
+            None => Ok(exclusions),
+        }
+    }
+
+    /// What the roster that is held names.
+    fn roster_exclusions(&self) -> Result<BTreeMap<Name, Digest>, Error> {
+        let trust = self.trust()?;
+        let held = trust.held().map(|held| held.roster().exclusions.clone());
+        Ok(held.unwrap_or_default())
+    }
+
+    /// Own lists first, then those of the program: name, bytes, whether it was added.
+    fn lists(&self) -> Result<Vec<(String, Vec<u8>, bool)>, Error> {
+        let mut lists = Vec::new();
+        if self.disk().exists(OWN).map_err(HomeError::Disk)? {
+            for file in self.disk().list(OWN).map_err(HomeError::Disk)? {
+                let json = self.disk().read(&format!("{OWN}/{file}"), MAX_LIST);
+                lists.push((bare(&file).to_owned(), json.map_err(HomeError::Disk)?, true));
+            }
+        }
+        let shipped = SHIPPED.iter();
+        lists.extend(shipped.map(|(file, json)| (bare(file).to_owned(), json.to_vec(), false)));
+        Ok(lists)
+    }
+}
+
+impl Node {
+    /// Adds a list: the one in `file`, or, where there is no such file, the one of that name that
+    /// comes with the program.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exclusions`] where it is none, [`Error::ExclusionsExist`], [`Error::File`].
+    pub fn add_exclusions(
+        &self,
+        name: &Name,
+        file: &Path,
+        canonicaliser: &Canonicaliser,
+    ) -> Result<ExclusionList, Error> {
+        let shipped = SHIPPED
+            .iter()
+            .find(|(shipped, _)| bare(shipped) == name.as_str());
+        let json = match shipped {
+            Some((_, json)) if !file.exists() => json.to_vec(),
+            _ => files::read(file, MAX_LIST)?,
+        };
+        let parsed = Exclusions::parse(&json, canonicaliser);
+        let parsed =
+            parsed.map_err(|error| Error::Exclusions(file.display().to_string(), error))?;
+        let path = format!("{OWN}/{name}.json");
+        if self.disk().exists(&path).map_err(HomeError::Disk)? {
+            return Err(Error::ExclusionsExist(name.clone()));
+        }
+        let made = self.home().disk().create_directory(OWN);
+        made.map_err(HomeError::Disk)?;
+        self.publish(&path, &json)?;
+        parsed
+            .lists()
+            .first()
+            .cloned()
+            .ok_or_else(|| Error::NoExclusions(name.clone()))
+    }
+
+    /// Removes a list that was added.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoExclusions`].
+    pub fn remove_exclusions(&self, name: &Name) -> Result<(), Error> {
+        let path = format!("{OWN}/{name}.json");
+        if !self.disk().exists(&path).map_err(HomeError::Disk)? {
+            return Err(Error::NoExclusions(name.clone()));
+        }
+        Ok(self.home().disk().remove(&path).map_err(HomeError::Disk)?)
+    }
+}
+
+/// The name of a list, from that of its file.
+fn bare(file: &str) -> &str {
+    file.strip_suffix(".json").unwrap_or(file)
+}
