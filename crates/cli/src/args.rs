@@ -1,5 +1,6 @@
 //! The command line, as DESIGN's conventions have it: every option documented where it is read.
 
+pub(crate) mod collections;
 pub(crate) mod indicators;
 pub(crate) mod keys;
 pub(crate) mod ledger;
@@ -123,6 +124,17 @@ pub(crate) enum Command {
     /// Look at indicators before they are imported.
     #[command(subcommand)]
     Indicators(indicators::IndicatorsCommand),
+    /// Take a feed into a collection of this node.
+    #[command(after_help = collections::IMPORT_EXAMPLES)]
+    Import(Box<collections::ImportArguments>),
+    /// List the collections, or show one.
+    #[command(
+        after_help = "Examples:\n  blindmatch collections\n  blindmatch collections show fraud"
+    )]
+    Collections(collections::CollectionsArguments),
+    /// Well-known shared or benign values, which imports leave out.
+    #[command(subcommand)]
+    Exclusions(collections::ExclusionsCommand),
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -1,6 +1,9 @@
 //! The commands: each turns its arguments into a call of `node` and prints what came of it.
 
 pub(crate) mod card;
+pub(crate) mod collections;
+pub(crate) mod exclusions;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod ledger;

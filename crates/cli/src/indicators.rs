@@ -1,4 +1,3 @@
 //! `blindmatch indicators …`
 
 pub(crate) mod check;
-mod report;

@@ -8,9 +8,12 @@ mod command_line;
 mod commands;
 mod error;
 mod feed_hints;
+mod feed_report;
 mod indicators;
 mod input;
 mod output;
+mod reading;
+mod refusals;
 mod tables;
 
 use std::process::ExitCode;
@@ -41,6 +44,9 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Keys(command) => commands::keys::run(command, global),
         Command::Roster(command) => commands::roster::run(command, global),
         Command::Ledger(command) => commands::ledger::run(command, global),
+        Command::Import(arguments) => commands::import::run(arguments, global),
+        Command::Collections(arguments) => commands::collections::run(arguments, global),
+        Command::Exclusions(command) => commands::exclusions::run(command, global),
         Command::Indicators(IndicatorsCommand::Check(check)) => {
             indicators::check::run(check, global)
         }

@@ -100,6 +100,9 @@ pub(crate) struct NewArguments {
     /// owner.
     #[arg(long, value_name = "NUMBER", value_parser = parse_quorum, requires = "after")]
     pub(crate) witness_quorum: Option<WitnessQuorum>,
+    /// Name none of the lists of exclusions that come with blindmatch (`exclusions list`).
+    #[arg(long)]
+    pub(crate) no_exclusions: bool,
     /// The folder with the public suffix list, otherwise found beside the program.
     #[arg(long, value_name = "DIR", env = "BLINDMATCH_TABLES")]
     pub(crate) tables: Option<PathBuf>,

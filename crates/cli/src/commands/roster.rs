@@ -5,6 +5,7 @@ mod shown;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use blindmatch_node::exclusions::shipped;
 use blindmatch_node::membership::{Digest, Fingerprint, KeySet, Name, WordsError};
 use blindmatch_node::roster::ceremony::{self, Adding, Beginning, SUFFIXES, Terms};
 use blindmatch_node::{Node, NodeFiles, clock};
@@ -100,7 +101,11 @@ fn new(arguments: &NewArguments, global: &Global) -> Result<(), Error> {
         in_force: (from, until),
         witness_quorum: arguments.witness_quorum,
         tables: named(SUFFIXES, *suffixes.sha256()),
-        exclusions: BTreeMap::new(),
+        exclusions: if arguments.no_exclusions {
+            BTreeMap::new()
+        } else {
+            shipped()
+        },
     };
     let roster = ceremony::begin(beginning, terms, &arguments.file)?;
     output::show("roster_new", &ShownRoster::of(&roster), global.output)?;

@@ -1,5 +1,7 @@
 //! The commands of a node as a user meets them: the real binary in a temporary home.
 
+mod exclusions;
+mod import;
 mod init;
 mod keys;
 mod ledger;

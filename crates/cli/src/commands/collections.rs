@@ -1,0 +1,197 @@
+//! `blindmatch collections`.
+
+use std::collections::BTreeMap;
+
+use blindmatch_node::Node;
+use blindmatch_node::collections::contents;
+use blindmatch_node::store::collection::{Contents, Source};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::args::collections::{CollectionsArguments, CollectionsCommand};
+use crate::error::{Error, Exit};
+use crate::feed_report::{by_type, in_words};
+use crate::output::{self, Report, Side, Table, grouped, hex, time};
+
+pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<Exit, Error> {
+    let node = Node::open(&global.home()?)?;
+    match &arguments.command {
+        None => {
+            let contents = node.contents()?;
+            let list = List {
+                collections: contents.iter().map(Line::of).collect(),
+            };
+            output::show("collections", &list, global.output)?;
+            if list.collections.is_empty() {
+                output::next(global, "blindmatch import --collection NAME FILE");
+            }
+        }
+        Some(CollectionsCommand::Show { name }) => {
+            let contents = contents(&node.collections()?, name.clone())?;
+            output::show("collections_show", &Shown::of(&contents), global.output)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct List {
+    collections: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    collection: String,
+    kind: &'static str,
+    sources: usize,
+    /// Values of all sources; what two sources have is counted twice.
+    values: u64,
+    bytes: u64,
+    last_import: Option<String>,
+}
+
+impl Line {
+    fn of(contents: &Contents) -> Self {
+        let sources = || contents.sources.values();
+        Self {
+            collection: contents.name.to_string(),
+            kind: contents.kind.name(),
+            sources: contents.sources.len(),
+            values: sources().map(|source| source.counts.given_total()).sum(),
+            bytes: sources().map(|source| source.bytes).sum(),
+            last_import: sources().map(|source| source.imported).max().map(time),
+        }
+    }
+}
+
+impl Report for List {
+    fn table(&self) -> String {
+        if self.collections.is_empty() {
+            return "there is no collection yet".to_owned();
+        }
+        let mut table = Table::headed(&[
+            ("collection", Side::Left),
+            ("kind", Side::Left),
+            ("sources", Side::Right),
+            ("values", Side::Right),
+            ("bytes", Side::Right),
+            ("last import", Side::Left),
+        ]);
+        for line in &self.collections {
+            table.row(&[
+                &line.collection,
+                line.kind,
+                &line.sources.to_string(),
+                &grouped(line.values),
+                &grouped(line.bytes),
+                line.last_import.as_deref().unwrap_or_default(),
+            ]);
+        }
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        self.collections.iter().collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    collection: String,
+    kind: &'static str,
+    /// Names this state of it.
+    snapshot: String,
+    sources: Vec<ShownSource>,
+}
+
+#[derive(Serialize)]
+struct ShownSource {
+    source: String,
+    imported: String,
+    /// The first day on which a value of it has expired.
+    expires: Option<String>,
+    bytes: u64,
+    values: BTreeMap<&'static str, u64>,
+    derived: BTreeMap<&'static str, u64>,
+}
+
+impl Shown {
+    fn of(contents: &Contents) -> Self {
+        let sources = contents.sources.iter();
+        Self {
+            collection: contents.name.to_string(),
+            kind: contents.kind.name(),
+            snapshot: hex(&contents.digest()),
+            sources: sources
+                .map(|(name, source)| ShownSource::of(name.as_str(), source))
+                .collect(),
+        }
+    }
+}
+
+impl ShownSource {
+    fn of(name: &str, source: &Source) -> Self {
+        let expires = source.expires.map(|day| day.unix_seconds());
+        let expires = expires.and_then(|seconds| u64::try_from(seconds).ok());
+        Self {
+            source: name.to_owned(),
+            imported: time(source.imported),
+            expires: expires.map(time),
+            bytes: source.bytes,
+            values: by_type(&source.counts.given),
+            derived: by_type(&source.counts.derived),
+        }
+    }
+}
+
+/// One type in one source.
+#[derive(Serialize)]
+struct Row {
+    source: String,
+    r#type: &'static str,
+    values: u64,
+    derived: u64,
+}
+
+impl Report for Shown {
+    fn table(&self) -> String {
+        let mut fields = Table::of_fields();
+        fields
+            .row(&["collection", &self.collection])
+            .row(&["kind", self.kind])
+            .row(&["snapshot", &self.snapshot]);
+        let mut sources = Table::headed(&[
+            ("source", Side::Left),
+            ("imported", Side::Left),
+            ("expires from", Side::Left),
+            ("bytes", Side::Right),
+            ("values", Side::Left),
+        ]);
+        for source in &self.sources {
+            let expires = source.expires.as_deref().unwrap_or("never");
+            sources.row(&[
+                &source.source,
+                &source.imported,
+                expires.split('T').next().unwrap_or(expires),
+                &grouped(source.bytes),
+                &in_words(&source.values),
+            ]);
+        }
+        format!("{}\n{}", fields.render(), sources.render())
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        let rows = self.sources.iter().flat_map(|source| {
+            let mut kinds: Vec<_> = source.values.keys().chain(source.derived.keys()).collect();
+            kinds.sort_unstable();
+            kinds.dedup();
+            kinds.into_iter().map(|kind| Row {
+                source: source.source.clone(),
+                r#type: kind,
+                values: source.values.get(kind).copied().unwrap_or(0),
+                derived: source.derived.get(kind).copied().unwrap_or(0),
+            })
+        });
+        rows.collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! `blindmatch import`.
+
+use std::slice;
+
+use blindmatch_feeds::{FeedError, Refused, Sieve};
+use blindmatch_indicator::Indicator;
+use blindmatch_node::Node;
+use blindmatch_node::collections::Wanted;
+use blindmatch_node::import::{ImportError, import};
+use blindmatch_node::store::collection::Mode;
+use serde::Serialize;
+
+use crate::args::collections::ImportArguments;
+use crate::args::{Global, Output};
+use crate::command_line::CommandLine;
+use crate::error::{Error, Exit};
+use crate::feed_hints::{self, Asked};
+use crate::feed_report::{Counts, FileReport};
+use crate::input::Source;
+use crate::output::{self, Fact, Report, Table, hex};
+use crate::reading;
+use crate::refusals::RefusalReport;
+
+#[derive(Serialize)]
+struct Imported {
+    collection: String,
+    kind: &'static str,
+    source: String,
+    mode: &'static str,
+    files: Vec<FileReport>,
+    #[serde(flatten)]
+    counts: Counts,
+    /// Indicators that the source has now and had not before.
+    added: u64,
+    /// Indicators that it had before and has no more.
+    removed: u64,
+    /// Names the state of the collection.
+    snapshot: String,
+}
+
+pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, Error> {
+    let node = Node::open(&global.home()?)?;
+    let mode = match (arguments.append, arguments.remove) {
+        (true, _) => Mode::Append,
+        (_, true) => Mode::Remove,
+        _ => Mode::Replace,
+    };
+    let plan = node.import_plan(Wanted {
+        collection: arguments.collection.clone(),
+        kind: arguments.kind.map(Into::into),
+        source: arguments.source.clone(),
+        mode,
+        allow_shrink: arguments.allow_shrink,
+    })?;
+    let canonicaliser = node.with_payment_key(reading::canonicaliser(&arguments.reading)?)?;
+    let exclusions = node.exclusions(&canonicaliser)?;
+    let collections = node.collections()?;
+    node.expire(&collections, &canonicaliser)?;
+    let files = slice::from_ref(&arguments.file);
+    let line = CommandLine::typed(files);
+    let source = Source::open(&arguments.file)?;
+    let file = source.name();
+    let mut refusals = arguments
+        .refused
+        .as_deref()
+        .map(|path| RefusalReport::create(path, files))
+        .transpose()?;
+    let mut refused = |refused: &Refused<'_>| {
+        if let Some(refusals) = &mut refusals {
+            refusals.write(&file, refused);
+        }
+    };
+    let excluding = |indicator: &Indicator| {
+        let excluded = exclusions.reason_for(indicator)?;
+        Some(excluded.list.name.as_str())
+    };
+    let sieve = Sieve::new(&canonicaliser).excluding(&excluding);
+    let options = reading::options(&arguments.reading);
+    let read = |sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
+        source.read(&options, &canonicaliser, global.quiet, sink)
+    };
+    let mut rng = rand::rng();
+    let (report, summary) = import(
+        &collections,
+        plan,
+        &canonicaliser,
+        sieve,
+        read,
+        &mut refused,
+        &mut rng,
+    )
+    .map_err(|error| explain(error, arguments, &line, &file))?;
+    if let Some(refusals) = refusals {
+        refusals.publish()?;
+    }
+    let imported = Imported {
+        collection: report.contents.name.to_string(),
+        kind: report.contents.kind.name(),
+        source: arguments.source.to_string(),
+        mode: match mode {
+            Mode::Replace => "replace",
+            Mode::Append => "append",
+            Mode::Remove => "remove",
+        },
+        files: vec![FileReport::new(file, &summary, global.verbose)],
+        counts: report.tally.into(),
+        added: report.added,
+        removed: report.removed,
+        snapshot: hex(&report.contents.digest()),
+    };
+    output::show("import", &imported, global.output)?;
+    let refused = imported.counts.refused_total();
+    if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
+    {
+        eprintln!("hint: --refused FILE lists each refused value's place, reason and shape");
+    }
+    Ok(if arguments.strict && refused > 0 {
+        Exit::Partly
+    } else {
+        Exit::Done
+    })
+}
+
+fn explain(
+    error: ImportError<FeedError>,
+    arguments: &ImportArguments,
+    line: &CommandLine,
+    file: &str,
+) -> Error {
+    let asked = Asked {
+        line,
+        reading: &arguments.reading,
+    };
+    match error {
+        ImportError::Feed(error) => feed_hints::explain(&asked, file, &error),
+        ImportError::Collection(error) => {
+            blindmatch_node::Error::Collection(arguments.collection.clone(), error).into()
+        }
+        ImportError::WrongType(found) => match arguments.reading.indicator_type {
+            Some(wanted) => {
+                reading::wrong_type(line, slice::from_ref(&arguments.file), wanted, found)
+            }
+            None => Error::new(ImportError::<FeedError>::WrongType(found)),
+        },
+        ImportError::PaymentKeyMissing => Error::new("the feed holds card numbers, and this node has no payment key")
+            .hint("have it wrapped for this member, then: blindmatch keys payment install --from MEMBER FILE")
+            .hint("card numbers are never stored; without the key, leave their column out"),
+        error @ ImportError::CardsBesideCards(_) => Error::new(error).hint(
+            "hashes of whole card numbers do not stand beside parts of the same numbers (PCI DSS 3.5.1.1); keep them in a node of their own",
+        ),
+        error => Error::new(error),
+    }
+}
+
+impl Report for Imported {
+    fn table(&self) -> String {
+        let mut files = Table::of_counts();
+        self.files.iter().for_each(|file| file.add_to(&mut files));
+        let mut counts = Table::of_counts();
+        self.counts.add_to(&mut counts);
+        let place = format!("to {} of {} ({})", self.source, self.collection, self.kind);
+        let from = format!("from {} of {}", self.source, self.collection);
+        counts
+            .count("added", self.added, &place)
+            .count("removed", self.removed, &from);
+        format!("{}\n{}", files.render(), counts.render())
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        let mut facts = self.counts.facts();
+        facts.push(Fact::new("added", "", self.added));
+        facts.push(Fact::new("removed", "", self.removed));
+        facts
+    }
+}

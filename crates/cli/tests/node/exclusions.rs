@@ -1,0 +1,117 @@
+//! `exclusions`: values that imports leave out.
+
+use serde_json::{Value, json};
+
+use crate::place::{Place, Test};
+use crate::roster::Consortium;
+
+const OFFICES: &str = r#"{
+    "name": "Our offices", "description": "Where we are.", "version": 1, "type": "cidr",
+    "list": ["9.9.9.0/24", "nonsense"]
+}"#;
+
+/// The line of one list.
+fn line(place: &Place, home: &str, list: &str) -> Result<Value, Box<dyn std::error::Error>> {
+    let listed = place.json(&format!("--home {home} exclusions list"))?;
+    let lists = listed["lists"].as_array().cloned().unwrap_or_default();
+    let found = lists.into_iter().find(|line| line["list"] == list);
+    Ok(found.unwrap_or_default())
+}
+
+#[test]
+fn a_list_applies_once_it_was_added() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n9.9.9.9\n")?;
+    place.write("offices.json", OFFICES)?;
+    let import = "--home acme import --collection c feed";
+    assert_eq!(place.json(import)?["accepted"], json!({ "ip": 2 }));
+    let added = place.json("--home acme exclusions add offices.json")?;
+    assert_eq!(
+        (&added["entries"], &added["unusable"]),
+        (&json!(1), &json!(1))
+    );
+    let report = place.json(&format!("{import} --allow-shrink"))?;
+    assert_eq!(report["accepted"], json!({ "ip": 1 }));
+    assert_eq!(
+        report["not_matchable"],
+        json!({ "excluded:Our offices": 1 })
+    );
+    assert_eq!(
+        (&report["read"], &report["removed"]),
+        (&json!(2), &json!(1))
+    );
+    let offices = line(&place, "acme", "offices")?;
+    assert_eq!(
+        (&offices["in_force"], &offices["shipped"]),
+        (&json!(true), &json!(false))
+    );
+    place.fails(
+        "--home acme exclusions add offices.json",
+        1,
+        &["already", "remove offices"],
+    )?;
+    place.ok("--home acme exclusions remove offices")?;
+    assert_eq!(place.json(import)?["accepted"], json!({ "ip": 2 }));
+    place.fails(
+        "--home acme exclusions remove offices",
+        1,
+        &["was added", "exclusions list"],
+    )
+}
+
+#[test]
+fn lists_come_with_the_program_and_are_applied_by_name() -> Test {
+    let place = Place::with_acme()?;
+    assert_eq!(line(&place, "acme", "public-resolvers")?["in_force"], false);
+    place.ok("--home acme exclusions add public-resolvers")?;
+    assert_eq!(line(&place, "acme", "public-resolvers")?["in_force"], true);
+    place.write("feed", "8.8.8.8\n")?;
+    let report = place.json("--home acme import --collection c feed")?;
+    assert_eq!(
+        report["not_matchable"],
+        json!({ "excluded:Public DNS resolvers": 1 })
+    );
+    Ok(())
+}
+
+#[test]
+fn the_roster_names_lists_for_all_members() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let resolvers = line(place, "acme", "public-resolvers")?;
+    assert_eq!(
+        (&resolvers["in_roster"], &resolvers["added"]),
+        (&json!(true), &json!(false))
+    );
+    place.write("feed", "8.8.8.8\n8.8.8.9\n")?;
+    let report = place.json("--home acme import --collection c feed")?;
+    assert_eq!(report["accepted"], json!({ "ip": 1 }));
+    Ok(())
+}
+
+#[test]
+fn what_is_no_list_is_refused() -> Test {
+    let place = Place::with_acme()?;
+    for (content, says) in [
+        ("{", "invalid JSON"),
+        ("{}", "no warninglist"),
+        (&OFFICES.replace("cidr", "regex"), "regex"),
+        (
+            &OFFICES.replace("9.9.9.0/24", "more nonsense"),
+            "excludes any",
+        ),
+    ] {
+        place.write("list.json", content)?;
+        place.fails(
+            "--home acme exclusions add list.json",
+            1,
+            &["list.json", says],
+        )?;
+    }
+    place.fails("--home acme exclusions add nothing", 1, &["nothing"])?;
+    place.write("Our List.json", OFFICES)?;
+    let words = ["--home", "acme", "exclusions", "add", "Our List.json"];
+    let output = place.command(words).output()?;
+    assert_eq!(output.status.code(), Some(2));
+    Ok(())
+}
