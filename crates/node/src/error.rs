@@ -11,6 +11,7 @@ use blindmatch_audit::note::NoteError;
 use blindmatch_audit::proof::RecordProofError;
 use blindmatch_feeds::ExclusionError;
 use blindmatch_membership::{Digest, LineError, Name, ReadError, RosterError};
+use blindmatch_policy::Fault;
 use blindmatch_store::collection::{CollectionError, CollectionName};
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::KeyError;
@@ -41,6 +42,8 @@ pub enum Error {
     NoSecret(PathBuf),
     /// The configuration is wrong.
     Config(PathBuf, ConfigError),
+    /// The policy is wrong: every fault, in the order of the file.
+    Policy(PathBuf, Vec<Fault>),
     /// A name that no administrator's key can have.
     KeyName(String),
     /// A file that should hold a public key does not.
@@ -152,6 +155,10 @@ impl fmt::Display for Error {
             ),
             Self::NoSecret(path) => write!(f, "{} holds no such key", path.display()),
             Self::Config(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Policy(path, faults) => {
+                write!(f, "{} is no policy", path.display())?;
+                faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+            }
             Self::KeyName(name) => {
                 write!(
                     f,

@@ -112,6 +112,23 @@ impl NodeFiles {
         }
     }
 
+    /// Whether the lists that the roster names are all here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ExclusionsMissing`] with one that is not, and those of reading.
+    pub fn check_exclusions(&self) -> Result<(), Error> {
+        let mut wanted = self.roster_exclusions()?;
+        for (_, json, _) in self.lists()? {
+            let digest = Digest::of(&json);
+            wanted.retain(|_, wanted| *wanted != digest);
+        }
+        match wanted.pop_first() {
+            Some((name, digest)) => Err(Error::ExclusionsMissing(name, digest)),
+            None => Ok(()),
+        }
+    }
+
     /// What the roster that is held names.
     fn roster_exclusions(&self) -> Result<BTreeMap<Name, Digest>, Error> {
         let trust = self.trust()?;

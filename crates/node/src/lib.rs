@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod collections;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod exclusions;
 pub mod exported;
@@ -24,6 +25,7 @@ pub mod roster;
 
 pub use blindmatch_audit as audit;
 pub use blindmatch_membership as membership;
+pub use blindmatch_policy as rules;
 pub use blindmatch_store as store;
 pub use error::Error;
 pub use node::{Node, NodeFiles};

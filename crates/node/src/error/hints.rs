@@ -70,6 +70,11 @@ impl Error {
             Self::PublicKey(_) => {
                 vec!["blindmatch roster keygen prints one: blindmatch roster keygen --name ada ada.key > ada.pub".to_owned()]
             }
+            Self::Policy(path, _) => vec![
+                format!("edit {}", path.display()),
+                "what each key means: spec/50-policy.md; an example: examples/policy.toml"
+                    .to_owned(),
+            ],
             Self::Config(path, _) => vec![format!("edit {}", path.display())],
             Self::Card(..) => vec!["its member makes one with: blindmatch card > FILE".to_owned()],
             Self::RosterSigned(path) => vec![format!(

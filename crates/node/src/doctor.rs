@@ -1,0 +1,308 @@
+//! What is wrong with a node, or soon will be, and what to do about it.
+
+use std::path::Path;
+
+use blindmatch_indicator::Day;
+use blindmatch_membership::Digest;
+use blindmatch_policy::Severity;
+use blindmatch_store::home::HomeError;
+
+use crate::clock;
+use crate::collections::contents;
+use crate::error::Error;
+use crate::node::Node;
+use crate::roster::ceremony::SUFFIXES;
+
+/// Days before something expires from which on it is told.
+const ROSTER_DAYS: u64 = 14;
+const DELEGATION_DAYS: u64 = 7;
+const SECONDS_A_DAY: u64 = 86_400;
+/// Less free space than this is told: a segment of the ledger and a sort want their place.
+const LITTLE_SPACE: u64 = 1 << 30;
+
+/// One thing that was looked at, and what is the matter with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub about: &'static str,
+    /// How bad it is.
+    pub state: State,
+    /// What is the case.
+    pub what: String,
+    /// What to do.
+    pub next: Vec<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// As it should be.
+    Fine,
+    /// It will be wrong soon, or is not as safe as it could be.
+    Warning,
+    /// Something does not work.
+    Wrong,
+}
+
+/// Looks at everything in the home; `suffixes` is the hash of the public suffix list in use.
+#[must_use]
+pub fn examine(home: &Path, suffixes: &[u8; 32]) -> Vec<Finding> {
+    let node = match Node::open(home) {
+        Ok(node) => node,
+        Err(error) => return vec![Finding::wrong("home", &error)],
+    };
+    let mut findings = vec![Finding::fine("home", "readable by its owner alone")];
+    let looks: [(&'static str, At); 9] = [
+        ("storage key", storage_key),
+        ("identity", identity),
+        ("delegation", delegation),
+        ("roster", roster),
+        ("tables", tables),
+        ("exclusions", exclusions),
+        ("policy", policy),
+        ("collections", collections),
+        ("ledger", ledger),
+    ];
+    let look = Look {
+        node: &node,
+        suffixes,
+        now: clock::now(),
+    };
+    for (about, at) in looks {
+        match at(&look) {
+            Ok(found) => findings.extend(found.into_iter().map(|found| found.about(about))),
+            Err(error) => findings.push(Finding::wrong(about, &error)),
+        }
+    }
+    findings.push(space(&node).unwrap_or_else(|error| Finding::wrong("disk", &error)));
+    findings
+}
+
+struct Look<'a> {
+    node: &'a Node,
+    suffixes: &'a [u8; 32],
+    now: u64,
+}
+
+type At = fn(&Look<'_>) -> Looked;
+type Looked = Result<Vec<Finding>, Error>;
+
+fn storage_key(look: &Look<'_>) -> Looked {
+    Ok(vec![if look.node.is_storage_key_exported()? {
+        Finding::fine("", "was exported")
+    } else {
+        Finding::warning(
+            "was never exported: should this disk die, no backup can be read",
+            &["blindmatch keys export storage --to FILE"],
+        )
+    }])
+}
+
+fn identity(look: &Look<'_>) -> Looked {
+    let mut found = Vec::new();
+    if look.node.has_identity()? {
+        found.push(Finding::warning(
+            "its key is in the home, and belongs offline: whoever has it is this member",
+            &["blindmatch keys export identity --to FILE --remove"],
+        ));
+    }
+    if !look.node.card_is_current()? {
+        found.push(Finding::warning(
+            "the card says other than blindmatch.toml",
+            &["give the administrator a new one: blindmatch card"],
+        ));
+    }
+    if found.is_empty() {
+        found.push(Finding::fine("", "its key is offline"));
+    }
+    Ok(found)
+}
+
+fn delegation(look: &Look<'_>) -> Looked {
+    let expires = look.node.delegation()?.expires;
+    let rotate = ["blindmatch keys rotate"];
+    Ok(vec![match days_left(expires, look.now) {
+        None => Finding::of(
+            State::Wrong,
+            "has expired: no peer accepts this node",
+            &rotate,
+        ),
+        Some(days) if days < DELEGATION_DAYS => {
+            Finding::warning(&format!("expires in {days} days"), &rotate)
+        }
+        Some(days) => Finding::fine("", &format!("{days} days left")),
+    }])
+}
+
+fn roster(look: &Look<'_>) -> Looked {
+    let trust = look.node.trust()?;
+    let Some(held) = trust.held() else {
+        let next = [
+            "blindmatch roster trust WORDS",
+            "blindmatch roster install FILE",
+        ];
+        return Ok(vec![Finding::warning("none is installed yet", &next)]);
+    };
+    let roster = held.roster();
+    let next = ["ask an administrator for the next one, then: blindmatch roster install FILE"];
+    let mut found = vec![match days_left(roster.expires, look.now) {
+        None => Finding::of(State::Wrong, "has expired: every run is refused", &next),
+        Some(days) if days < ROSTER_DAYS => {
+            Finding::warning(&format!("expires in {days} days"), &next)
+        }
+        Some(days) => Finding::fine("", &format!("number {}, {days} days left", roster.number)),
+    }];
+    if !look.node.is_listed_in(roster)? {
+        found.push(Finding::of(
+            State::Wrong,
+            "does not list this node with its identity",
+            &["give the administrator the card: blindmatch card"],
+        ));
+    }
+    let own = &look.node.config().node;
+    let listed = roster.members.get(&own.member);
+    if listed.is_some_and(|listed| listed.address != own.address || listed.role != own.role) {
+        found.push(Finding::warning(
+            "says another role or address than blindmatch.toml",
+            &["give the administrator a new card: blindmatch card"],
+        ));
+    }
+    Ok(found)
+}
+
+fn tables(look: &Look<'_>) -> Looked {
+    let trust = look.node.trust()?;
+    let named = trust.held().and_then(|held| {
+        let mut tables = held.roster().tables.iter();
+        tables.find(|(name, _)| name.as_str() == SUFFIXES)
+    });
+    Ok(vec![match named {
+        Some((_, digest)) if *digest != Digest(*look.suffixes) => Finding::of(
+            State::Wrong,
+            "the public suffix list is another than the roster names: domains match nobody's",
+            &["install the version of blindmatch that the consortium uses"],
+        ),
+        Some(_) => Finding::fine("", "as the roster names them"),
+        None => Finding::fine("", "no roster names any yet"),
+    }])
+}
+
+fn exclusions(look: &Look<'_>) -> Looked {
+    look.node.check_exclusions()?;
+    Ok(vec![Finding::fine(
+        "",
+        "all that the roster names are here",
+    )])
+}
+
+fn policy(look: &Look<'_>) -> Looked {
+    let policy = look.node.policy()?;
+    let findings = look.node.check_policy(&policy)?;
+    let mut found: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let state = match finding.severity() {
+                Severity::Error => State::Wrong,
+                Severity::Warning => State::Warning,
+            };
+            Finding::of(state, &finding.to_string(), &["blindmatch policy check"])
+        })
+        .collect();
+    if found.is_empty() {
+        found.push(Finding::fine("", "in order"));
+    }
+    Ok(found)
+}
+
+fn collections(look: &Look<'_>) -> Looked {
+    let collections = look.node.collections()?;
+    let names = collections.names()?;
+    let count = names.len();
+    let today = i64::try_from(look.now)
+        .ok()
+        .and_then(Day::from_unix_seconds);
+    for name in names {
+        let contents = contents(&collections, name)?;
+        if let Some(today) = today {
+            // Opens every file of it.
+            let opened = collections.rows(&contents, today);
+            opened.map_err(|error| Error::Collection(contents.name.clone(), error))?;
+        }
+    }
+    Ok(vec![Finding::fine("", &format!("{count}, each in order"))])
+}
+
+fn ledger(look: &Look<'_>) -> Looked {
+    let (log, tail) = look.node.log()?;
+    let mut found = vec![Finding::fine(
+        "",
+        &format!("{} records, all in order", log.size()),
+    )];
+    if tail.torn.is_some() {
+        found.push(Finding::warning(
+            "a crash left part of an append that nobody was told of; it is cut off at the next one",
+            &[],
+        ));
+    }
+    if log.time() > look.now {
+        found.push(Finding::of(
+            State::Wrong,
+            "the clock shows an earlier time than the last record: nothing more is recorded",
+            &["set the clock of this machine right; see: date"],
+        ));
+    }
+    Ok(found)
+}
+
+fn space(node: &Node) -> Result<Finding, Error> {
+    let free = node.disk().free_space().map_err(HomeError::Disk)?;
+    let gibibytes = free >> 30;
+    Ok(if free < LITTLE_SPACE {
+        Finding::warning(
+            &format!("{} MiB are free", free >> 20),
+            &["make room before the next import"],
+        )
+        .about("disk")
+    } else {
+        Finding::fine("disk", &format!("{gibibytes} GiB free"))
+    })
+}
+
+/// Whole days until `time`; nothing once it is past.
+fn days_left(time: u64, now: u64) -> Option<u64> {
+    let left = time.checked_sub(now).filter(|left| *left > 0)?;
+    Some(left / SECONDS_A_DAY)
+}
+
+impl Finding {
+    fn of(state: State, what: &str, next: &[&str]) -> Self {
+        Self {
+            about: "",
+            state,
+            what: what.to_owned(),
+            next: next.iter().map(|&next| next.to_owned()).collect(),
+        }
+    }
+
+    fn fine(about: &'static str, what: &str) -> Self {
+        Self::of(State::Fine, what, &[]).about(about)
+    }
+
+    fn warning(what: &str, next: &[&str]) -> Self {
+        Self::of(State::Warning, what, next)
+    }
+
+    fn wrong(about: &'static str, error: &Error) -> Self {
+        Self {
+            about,
+            state: State::Wrong,
+            what: error.to_string(),
+            next: error.hints(),
+        }
+    }
+
+    fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+}
