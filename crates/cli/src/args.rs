@@ -5,6 +5,7 @@ pub(crate) mod indicators;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod node;
+pub(crate) mod policy;
 pub(crate) mod roster;
 
 use std::env;
@@ -135,9 +136,18 @@ pub(crate) enum Command {
     /// Well-known shared or benign values, which imports leave out.
     #[command(subcommand)]
     Exclusions(collections::ExclusionsCommand),
+    /// What the operator configures.
+    #[command(subcommand)]
+    Config(node::ConfigCommand),
+    /// What this member asks of others and serves to them.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Look for what is wrong or soon will be, and say what to do.
+    #[command(after_help = node::DOCTOR_EXAMPLE)]
+    Doctor(node::DoctorArguments),
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {

@@ -2,10 +2,13 @@
 
 pub(crate) mod card;
 pub(crate) mod collections;
+pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod exclusions;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod payment;
+pub(crate) mod policy;
 pub(crate) mod roster;

@@ -122,8 +122,13 @@ impl Table {
 
     /// A name and what stands under it.
     pub(crate) fn of_fields() -> Self {
+        Self::of_texts(2)
+    }
+
+    /// So many columns of text.
+    pub(crate) fn of_texts(columns: usize) -> Self {
         Self {
-            columns: vec![Side::Left, Side::Left],
+            columns: vec![Side::Left; columns],
             rows: Vec::new(),
         }
     }

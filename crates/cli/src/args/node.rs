@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{parse_address, parse_name};
 use blindmatch_node::membership::{Address, Name, Role};
@@ -58,4 +58,31 @@ pub(crate) struct CardArguments {
     /// The identity key, where it is kept offline and the card has to be signed anew.
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) identity: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ConfigCommand {
+    /// Read blindmatch.toml and say what is wrong, or what is in force.
+    #[command(after_help = "Example:\n  blindmatch config check")]
+    Check(ConfigArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArguments {
+    /// A configuration to check, instead of the one in the home.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+pub(crate) const DOCTOR_EXAMPLE: &str = "\
+Example:
+  blindmatch doctor
+
+Exits with 1 where something does not work; warnings alone are no error.";
+
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArguments {
+    /// The folder with the public suffix list, otherwise found beside the program.
+    #[arg(long, value_name = "DIR", env = "BLINDMATCH_TABLES")]
+    pub(crate) tables: Option<PathBuf>,
 }

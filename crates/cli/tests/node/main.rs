@@ -1,9 +1,11 @@
 //! The commands of a node as a user meets them: the real binary in a temporary home.
 
+mod doctor;
 mod exclusions;
 mod import;
 mod init;
 mod keys;
 mod ledger;
 mod place;
+mod policy;
 mod roster;

@@ -1,0 +1,161 @@
+//! `policy` and `config`: what is read, what is wrong with it, what is decided.
+
+use serde_json::{Value, json};
+
+use crate::place::{Place, Test};
+use crate::roster::Consortium;
+
+const POLICY: &str = r#"
+[purpose.abuse-prevention]
+text = "Recognise returning abusers."
+
+[legal_basis.agreement]
+text = "Consortium agreement, schedule B."
+valid_until = 2099-12-31
+
+[[allow]]
+peers = ["bank"]
+types = ["email"]
+directions = ["serve"]
+purposes = ["abuse-prevention"]
+protocols = ["lookup"]
+legal_basis = "agreement"
+minimum_set_size = 1_000
+"#;
+
+/// Codes of what `policy check` found.
+fn codes(checked: &Value) -> Vec<&str> {
+    let findings = checked["findings"].as_array().into_iter().flatten();
+    findings
+        .filter_map(|finding| finding["code"].as_str())
+        .collect()
+}
+
+#[test]
+fn a_new_node_allows_nothing() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let checked = place.json("--home acme policy check")?;
+    assert_eq!(codes(&checked), ["no_rules"]);
+    let line = "--home acme policy explain --peer bank --type email --purpose abuse-prevention";
+    let output = place.run(&format!("{line} --output json"))?;
+    assert_eq!(output.status.code(), Some(3));
+    let explained: Value = serde_json::from_slice(&output.stdout)?;
+    let decisions = explained["decisions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    assert_eq!(decisions.len(), 4, "two directions, two protocols");
+    assert!(
+        decisions
+            .iter()
+            .all(|decision| decision["refused"] == "no_rule")
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_allowed_is_explained_with_its_conditions() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    let line = "--home acme policy explain --type email --purpose abuse-prevention";
+    let explained = place.json(&format!(
+        "{line} --peer bank --direction serve --protocol lookup"
+    ))?;
+    let decision = &explained["decisions"][0];
+    assert_eq!(
+        (&decision["allowed"], &decision["rule"]),
+        (&json!(true), &json!(1))
+    );
+    assert_eq!(decision["budget_day_left"], 1 << 23);
+    let text = place.ok(&format!("{line} --peer bank"))?;
+    assert!(
+        text.contains("serve email to bank for abuse-prevention by lookup: allowed"),
+        "{text}"
+    );
+    for (added, code, refused) in [
+        (
+            "--peer bank --direction serve --set-size 999",
+            3,
+            "set_too_small",
+        ),
+        ("--peer bank --direction ask", 3, "no_rule"),
+        ("--peer nobody --direction serve", 3, "not_enrolled"),
+        ("--peer gov --direction serve", 3, "liaison"),
+    ] {
+        let output = place.run(&format!("{line} {added} --output json"))?;
+        assert_eq!(output.status.code(), Some(code), "{added}");
+        let explained: Value = serde_json::from_slice(&output.stdout)?;
+        let decision = &explained["decisions"][0];
+        assert_eq!(decision["refused"], refused, "{added}");
+        let next = decision["refusals"][0]["next"].as_str().unwrap_or_default();
+        assert!(!next.is_empty(), "{added}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_decision_needs_a_roster() -> Test {
+    let place = Place::with_acme()?;
+    let line = "--home acme policy explain --peer bank --type email --purpose x";
+    place.fails(line, 1, &["no roster", "roster trust"])
+}
+
+#[test]
+fn every_fault_of_a_policy_is_named_with_its_place() -> Test {
+    let place = Place::with_acme()?;
+    let broken = POLICY.replace("serve", "serv").replace("1_000", "\"many\"");
+    place.write("acme/policy.toml", &broken)?;
+    let says = [
+        "policy.toml is no policy",
+        "line 12, column 15",
+        "did you mean `serve`",
+        "line 16",
+    ];
+    place.fails("--home acme policy check", 1, &says)?;
+    place.write("policy.toml", POLICY)?;
+    // One that is not in force yet, without a home too.
+    assert_eq!(place.json("policy check policy.toml")?["rules"], 1);
+    place.write("broken.toml", broken)?;
+    place.fails("policy check broken.toml", 1, &["broken.toml"])
+}
+
+#[test]
+fn names_are_held_against_the_roster() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY.replace("bank", "bnak"))?;
+    let checked = place.json("--home acme policy check")?;
+    assert!(codes(&checked).contains(&"unknown_peer"), "{checked}");
+    // A rule that can never hold is an error.
+    place.write("acme/policy.toml", POLICY.replace("bank", "gov"))?;
+    let output = place.run("--home acme policy check --output json")?;
+    assert_eq!(output.status.code(), Some(1));
+    Ok(())
+}
+
+#[test]
+fn the_configuration_is_checked_with_the_place_of_a_fault() -> Test {
+    let place = Place::with_acme()?;
+    let checked = place.json("--home acme config check")?;
+    assert_eq!(
+        (&checked["member"], &checked["keep_days"]["ip"]),
+        (&json!("acme"), &json!(90))
+    );
+    let config = place.read("acme/blindmatch.toml")?;
+    place.write(
+        "acme/blindmatch.toml",
+        format!("{config}\n[keep_days]\nip = 0\n"),
+    )?;
+    let says = ["blindmatch.toml: line ", "column 1", "1 to 3660", "edit "];
+    place.fails("--home acme config check", 1, &says)?;
+    // Nothing works with a wrong configuration.
+    place.fails("--home acme keys rotate", 1, &says)?;
+    place.write("new.toml", config.replace("provider", "boss"))?;
+    place.fails(
+        "config check new.toml",
+        1,
+        &["new.toml", "provider or liaison"],
+    )
+}
