@@ -2,6 +2,7 @@
 //!
 //! - [`disk`]: the only place that writes.
 //! - [`home`]: the layout, the lock, the version.
+//! - [`index`]: what the ledger says, at once; made again where it is lost.
 //! - [`keys`]: keys at rest.
 //! - [`ledger`]: what is true.
 //! - [`sealed`]: files that only their key opens.
@@ -16,6 +17,7 @@
 pub mod collection;
 pub mod disk;
 pub mod home;
+pub mod index;
 pub mod keys;
 pub mod ledger;
 pub mod merge;

@@ -1,0 +1,410 @@
+//! What decisions ask the ledger, answered from an index of it.
+
+use std::{collections::BTreeMap, io};
+
+use blindmatch_audit::{record::Event, tree::Hash};
+
+use super::{ASIDE, Doubt, INDEX, Index, SledIndex, Stamp, mac};
+use crate::{
+    home::Home,
+    keys::StorageKey,
+    ledger::{LedgerError, Log},
+};
+
+mod keys;
+
+use keys::Keyed;
+
+/// So many records are applied at once.
+const BATCH: u64 = 4_096;
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// The facts of one ledger.
+pub struct Facts<I> {
+    index: I,
+    key: mac::Key,
+    stamp: Stamp,
+}
+
+/// What opening the facts took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Why the index was made again, if it was.
+    pub rebuilt: Option<Doubt>,
+    /// The number of records that were applied.
+    pub applied: u64,
+}
+
+/// What a peer was charged for a view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charged {
+    /// On one day (UTC), in every epoch of the view.
+    pub day: u64,
+    /// In one epoch.
+    pub epoch: u64,
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Agreed, and nothing since.
+    Agreed,
+    /// Ended with a receipt of both sides.
+    Concluded,
+    /// Ended without.
+    Unreceipted,
+    /// Without a receipt, and its results were opened.
+    OpenedLate,
+}
+
+/// What this node last cosigned of another's ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The size of that ledger.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+}
+
+/// What goes wrong with facts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FactsError {
+    /// The index is not believed: open it again.
+    Doubt(Doubt),
+    /// The ledger.
+    Ledger(LedgerError),
+    /// The operating system, when an index was begun or moved aside.
+    Disk(io::ErrorKind),
+}
+
+impl Facts<SledIndex> {
+    /// Opens the index of `home`, brings it to where `log` is, and makes it again from `log` where
+    /// there is any doubt about it.
+    ///
+    /// # Errors
+    ///
+    /// [`FactsError`], but no doubt about what was there before.
+    pub fn open(home: &Home, log: &Log) -> Result<(Self, Opening), FactsError> {
+        let root = home.disk().root();
+        let directory = root.join(INDEX);
+        let opened = SledIndex::open(&directory)
+            .map_err(FactsError::Doubt)
+            .and_then(|index| Self::over(index, home.storage_key(), log));
+        let doubt = match opened {
+            Ok((facts, applied)) => {
+                let rebuilt = None;
+                return Ok((facts, Opening { rebuilt, applied }));
+            }
+            Err(FactsError::Doubt(doubt)) => doubt,
+            Err(error) => return Err(error),
+        };
+        let index = SledIndex::create(&directory, &root.join(ASIDE))
+            .map_err(|error| FactsError::Disk(error.kind()))?;
+        let (facts, applied) = Self::over(index, home.storage_key(), log)?;
+        let rebuilt = Some(doubt);
+        Ok((facts, Opening { rebuilt, applied }))
+    }
+}
+
+impl<I: Index> Facts<I> {
+    /// The facts of `log` in `index`, which is checked whole and brought to where `log` is. Also
+    /// gives the number of records that were applied.
+    ///
+    /// # Errors
+    ///
+    /// [`FactsError`].
+    pub fn over(index: I, storage: &StorageKey, log: &Log) -> Result<(Self, u64), FactsError> {
+        let key = mac::Key::new(storage);
+        let stamp = check(&index, &key).map_err(FactsError::Doubt)?;
+        let mut facts = Self { index, key, stamp };
+        if facts.stamp.applied > log.size() {
+            return Err(FactsError::Doubt(Doubt::Ahead));
+        }
+        let root = log
+            .root_at(facts.stamp.applied)
+            .map_err(FactsError::Ledger)?;
+        if facts.stamp.applied > 0 && root != facts.stamp.root {
+            return Err(FactsError::Doubt(Doubt::OtherLedger));
+        }
+        let applied = facts.catch_up(log)?;
+        Ok((facts, applied))
+    }
+
+    /// Applies the records that were appended since; gives their number.
+    ///
+    /// # Errors
+    ///
+    /// [`FactsError`].
+    pub fn catch_up(&mut self, log: &Log) -> Result<u64, FactsError> {
+        let from = self.stamp.applied;
+        while self.stamp.applied < log.size() {
+            let end = log.size().min(self.stamp.applied + BATCH);
+            let root = log.root_at(end).map_err(FactsError::Ledger)?;
+            let mut batch = Batch {
+                facts: self,
+                values: BTreeMap::new(),
+            };
+            for record in log.records(batch.facts.stamp.applied..end) {
+                let (number, record) = record.map_err(FactsError::Ledger)?;
+                batch
+                    .apply(number, record.time, &record.event)
+                    .map_err(FactsError::Doubt)?;
+            }
+            let values = batch.values;
+            self.commit(values, end, root).map_err(FactsError::Doubt)?;
+        }
+        Ok(self.stamp.applied - from)
+    }
+
+    /// The number of the ledger's records that these facts are of.
+    pub const fn applied(&self) -> u64 {
+        self.stamp.applied
+    }
+
+    /// What `peer` was charged for `view` in `epoch`, and on the day of `time`.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`], as in every method here: then open the facts again.
+    pub fn charged(&self, view: &str, peer: &str, epoch: u64, time: u64) -> Result<Charged, Doubt> {
+        Ok(Charged {
+            day: self.number(&keys::day(view, peer, time / DAY))?,
+            epoch: self.number(&keys::epoch(view, peer, epoch))?,
+        })
+    }
+
+    /// What all peers together were charged for `view` in `epoch`.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn charged_in_all(&self, view: &str, epoch: u64) -> Result<u64, Doubt> {
+        self.number(&keys::all(view, epoch))
+    }
+
+    /// The record that charged this batch of this run for these bytes, if one did: then they are
+    /// not charged again.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn debit(&self, run: &[u8; 32], batch: u64, digest: &Hash) -> Result<Option<u64>, Doubt> {
+        self.value(&keys::debit(run, batch, digest))
+    }
+
+    /// How far a run came, and the record that says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn run(&self, run: &[u8; 32]) -> Result<Option<(RunState, u64)>, Doubt> {
+        self.value(&keys::run(run))
+    }
+
+    /// The record of the newest publication of `view`.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn publication(&self, view: &str) -> Result<Option<u64>, Doubt> {
+        self.value(&keys::publication(view))
+    }
+
+    /// The last epoch of `view`, and whether it is still open.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn last_epoch(&self, view: &str) -> Result<Option<(u64, bool)>, Doubt> {
+        self.value(&keys::last_epoch(view))
+    }
+
+    /// What was last cosigned of the ledger `origin`.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn witnessed(&self, origin: &str) -> Result<Option<Witnessed>, Doubt> {
+        self.value(&keys::witnessed(origin))
+    }
+
+    /// When the newest incarnation began, if it is not the first: of what was charged before it
+    /// the ledger may know only a part.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn restored(&self) -> Result<Option<u64>, Doubt> {
+        self.value(&keys::restored())
+    }
+
+    /// Every key and value, for comparison.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn dump(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Doubt> {
+        let mut values = BTreeMap::new();
+        self.index.visit(&mut |key, entry| {
+            let (value, _) = self.key.open(key, entry).ok_or(Doubt::Entry)?;
+            values.insert(key.to_vec(), value.to_vec());
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn number(&self, key: &[u8]) -> Result<u64, Doubt> {
+        Ok(self.value(key)?.unwrap_or(0))
+    }
+
+    fn value<T: Keyed>(&self, key: &[u8]) -> Result<Option<T>, Doubt> {
+        let Some(entry) = self.index.read(key)? else {
+            return Ok(None);
+        };
+        let (value, _) = self.key.open(key, &entry).ok_or(Doubt::Entry)?;
+        T::decode(value).map(Some).ok_or(Doubt::Entry)
+    }
+
+    fn commit(
+        &mut self,
+        values: BTreeMap<Vec<u8>, Vec<u8>>,
+        applied: u64,
+        root: Hash,
+    ) -> Result<(), Doubt> {
+        let mut stamp = Stamp {
+            applied,
+            root,
+            ..self.stamp
+        };
+        let mut entries = BTreeMap::new();
+        for (key, value) in values {
+            match self.index.read(&key)? {
+                Some(before) => {
+                    let (_, mac) = self.key.open(&key, &before).ok_or(Doubt::Entry)?;
+                    add(&mut stamp.sum, &mac);
+                }
+                None => stamp.entries += 1,
+            }
+            let (entry, mac) = self.key.seal(&key, &value);
+            add(&mut stamp.sum, &mac);
+            entries.insert(key, entry);
+        }
+        self.index.write(&entries, &stamp.encode(&self.key))?;
+        self.stamp = stamp;
+        Ok(())
+    }
+}
+
+/// Records on their way into the index.
+struct Batch<'f, I> {
+    facts: &'f Facts<I>,
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl<I: Index> Batch<'_, I> {
+    fn apply(&mut self, number: u64, time: u64, event: &Event) -> Result<(), Doubt> {
+        match event {
+            Event::Incarnation { number: 2.., .. } => self.put(keys::restored(), time),
+            Event::Debit {
+                peer,
+                view,
+                epoch,
+                run,
+                batch,
+                digest,
+                amount,
+            } => {
+                let (view, peer, amount) = (view.as_str(), peer.as_str(), amount.count());
+                self.add(keys::day(view, peer, time / DAY), amount)?;
+                self.add(keys::epoch(view, peer, *epoch), amount)?;
+                self.add(keys::all(view, *epoch), amount)?;
+                self.put(keys::debit(run, *batch, digest), number);
+            }
+            Event::RunAgreed { run, .. } => self.put(keys::run(run), (RunState::Agreed, number)),
+            Event::RunConcluded { run, .. } => {
+                self.put(keys::run(run), (RunState::Concluded, number));
+            }
+            Event::RunUnreceipted { run } => {
+                self.put(keys::run(run), (RunState::Unreceipted, number));
+            }
+            Event::RunOpenedLate { run } => {
+                self.put(keys::run(run), (RunState::OpenedLate, number));
+            }
+            Event::Publication { view, .. } => {
+                self.put(keys::publication(view.as_str()), number);
+            }
+            Event::EpochOpened { view, epoch, .. } => {
+                self.put(keys::last_epoch(view.as_str()), (*epoch, true));
+            }
+            Event::EpochClosed { view, epoch } => {
+                let key = keys::last_epoch(view.as_str());
+                let last: Option<(u64, bool)> = self.value(&key)?;
+                // The next one may be open before this one ends.
+                if last.is_none_or(|(last, _)| last <= *epoch) {
+                    self.put(key, (*epoch, false));
+                }
+            }
+            Event::Witnessed { origin, size, root } => {
+                let (size, root) = (*size, *root);
+                self.put(keys::witnessed(origin.as_str()), Witnessed { size, root });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: Vec<u8>, amount: u64) -> Result<(), Doubt> {
+        let before: u64 = self.value(&key)?.unwrap_or(0);
+        self.put(key, before.saturating_add(amount));
+        Ok(())
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: impl Keyed) {
+        self.values.insert(key, value.encode());
+    }
+
+    fn value<T: Keyed>(&self, key: &[u8]) -> Result<Option<T>, Doubt> {
+        match self.values.get(key) {
+            Some(value) => T::decode(value).map(Some).ok_or(Doubt::Entry),
+            None => self.facts.value(key),
+        }
+    }
+}
+
+/// Reads all of an index and compares it with its stamp; gives the stamp.
+fn check(index: &impl Index, key: &mac::Key) -> Result<Stamp, Doubt> {
+    let stamp = index.stamp()?;
+    let mut found = Stamp {
+        applied: 0,
+        root: Hash::default(),
+        entries: 0,
+        sum: [0; 32],
+    };
+    index.visit(&mut |name, entry| {
+        let (_, mac) = key.open(name, entry).ok_or(Doubt::Entry)?;
+        found.entries += 1;
+        add(&mut found.sum, &mac);
+        Ok(())
+    })?;
+    let Some(stamp) = stamp else {
+        return match found.entries {
+            0 => Ok(found),
+            _ => Err(Doubt::Unstamped),
+        };
+    };
+    let stamp = Stamp::decode(&stamp, key)?;
+    if (stamp.entries, stamp.sum) != (found.entries, found.sum) {
+        return Err(Doubt::Entries);
+    }
+    Ok(stamp)
+}
+
+/// Adds a MAC to a sum of MACs, or takes it out again.
+fn add(sum: &mut [u8; 32], mac: &[u8; 32]) {
+    for (byte, mac) in sum.iter_mut().zip(mac) {
+        *byte ^= mac;
+    }
+}

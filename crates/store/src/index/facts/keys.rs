@@ -1,0 +1,112 @@
+//! The keys and values of the facts: a tag, then parts that are fixed or carry their length.
+
+use super::{RunState, Witnessed};
+
+/// A value as bytes.
+pub(super) trait Keyed: Sized {
+    fn encode(&self) -> Vec<u8>;
+    fn decode(bytes: &[u8]) -> Option<Self>;
+}
+
+pub(super) fn day(view: &str, peer: &str, day: u64) -> Vec<u8> {
+    [&[1], &*name(view), &name(peer), &day.to_be_bytes()].concat()
+}
+
+pub(super) fn epoch(view: &str, peer: &str, epoch: u64) -> Vec<u8> {
+    [&[2], &*name(view), &name(peer), &epoch.to_be_bytes()].concat()
+}
+
+pub(super) fn all(view: &str, epoch: u64) -> Vec<u8> {
+    [&[3], &*name(view), &epoch.to_be_bytes()].concat()
+}
+
+pub(super) fn debit(run: &[u8; 32], batch: u64, digest: &[u8; 32]) -> Vec<u8> {
+    [&[4], run.as_slice(), &batch.to_be_bytes(), digest].concat()
+}
+
+pub(super) fn run(run: &[u8; 32]) -> Vec<u8> {
+    [&[5], run.as_slice()].concat()
+}
+
+pub(super) fn publication(view: &str) -> Vec<u8> {
+    [&[6], &*name(view)].concat()
+}
+
+pub(super) fn last_epoch(view: &str) -> Vec<u8> {
+    [&[7], &*name(view)].concat()
+}
+
+pub(super) fn witnessed(origin: &str) -> Vec<u8> {
+    [&[8], &*name(origin)].concat()
+}
+
+pub(super) fn restored() -> Vec<u8> {
+    vec![9]
+}
+
+/// Names have at most 255 bytes.
+fn name(name: &str) -> Vec<u8> {
+    let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes(), name.as_bytes()].concat()
+}
+
+impl Keyed for u64 {
+    fn encode(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_be_bytes)
+    }
+}
+
+impl Keyed for (u64, bool) {
+    fn encode(&self) -> Vec<u8> {
+        [&self.0.to_be_bytes()[..], &[self.1.into()]].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, &[flag]) = bytes.split_first_chunk()? else {
+            return None;
+        };
+        (flag <= 1).then_some((u64::from_be_bytes(*number), flag == 1))
+    }
+}
+
+impl Keyed for (RunState, u64) {
+    fn encode(&self) -> Vec<u8> {
+        let state = match self.0 {
+            RunState::Agreed => 0,
+            RunState::Concluded => 1,
+            RunState::Unreceipted => 2,
+            RunState::OpenedLate => 3,
+        };
+        [&[state], &self.1.to_be_bytes()[..]].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (state, number) = bytes.split_first()?;
+        let state = match state {
+            0 => RunState::Agreed,
+            1 => RunState::Concluded,
+            2 => RunState::Unreceipted,
+            3 => RunState::OpenedLate,
+            _ => return None,
+        };
+        Some((state, u64::decode(number)?))
+    }
+}
+
+impl Keyed for Witnessed {
+    fn encode(&self) -> Vec<u8> {
+        [&self.size.to_be_bytes()[..], &self.root].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (size, root) = bytes.split_first_chunk()?;
+        Some(Self {
+            size: u64::from_be_bytes(*size),
+            root: root.try_into().ok()?,
+        })
+    }
+}
