@@ -1,5 +1,5 @@
 //! What the ledger says, in a form that answers at once: derived from it, and never the truth
-//! (`spec/43 §6`).
+//! (`spec/45-index-backup.md` §1).
 //!
 //! An [`Index`] is a map of bytes; [`Facts`] fills it from the ledger's records and answers
 //! questions from it. Every entry carries a keyed MAC, and the [`Stamp`] that is written together
@@ -19,7 +19,7 @@ mod mac;
 mod memory;
 mod sled;
 
-pub use facts::{Charged, Facts, FactsError, Opening, RunState, Witnessed};
+pub use facts::{Charged, Facts, FactsError, Opening, Restored, RunState, Witnessed};
 pub use memory::MemoryIndex;
 
 pub use self::sled::SledIndex;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use blindmatch_audit::{record::Event, tree::Hash};
+use blindmatch_audit::tree::Hash;
 
 use super::{ASIDE, Doubt, INDEX, Index, SledIndex, Stamp, mac};
 use crate::{
@@ -11,9 +11,10 @@ use crate::{
     ledger::{LedgerError, Log},
 };
 
+mod apply;
 mod keys;
 
-use keys::Keyed;
+use self::{apply::Batch, keys::Keyed};
 
 /// So many records are applied at once.
 const BATCH: u64 = 4_096;
@@ -68,6 +69,15 @@ pub struct Witnessed {
     pub root: Hash,
 }
 
+/// Where the newest incarnation began, if it is not the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The record that says so.
+    pub record: u64,
+    /// When, in seconds since 1970.
+    pub time: u64,
+}
+
 /// What goes wrong with facts.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -90,7 +100,13 @@ impl Facts<SledIndex> {
     pub fn open(home: &Home, log: &Log) -> Result<(Self, Opening), FactsError> {
         let root = home.disk().root();
         let directory = root.join(INDEX);
+        // One that is there and comes back empty lost what was in it, or was never begun.
+        let begun = |index: SledIndex| match index.stamp()? {
+            Some(_) => Ok(index),
+            None => Err(Doubt::Unstamped),
+        };
         let opened = SledIndex::open(&directory)
+            .and_then(begun)
             .map_err(FactsError::Doubt)
             .and_then(|index| Self::over(index, home.storage_key(), log));
         let doubt = match opened {
@@ -143,17 +159,14 @@ impl<I: Index> Facts<I> {
         while self.stamp.applied < log.size() {
             let end = log.size().min(self.stamp.applied + BATCH);
             let root = log.root_at(end).map_err(FactsError::Ledger)?;
-            let mut batch = Batch {
-                facts: self,
-                values: BTreeMap::new(),
-            };
-            for record in log.records(batch.facts.stamp.applied..end) {
+            let mut batch = Batch::new(self);
+            for record in log.records(self.stamp.applied..end) {
                 let (number, record) = record.map_err(FactsError::Ledger)?;
                 batch
                     .apply(number, record.time, &record.event)
                     .map_err(FactsError::Doubt)?;
             }
-            let values = batch.values;
+            let values = batch.into_values();
             self.commit(values, end, root).map_err(FactsError::Doubt)?;
         }
         Ok(self.stamp.applied - from)
@@ -166,23 +179,55 @@ impl<I: Index> Facts<I> {
 
     /// What `peer` was charged for `view` in `epoch`, and on the day of `time`.
     ///
+    /// After a restore the ledger may know only a part of it. So the days up to that of the restore
+    /// and the epochs that were opened before it count as spent, whatever their budget:
+    /// 2^64 − 1 (`spec/50-policy.md` §5).
+    ///
     /// # Errors
     ///
     /// [`Doubt`], as in every method here: then open the facts again.
     pub fn charged(&self, view: &str, peer: &str, epoch: u64, time: u64) -> Result<Charged, Doubt> {
-        Ok(Charged {
-            day: self.number(&keys::day(view, peer, time / DAY))?,
-            epoch: self.number(&keys::epoch(view, peer, epoch))?,
-        })
+        let day = time / DAY;
+        let lost = self.restored()?.is_some_and(|r| day <= r.time / DAY);
+        let day = if lost {
+            u64::MAX
+        } else {
+            self.number(&keys::day(view, peer, day))?
+        };
+        let epoch = if self.is_epoch_lost(view, epoch)? {
+            u64::MAX
+        } else {
+            self.number(&keys::epoch(view, peer, epoch))?
+        };
+        Ok(Charged { day, epoch })
     }
 
-    /// What all peers together were charged for `view` in `epoch`.
+    /// What all peers together were charged for `view` in `epoch`; 2^64 − 1 where it was opened
+    /// before a restore.
     ///
     /// # Errors
     ///
     /// [`Doubt`].
     pub fn charged_in_all(&self, view: &str, epoch: u64) -> Result<u64, Doubt> {
+        if self.is_epoch_lost(view, epoch)? {
+            return Ok(u64::MAX);
+        }
         self.number(&keys::all(view, epoch))
+    }
+
+    /// Whether the ledger may lack debits of this epoch, because a restore came after it was
+    /// opened. Its key is gone too: such an epoch must not be opened again, a new one takes its
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn is_epoch_lost(&self, view: &str, epoch: u64) -> Result<bool, Doubt> {
+        let Some(restored) = self.restored()? else {
+            return Ok(false);
+        };
+        let opened: Option<u64> = self.value(&keys::opened(view, epoch))?;
+        Ok(opened.is_none_or(|opened| opened < restored.record))
     }
 
     /// The record that charged this batch of this run for these bytes, if one did: then they are
@@ -231,13 +276,12 @@ impl<I: Index> Facts<I> {
         self.value(&keys::witnessed(origin))
     }
 
-    /// When the newest incarnation began, if it is not the first: of what was charged before it
-    /// the ledger may know only a part.
+    /// Where the newest incarnation began, if it is not the first.
     ///
     /// # Errors
     ///
     /// [`Doubt`].
-    pub fn restored(&self) -> Result<Option<u64>, Doubt> {
+    pub fn restored(&self) -> Result<Option<Restored>, Doubt> {
         self.value(&keys::restored())
     }
 
@@ -298,82 +342,6 @@ impl<I: Index> Facts<I> {
     }
 }
 
-/// Records on their way into the index.
-struct Batch<'f, I> {
-    facts: &'f Facts<I>,
-    values: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-impl<I: Index> Batch<'_, I> {
-    fn apply(&mut self, number: u64, time: u64, event: &Event) -> Result<(), Doubt> {
-        match event {
-            Event::Incarnation { number: 2.., .. } => self.put(keys::restored(), time),
-            Event::Debit {
-                peer,
-                view,
-                epoch,
-                run,
-                batch,
-                digest,
-                amount,
-            } => {
-                let (view, peer, amount) = (view.as_str(), peer.as_str(), amount.count());
-                self.add(keys::day(view, peer, time / DAY), amount)?;
-                self.add(keys::epoch(view, peer, *epoch), amount)?;
-                self.add(keys::all(view, *epoch), amount)?;
-                self.put(keys::debit(run, *batch, digest), number);
-            }
-            Event::RunAgreed { run, .. } => self.put(keys::run(run), (RunState::Agreed, number)),
-            Event::RunConcluded { run, .. } => {
-                self.put(keys::run(run), (RunState::Concluded, number));
-            }
-            Event::RunUnreceipted { run } => {
-                self.put(keys::run(run), (RunState::Unreceipted, number));
-            }
-            Event::RunOpenedLate { run } => {
-                self.put(keys::run(run), (RunState::OpenedLate, number));
-            }
-            Event::Publication { view, .. } => {
-                self.put(keys::publication(view.as_str()), number);
-            }
-            Event::EpochOpened { view, epoch, .. } => {
-                self.put(keys::last_epoch(view.as_str()), (*epoch, true));
-            }
-            Event::EpochClosed { view, epoch } => {
-                let key = keys::last_epoch(view.as_str());
-                let last: Option<(u64, bool)> = self.value(&key)?;
-                // The next one may be open before this one ends.
-                if last.is_none_or(|(last, _)| last <= *epoch) {
-                    self.put(key, (*epoch, false));
-                }
-            }
-            Event::Witnessed { origin, size, root } => {
-                let (size, root) = (*size, *root);
-                self.put(keys::witnessed(origin.as_str()), Witnessed { size, root });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, key: Vec<u8>, amount: u64) -> Result<(), Doubt> {
-        let before: u64 = self.value(&key)?.unwrap_or(0);
-        self.put(key, before.saturating_add(amount));
-        Ok(())
-    }
-
-    fn put(&mut self, key: Vec<u8>, value: impl Keyed) {
-        self.values.insert(key, value.encode());
-    }
-
-    fn value<T: Keyed>(&self, key: &[u8]) -> Result<Option<T>, Doubt> {
-        match self.values.get(key) {
-            Some(value) => T::decode(value).map(Some).ok_or(Doubt::Entry),
-            None => self.facts.value(key),
-        }
-    }
-}
-
 /// Reads all of an index and compares it with its stamp; gives the stamp.
 fn check(index: &impl Index, key: &mac::Key) -> Result<Stamp, Doubt> {
     let stamp = index.stamp()?;
@@ -408,3 +376,6 @@ fn add(sum: &mut [u8; 32], mac: &[u8; 32]) {
         *byte ^= mac;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::harness::{Counts, Workload, say};
 
 /// Any time will do.
-const NOW: u64 = 1_763_798_400;
+pub(crate) const NOW: u64 = 1_763_798_400;
 
 /// Appends by one to four threads, until killed.
 pub(crate) struct Appends;
@@ -156,7 +156,7 @@ impl Workload for Script {
     }
 }
 
-fn open_home(disk: &Disk) -> Result<Home, HomeError> {
+pub(crate) fn open_home(disk: &Disk) -> Result<Home, HomeError> {
     match Home::open(disk.clone(), NOW) {
         Err(HomeError::NotAHome(_)) => Home::create(disk.clone(), &StorageKey::new(&[1; 32]), NOW),
         opened => opened,

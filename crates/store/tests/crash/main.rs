@@ -11,8 +11,8 @@
 //! cargo test --release -p blindmatch-store --test crash -- --include-ignored --test-threads 1
 //! ```
 //!
-//! `BLINDMATCH_KILLS`, `BLINDMATCH_CUTS`, `BLINDMATCH_FLIPS` and `BLINDMATCH_SEED` change its
-//! numbers. To add a workload: implement [`harness::Workload`], and name it in `child` and in
+//! `BLINDMATCH_KILLS`, `BLINDMATCH_CUTS`, `BLINDMATCH_FLIPS`, `BLINDMATCH_DAMAGES`,
+//! `BLINDMATCH_INDEX_KILLS` and `BLINDMATCH_SEED` change its numbers. To add a workload: implement [`harness::Workload`], and name it in `child` and in
 //! `main`.
 
 #![expect(
@@ -25,7 +25,7 @@
 mod faults;
 mod flips;
 mod harness;
-mod imports;
+mod index;
 mod ledger;
 
 use std::env;
@@ -34,7 +34,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::{
     harness::{number, run_child},
-    imports::{ImportScript, Imports},
+    index::Following,
     ledger::{Appends, Script},
 };
 
@@ -47,28 +47,12 @@ fn main() {
     }
     let (kills, cuts) = (number("KILLS", 2_000), number("CUTS", 1_000));
     let flips = number("FLIPS", 10_000);
+    let (damages, index_kills) = (number("DAMAGES", 1_200), number("INDEX_KILLS", 300));
     let trials = [
         Trial::test("ledger_kills", || harness::kills::<Appends>(40)),
         Trial::test("ledger_faults", || harness::faults::<Script>(37)),
         Trial::test("ledger_power_cuts", || harness::power_cuts::<Script>(15)),
         Trial::test("ledger_flips", || flips::ledger(200)),
-        Trial::test("import_kills", || harness::kills::<Imports>(20)),
-        Trial::test("import_faults", || harness::faults::<ImportScript>(101)),
-        Trial::test("import_power_cuts", || {
-            harness::power_cuts::<ImportScript>(10)
-        }),
-        Trial::test("import_flips", || flips::collection(300)),
-        Trial::test("import_kills_long", move || {
-            harness::kills::<Imports>(kills)
-        })
-        .with_ignored_flag(true),
-        Trial::test("import_faults_long", || harness::faults::<ImportScript>(1))
-            .with_ignored_flag(true),
-        Trial::test("import_power_cuts_long", move || {
-            harness::power_cuts::<ImportScript>(cuts)
-        })
-        .with_ignored_flag(true),
-        Trial::test("import_flips_long", move || flips::collection(flips)).with_ignored_flag(true),
         Trial::test("ledger_kills_long", move || {
             harness::kills::<Appends>(kills)
         })
@@ -76,6 +60,15 @@ fn main() {
         Trial::test("ledger_faults_long", || harness::faults::<Script>(1)).with_ignored_flag(true),
         Trial::test("ledger_power_cuts_long", move || {
             harness::power_cuts::<Script>(cuts)
+        })
+        .with_ignored_flag(true),
+        Trial::test("index_parity", || index::parity(5)),
+        Trial::test("index_damages", || index::damages(60)),
+        Trial::test("index_kills", || harness::kills::<Following>(20)),
+        Trial::test("index_parity_long", || index::parity(200)).with_ignored_flag(true),
+        Trial::test("index_damages_long", move || index::damages(damages)).with_ignored_flag(true),
+        Trial::test("index_kills_long", move || {
+            harness::kills::<Following>(index_kills)
         })
         .with_ignored_flag(true),
         Trial::test("ledger_flips_long", move || flips::ledger(flips)).with_ignored_flag(true),
@@ -86,9 +79,8 @@ fn main() {
 fn child(workload: &str, rest: &[String]) {
     match workload {
         "appends" => run_child::<Appends>(rest),
+        "following" => run_child::<Following>(rest),
         "script" => run_child::<Script>(rest),
-        "imports" => run_child::<Imports>(rest),
-        "import_script" => run_child::<ImportScript>(rest),
         other => panic!("no workload {other}"),
     }
 }

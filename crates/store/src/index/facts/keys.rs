@@ -1,6 +1,6 @@
 //! The keys and values of the facts: a tag, then parts that are fixed or carry their length.
 
-use super::{RunState, Witnessed};
+use super::{Restored, RunState, Witnessed};
 
 /// A value as bytes.
 pub(super) trait Keyed: Sized {
@@ -42,6 +42,10 @@ pub(super) fn witnessed(origin: &str) -> Vec<u8> {
 
 pub(super) fn restored() -> Vec<u8> {
     vec![9]
+}
+
+pub(super) fn opened(view: &str, epoch: u64) -> Vec<u8> {
+    [&[10], &*name(view), &epoch.to_be_bytes()].concat()
 }
 
 /// Names have at most 255 bytes.
@@ -107,6 +111,20 @@ impl Keyed for Witnessed {
         Some(Self {
             size: u64::from_be_bytes(*size),
             root: root.try_into().ok()?,
+        })
+    }
+}
+
+impl Keyed for Restored {
+    fn encode(&self) -> Vec<u8> {
+        [self.record.to_be_bytes(), self.time.to_be_bytes()].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (record, time) = bytes.split_first_chunk()?;
+        Some(Self {
+            record: u64::from_be_bytes(*record),
+            time: u64::decode(time)?,
         })
     }
 }

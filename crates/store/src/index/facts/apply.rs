@@ -1,0 +1,103 @@
+//! What each record changes in the index.
+
+use std::collections::BTreeMap;
+
+use blindmatch_audit::record::Event;
+
+use super::{
+    DAY, Facts, Restored, RunState, Witnessed,
+    keys::{self, Keyed},
+};
+use crate::index::{Doubt, Index};
+
+/// Records on their way into the index.
+pub(super) struct Batch<'f, I> {
+    facts: &'f Facts<I>,
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl<'f, I: Index> Batch<'f, I> {
+    pub(super) const fn new(facts: &'f Facts<I>) -> Self {
+        Self {
+            facts,
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// What is to be written.
+    pub(super) fn into_values(self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.values
+    }
+
+    pub(super) fn apply(&mut self, number: u64, time: u64, event: &Event) -> Result<(), Doubt> {
+        match event {
+            Event::Incarnation { number: 2.., .. } => {
+                let record = number;
+                self.put(keys::restored(), Restored { record, time });
+            }
+            Event::Debit {
+                peer,
+                view,
+                epoch,
+                run,
+                batch,
+                digest,
+                amount,
+            } => {
+                let (view, peer, amount) = (view.as_str(), peer.as_str(), amount.count());
+                self.add(keys::day(view, peer, time / DAY), amount)?;
+                self.add(keys::epoch(view, peer, *epoch), amount)?;
+                self.add(keys::all(view, *epoch), amount)?;
+                self.put(keys::debit(run, *batch, digest), number);
+            }
+            Event::RunAgreed { run, .. } => self.put(keys::run(run), (RunState::Agreed, number)),
+            Event::RunConcluded { run, .. } => {
+                self.put(keys::run(run), (RunState::Concluded, number));
+            }
+            Event::RunUnreceipted { run } => {
+                self.put(keys::run(run), (RunState::Unreceipted, number));
+            }
+            Event::RunOpenedLate { run } => {
+                self.put(keys::run(run), (RunState::OpenedLate, number));
+            }
+            Event::Publication { view, .. } => {
+                self.put(keys::publication(view.as_str()), number);
+            }
+            Event::EpochOpened { view, epoch, .. } => {
+                self.put(keys::opened(view.as_str(), *epoch), number);
+                self.put(keys::last_epoch(view.as_str()), (*epoch, true));
+            }
+            Event::EpochClosed { view, epoch } => {
+                let key = keys::last_epoch(view.as_str());
+                let last: Option<(u64, bool)> = self.value(&key)?;
+                // The next one may be open before this one ends.
+                if last.is_none_or(|(last, _)| last <= *epoch) {
+                    self.put(key, (*epoch, false));
+                }
+            }
+            Event::Witnessed { origin, size, root } => {
+                let (size, root) = (*size, *root);
+                self.put(keys::witnessed(origin.as_str()), Witnessed { size, root });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: Vec<u8>, amount: u64) -> Result<(), Doubt> {
+        let before: u64 = self.value(&key)?.unwrap_or(0);
+        self.put(key, before.saturating_add(amount));
+        Ok(())
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: impl Keyed) {
+        self.values.insert(key, value.encode());
+    }
+
+    fn value<T: Keyed>(&self, key: &[u8]) -> Result<Option<T>, Doubt> {
+        match self.values.get(key) {
+            Some(value) => T::decode(value).map(Some).ok_or(Doubt::Entry),
+            None => self.facts.value(key),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use blindmatch_audit::{
+    SigningKey,
+    checkpoint::Checkpoint,
+    note::KeyName,
+    record::{Class, Event, Name},
+};
+use rand::{SeedableRng, rngs::StdRng};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    disk::Disk,
+    index::MemoryIndex,
+    ledger::{Beginning, Ledger, SEGMENT, Settings},
+};
+
+const NOW: u64 = 1_763_798_400;
+
+fn ledger() -> (TempDir, Ledger) {
+    let place = tempfile::tempdir().unwrap();
+    let origin = KeyName::new("blindmatch/test/a/ledger").unwrap();
+    let settings = Settings {
+        origin: origin.clone(),
+        key: SigningKey::from_bytes(&[1; 32]),
+        earlier: Vec::new(),
+        clock: Box::new(|| NOW),
+        random: Box::new(StdRng::seed_from_u64(1)),
+        segment: SEGMENT,
+    };
+    let from = Checkpoint::empty(origin);
+    let beginning = Beginning { number: 1, from };
+    let (ledger, _) = Ledger::create(&Disk::new(place.path()), settings, &beginning).unwrap();
+    (place, ledger)
+}
+
+fn debit(batch: u64, count: u64) -> Event {
+    Event::Debit {
+        peer: Name::new("b").unwrap(),
+        view: Name::new("v").unwrap(),
+        epoch: 1,
+        run: [1; 32],
+        batch,
+        digest: [2; 32],
+        amount: Class::exactly(count).unwrap(),
+    }
+}
+
+fn opened() -> Event {
+    Event::EpochOpened {
+        view: Name::new("v").unwrap(),
+        epoch: 1,
+        key: [3; 32],
+    }
+}
+
+fn over(index: MemoryIndex, log: &Log) -> Result<Facts<MemoryIndex>, Doubt> {
+    match Facts::over(index, &StorageKey::new(&[1; 32]), log) {
+        Ok((facts, _)) => Ok(facts),
+        Err(FactsError::Doubt(doubt)) => Err(doubt),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What is in the index, to be put into another.
+fn parts(facts: &Facts<MemoryIndex>) -> (Entries, Vec<u8>) {
+    let mut entries = Entries::new();
+    let visited = facts.index.visit(&mut |key, entry| {
+        entries.insert(key.to_vec(), entry.to_vec());
+        Ok(())
+    });
+    visited.unwrap();
+    (entries, facts.index.stamp().unwrap().unwrap())
+}
+
+fn index(entries: &Entries, stamp: &[u8]) -> MemoryIndex {
+    let index = MemoryIndex::default();
+    index.write(entries, stamp).unwrap();
+    index
+}
+
+#[test]
+fn charges_saturate_and_are_made_once() {
+    let (_place, ledger) = ledger();
+    ledger
+        .append(vec![opened(), debit(1, 8), debit(2, 7 << 61)])
+        .unwrap();
+    let mut facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+    let most = 8 + (7 << 61);
+    let charged = |facts: &Facts<_>| facts.charged("v", "b", 1, NOW).unwrap();
+    assert_eq!(
+        charged(&facts),
+        Charged {
+            day: most,
+            epoch: most
+        }
+    );
+    assert_eq!(facts.debit(&[1; 32], 2, &[2; 32]), Ok(Some(3)));
+    assert_eq!(facts.debit(&[1; 32], 3, &[2; 32]), Ok(None));
+    ledger.append(vec![debit(3, 7 << 61)]).unwrap();
+    assert_eq!(facts.catch_up(&ledger.log()).unwrap(), 1);
+    assert_eq!(facts.catch_up(&ledger.log()).unwrap(), 0);
+    assert_eq!(charged(&facts).day, u64::MAX);
+    assert_eq!(facts.charged("v", "b", 1, NOW + 86_400).unwrap().day, 0);
+    assert_eq!(facts.charged("v", "c", 1, NOW).unwrap(), Charged::default());
+}
+
+#[test]
+fn every_entry_stands_or_falls_with_the_stamp() {
+    let (_place, ledger) = ledger();
+    ledger.append(vec![opened(), debit(1, 8)]).unwrap();
+    let (old, old_stamp) = parts(&over(MemoryIndex::default(), &ledger.log()).unwrap());
+    ledger.append(vec![debit(2, 8)]).unwrap();
+    let log = ledger.log();
+    let (entries, stamp) = parts(&over(MemoryIndex::default(), &log).unwrap());
+    assert!(over(index(&entries, &stamp), &log).is_ok());
+    // Behind, and caught up.
+    let caught_up = over(index(&old, &old_stamp), &log).unwrap();
+    assert_eq!(parts(&caught_up), (entries.clone(), stamp.clone()));
+    for (key, entry) in &entries {
+        let mut less = entries.clone();
+        less.remove(key);
+        assert_eq!(over(index(&less, &stamp), &log).err(), Some(Doubt::Entries));
+        for at in 0..entry.len() {
+            let mut flipped = entries.clone();
+            *flipped.get_mut(key).unwrap().get_mut(at).unwrap() ^= 1;
+            let doubt = over(index(&flipped, &stamp), &log).err();
+            assert_eq!(doubt, Some(Doubt::Entry));
+        }
+        if let Some(before) = old.get(key).filter(|before| *before != entry) {
+            let mut older = entries.clone();
+            older.insert(key.clone(), before.clone());
+            assert_eq!(
+                over(index(&older, &stamp), &log).err(),
+                Some(Doubt::Entries)
+            );
+        }
+        let moved = Entries::from([(b"elsewhere".to_vec(), entry.clone())]);
+        assert_eq!(over(index(&moved, &stamp), &log).err(), Some(Doubt::Entry));
+    }
+    for at in 0..stamp.len() {
+        let mut flipped = stamp.clone();
+        *flipped.get_mut(at).unwrap() ^= 1;
+        let doubt = over(index(&entries, &flipped), &log).err();
+        assert_eq!(doubt, Some(Doubt::Unstamped));
+    }
+    let doubt = over(index(&entries, &old_stamp), &log).err();
+    assert_eq!(doubt, Some(Doubt::Entries));
+}
+
+#[test]
+fn an_index_of_more_records_or_of_others_is_not_believed() {
+    let (_place, ledger) = ledger();
+    let short = ledger.log();
+    ledger.append(vec![debit(1, 8)]).unwrap();
+    let (entries, stamp) = parts(&over(MemoryIndex::default(), &ledger.log()).unwrap());
+    let doubt = over(index(&entries, &stamp), &short).err();
+    assert_eq!(doubt, Some(Doubt::Ahead));
+    let (_other, other) = self::ledger();
+    other.append(vec![debit(2, 8), debit(3, 8)]).unwrap();
+    let doubt = over(index(&entries, &stamp), &other.log()).err();
+    assert_eq!(doubt, Some(Doubt::OtherLedger));
+    let other = StorageKey::new(&[2; 32]);
+    let opened = Facts::over(index(&entries, &stamp), &other, &ledger.log());
+    assert!(matches!(opened, Err(FactsError::Doubt(Doubt::Entry))));
+}
+
+#[test]
+fn what_was_before_a_restore_counts_as_spent() {
+    let (_place, mut ledger) = ledger();
+    ledger.append(vec![opened(), debit(1, 8)]).unwrap();
+    ledger.begin_incarnation().unwrap();
+    let mut facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+    let restored = Restored {
+        record: 3,
+        time: NOW,
+    };
+    assert_eq!(facts.restored(), Ok(Some(restored)));
+    let all = Charged {
+        day: u64::MAX,
+        epoch: u64::MAX,
+    };
+    // Also of views and peers that the ledger does not know.
+    for (view, peer, epoch) in [("v", "b", 1), ("v", "c", 2), ("w", "b", 1)] {
+        assert_eq!(facts.charged(view, peer, epoch, NOW), Ok(all));
+        assert_eq!(facts.charged(view, peer, epoch, NOW - 86_400), Ok(all));
+        assert_eq!(facts.charged_in_all(view, epoch), Ok(u64::MAX));
+        assert_eq!(facts.is_epoch_lost(view, epoch), Ok(true));
+    }
+    let Event::EpochOpened { view, key, .. } = opened() else {
+        unreachable!()
+    };
+    let epoch = 2;
+    ledger
+        .append(vec![Event::EpochOpened { view, epoch, key }])
+        .unwrap();
+    facts.catch_up(&ledger.log()).unwrap();
+    assert_eq!(facts.is_epoch_lost("v", 2), Ok(false));
+    let next = facts.charged("v", "b", 2, NOW + 86_400);
+    assert_eq!(next, Ok(Charged::default()));
+    assert_eq!(facts.charged("v", "b", 2, NOW).unwrap().day, u64::MAX);
+    assert_eq!(facts.charged("v", "b", 1, NOW).unwrap().epoch, u64::MAX);
+}
