@@ -112,6 +112,17 @@ impl Disk {
         }
     }
 
+    /// The files under another directory, under the eyes of the same observer.
+    #[must_use]
+    pub fn elsewhere(&self, root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            read_only: false,
+            faults: self.faults.clone(),
+            asides: Arc::default(),
+        }
+    }
+
     /// The directory that all paths are relative to.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -247,6 +258,23 @@ impl Disk {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = self.open_with(Operation::Create, &path, &options)?;
+        Ok(Aside {
+            file,
+            published: false,
+        })
+    }
+
+    /// Begins a file as `PATH.part`, beside the place that it is for: in a directory that is no
+    /// home and has nothing aside. One that a process that died left there is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn part(&self, path: &str) -> io::Result<Aside> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let path = format!("{path}.part");
+        let file = self.open_with(Operation::Create, &path, options.mode(0o600))?;
         Ok(Aside {
             file,
             published: false,

@@ -31,9 +31,9 @@ use crate::{
 /// The form of home that this code writes.
 pub const VERSION: u32 = 1;
 
-const MARKER: &str = "version";
-const LOCK: &str = "home.lock";
-const DIRECTORIES: [&str; 9] = [
+pub(crate) const MARKER: &str = "version";
+pub(crate) const LOCK: &str = "home.lock";
+pub(crate) const DIRECTORIES: [&str; 9] = [
     KEYS,
     "keys/files",
     "roster",
@@ -73,6 +73,15 @@ impl Home {
             }
         }
         let lock = lock(&disk, now)?;
+        Self::found(disk, lock, storage)
+    }
+
+    /// Makes a directory a home, once all else that belongs into it is there.
+    pub(crate) fn found(
+        disk: Disk,
+        lock: DiskFile,
+        storage: &StorageKey,
+    ) -> Result<Self, HomeError> {
         disk.sweep()?;
         for directory in DIRECTORIES {
             disk.create_directory(directory)?;
@@ -335,7 +344,7 @@ impl fmt::Display for Marker {
     }
 }
 
-fn lock(disk: &Disk, now: u64) -> Result<DiskFile, HomeError> {
+pub(crate) fn lock(disk: &Disk, now: u64) -> Result<DiskFile, HomeError> {
     let mut file = disk.open_to_append(LOCK)?;
     if file.try_lock()? {
         file.truncate(0)?;

@@ -179,6 +179,17 @@ impl NamedKeys {
         Ok(Zeroizing::new(self.disk.read(&place(name)?, 1 << 16)?))
     }
 
+    /// The names of all secrets, ascending.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn names(&self) -> Result<Vec<String>, KeyError> {
+        let mut names = self.disk.list(KEYS)?;
+        names.retain(|name| place(name).is_ok());
+        Ok(names)
+    }
+
     /// Overwrites and removes a secret.
     ///
     /// # Errors
@@ -273,6 +284,18 @@ impl FileKeys {
         Ok(key)
     }
 
+    /// The key of a file as it lies on disk: wrapped, and of no use without the storage key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`], also where it does not open.
+    pub(crate) fn wrapped(&self, id: FileId) -> Result<(String, Vec<u8>), KeyError> {
+        self.load(id)?;
+        let path = format!("{FILES}/{id}");
+        let wrapped = self.disk.read(&path, 24 + 32 + 16)?;
+        Ok((path, wrapped))
+    }
+
     /// Destroys the key of a file, durably: from here on nobody reads the file.
     ///
     /// # Errors
@@ -317,7 +340,7 @@ fn associated(id: FileId) -> Vec<u8> {
     Writer::new("blindmatch file key v1").fixed(&id.0).finish()
 }
 
-fn place(name: &str) -> Result<String, KeyError> {
+pub(crate) fn place(name: &str) -> Result<String, KeyError> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let taken = name == STORAGE || name == "files";
     if name.is_empty() || taken || !name.chars().all(fine) {
@@ -326,7 +349,7 @@ fn place(name: &str) -> Result<String, KeyError> {
     Ok(format!("{KEYS}/{name}"))
 }
 
-fn write(disk: &Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(disk: &Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
     use io::Write;
     disk.publish(path, |file| file.write_all(bytes))
 }

@@ -20,14 +20,17 @@ use blindmatch_audit::{
 use rand_core::CryptoRng;
 
 mod error;
+mod extent;
 mod log;
 mod outline;
 mod scan;
 pub mod segment;
+mod standing;
 mod writer;
 
 pub use error::LedgerError;
 pub use log::{Log, Records, Tail, Torn};
+pub use standing::Standing;
 
 use self::{
     segment::MAX_GROUP,

@@ -1,5 +1,6 @@
 //! The home directory: ledger, sealed sets, results and an index that can be rebuilt.
 //!
+//! - [`backup`]: what of a home can be put back, in one file.
 //! - [`disk`]: the only place that writes.
 //! - [`home`]: the layout, the lock, the version.
 //! - [`index`]: what the ledger says, at once; made again where it is lost.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod backup;
 pub mod collection;
 pub mod disk;
 pub mod home;

@@ -177,7 +177,7 @@ pub(super) fn path(first: u64) -> String {
 }
 
 /// The first records of all segments, ascending.
-fn segments(disk: &Disk) -> Result<Vec<u64>, LedgerError> {
+pub(super) fn segments(disk: &Disk) -> Result<Vec<u64>, LedgerError> {
     let mut firsts = Vec::new();
     for name in disk.list(LEDGER)? {
         let file = format!("{LEDGER}/{name}");

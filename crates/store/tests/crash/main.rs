@@ -22,6 +22,7 @@
     reason = "tests"
 )]
 
+mod backup;
 mod faults;
 mod flips;
 mod harness;
@@ -33,6 +34,7 @@ use std::env;
 use libtest_mimic::{Arguments, Trial};
 
 use crate::{
+    backup::{BackupScript, Backups},
     harness::{number, run_child},
     index::Following,
     ledger::{Appends, Script},
@@ -65,6 +67,17 @@ fn main() {
         Trial::test("index_parity", || index::parity(5)),
         Trial::test("index_damages", || index::damages(60)),
         Trial::test("index_kills", || harness::kills::<Following>(20)),
+        Trial::test("backup_restores", backup::restores),
+        Trial::test("backup_flips", || backup::flips(300)),
+        Trial::test("backup_faults", || harness::faults::<BackupScript>(61)),
+        Trial::test("backup_kills", || harness::kills::<Backups>(15)),
+        Trial::test("backup_flips_long", move || backup::flips(flips)).with_ignored_flag(true),
+        Trial::test("backup_faults_long", || harness::faults::<BackupScript>(1))
+            .with_ignored_flag(true),
+        Trial::test("backup_kills_long", move || {
+            harness::kills::<Backups>(index_kills)
+        })
+        .with_ignored_flag(true),
         Trial::test("index_parity_long", || index::parity(200)).with_ignored_flag(true),
         Trial::test("index_damages_long", move || index::damages(damages)).with_ignored_flag(true),
         Trial::test("index_kills_long", move || {
@@ -79,6 +92,8 @@ fn main() {
 fn child(workload: &str, rest: &[String]) {
     match workload {
         "appends" => run_child::<Appends>(rest),
+        "backups" => run_child::<Backups>(rest),
+        "backup script" => run_child::<BackupScript>(rest),
         "following" => run_child::<Following>(rest),
         "script" => run_child::<Script>(rest),
         other => panic!("no workload {other}"),

@@ -1,0 +1,225 @@
+//! A home from a backup.
+
+use std::io::{BufReader, Read, Seek, Write};
+
+use blindmatch_audit::{checkpoint::SignedCheckpoint, note::NoteKey};
+
+use super::{BackupError, Summary, check, check::Check, container::read, secrets};
+use crate::{
+    disk::{Disk, DiskFile},
+    home::{self, Home, HomeError},
+    keys::{self, NamedKeys, StorageKey},
+    ledger::{Ledger, Log, Settings, Standing},
+};
+
+/// Stands in a directory that is not a home yet, and says that all else there may go.
+const UNFINISHED: &str = "restoring";
+
+/// More bytes than any key by name has.
+const MAX_SECRET: u64 = 1 << 17;
+
+/// A home that is being restored: its files are there, and it is not a home yet. Dropped, it stays
+/// as it is, and restoring into its directory begins anew.
+#[derive(Debug)]
+pub struct Restoring {
+    disk: Disk,
+    lock: DiskFile,
+    storage: StorageKey,
+    summary: Summary,
+}
+
+/// What a restored home goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continued {
+    /// What the backup says of itself.
+    pub backup: Summary,
+    /// The number of records in it, and of the one with which the incarnation begins.
+    pub size: u64,
+    /// The size of the newest cosigned checkpoint; the ledger goes on from it.
+    pub cosigned: Option<u64>,
+    /// The number of the incarnation.
+    pub incarnation: u64,
+}
+
+impl Restoring {
+    /// Checks all of the backup `source`, then writes its files into a directory that is missing,
+    /// empty, or has nothing but an unfinished restore in it.
+    ///
+    /// `now` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`].
+    pub fn begin(
+        disk: Disk,
+        storage: &StorageKey,
+        source: &mut (impl Read + Seek),
+        now: u64,
+    ) -> Result<Self, BackupError> {
+        source.rewind()?;
+        let mut check = Check::new(Some(storage));
+        let whole = read(
+            BufReader::new(&mut *source),
+            Some(storage),
+            &mut |path, length, content| check.member(path, length, content),
+        )?;
+        check.ledger()?;
+
+        let lock = clear(&disk, now)?;
+        source.rewind()?;
+        let summary = read(
+            BufReader::new(source),
+            Some(storage),
+            &mut |path, length, content| put(&disk, storage, path, length, content),
+        )?;
+        if summary != whole {
+            return Err(BackupError::Changed);
+        }
+        Ok(Self {
+            disk,
+            lock,
+            storage: StorageKey::new(&storage.export()),
+            summary,
+        })
+    }
+
+    /// The files.
+    #[must_use]
+    pub const fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The keys by name, among them that of the ledger's checkpoints.
+    #[must_use]
+    pub fn named_keys(&self) -> NamedKeys {
+        NamedKeys::new(self.disk.clone())
+    }
+
+    /// Makes it a home: opens the ledger, which must go on from every checkpoint in `witnessed`,
+    /// and begins a new incarnation behind its last record.
+    ///
+    /// `witnessed` are checkpoints of this ledger as its witnesses have them. What they cosigned
+    /// after the backup was made is lost with the old home, and may hold debits: such a backup is
+    /// refused.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::Behind`], [`BackupError::Forked`], and others; no home has appeared then.
+    pub fn finish(
+        self,
+        settings: Settings,
+        witnessed: &[SignedCheckpoint],
+    ) -> Result<(Home, Ledger, Continued), BackupError> {
+        let mut own = vec![NoteKey::new(
+            settings.origin.clone(),
+            settings.key.verifying_key(),
+        )];
+        own.extend(settings.earlier.clone());
+        let (mut ledger, _) = Ledger::open(&self.disk, settings)?;
+        let newest = hold(&ledger.log(), &own, witnessed)?;
+        let kept = ledger.log().cosigned()?;
+        let mut cosigned = kept.map(|kept| kept.unverified().size);
+        if let Some(newest) = newest
+            && cosigned.is_none_or(|kept| kept < newest.unverified().size)
+        {
+            ledger.keep_cosigned(newest)?;
+            cosigned = Some(newest.unverified().size);
+        }
+        let size = ledger.begin_incarnation()?.first;
+        let incarnation = ledger.log().incarnation();
+        // From here on it is a home.
+        let home = Home::found(self.disk, self.lock, &self.storage)?;
+        home.disk().remove(UNFINISHED)?;
+        let continued = Continued {
+            backup: self.summary,
+            size,
+            cosigned,
+            incarnation,
+        };
+        Ok((home, ledger, continued))
+    }
+}
+
+/// Holds the ledger against what its witnesses have; gives the newest of that.
+fn hold<'a>(
+    log: &Log,
+    own: &[NoteKey],
+    witnessed: &'a [SignedCheckpoint],
+) -> Result<Option<&'a SignedCheckpoint>, BackupError> {
+    for checkpoint in witnessed {
+        let verified = own.iter().find_map(|key| checkpoint.verify(key).ok());
+        let verified = verified.ok_or(BackupError::Witnessed)?;
+        match log.standing(verified)? {
+            Standing::Holds => {}
+            Standing::Behind(_) => {
+                return Err(BackupError::Behind {
+                    backup: log.size(),
+                    witnessed: verified.size,
+                });
+            }
+            Standing::Forked => {
+                let size = verified.size;
+                return Err(BackupError::Forked { size });
+            }
+        }
+    }
+    let size = |checkpoint: &&SignedCheckpoint| checkpoint.unverified().size;
+    Ok(witnessed.iter().max_by_key(size))
+}
+
+/// Takes a directory for a restore: locks it, marks it, and removes what an unfinished one left.
+fn clear(disk: &Disk, now: u64) -> Result<DiskFile, BackupError> {
+    disk.create_directory("")?;
+    let names = disk.list("")?;
+    if names.iter().any(|name| name == home::MARKER) {
+        return Err(HomeError::Exists.into());
+    }
+    let unfinished = names.iter().any(|name| name == UNFINISHED);
+    let fine = |name: &str| unfinished || name == home::LOCK || name == crate::disk::ASIDE;
+    if let Some(stray) = names.iter().find(|name| !fine(name)) {
+        return Err(HomeError::Occupied(disk.root().join(stray)).into());
+    }
+    let lock = home::lock(disk, now)?;
+    disk.sweep()?;
+    if !unfinished {
+        disk.publish(UNFINISHED, |file| {
+            file.write_all(b"A restore that has not ended: nothing here is used yet.\n")
+        })?;
+    }
+    for name in names {
+        if name != UNFINISHED && name != home::LOCK {
+            remove(disk, &name)?;
+        }
+    }
+    Ok(lock)
+}
+
+/// Removes the files of a path, and leaves directories.
+fn remove(disk: &Disk, path: &str) -> Result<(), BackupError> {
+    if !disk.root().join(path).is_dir() {
+        return Ok(disk.remove(path)?);
+    }
+    for name in disk.list(path)? {
+        remove(disk, &format!("{path}/{name}"))?;
+    }
+    Ok(())
+}
+
+fn put(
+    disk: &Disk,
+    storage: &StorageKey,
+    path: &str,
+    length: u64,
+    content: &mut dyn Read,
+) -> Result<(), BackupError> {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    disk.create_directory(directory)?;
+    if check::is_secret(path) {
+        let sealed = check::small(length, content, MAX_SECRET)?;
+        let secret = secrets::open(storage, path, &sealed)?;
+        return Ok(keys::write(disk, path, &secret)?);
+    }
+    disk.publish(path, |file| {
+        check::each(content, |bytes| file.write_all(bytes))
+    })
+}
