@@ -6,12 +6,14 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use blindmatch_audit::checkpoint::CheckpointError;
 use blindmatch_audit::codec::DecodeError;
 use blindmatch_audit::note::NoteError;
 use blindmatch_audit::proof::RecordProofError;
 use blindmatch_feeds::ExclusionError;
 use blindmatch_membership::{Digest, LineError, Name, ReadError, RosterError};
 use blindmatch_policy::Fault;
+use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::{CollectionError, CollectionName};
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::KeyError;
@@ -74,6 +76,10 @@ pub enum Error {
     NoExclusions(Name),
     /// The ledger does not open, or does not take a record.
     Ledger(LedgerError),
+    /// A backup cannot be written, read or restored.
+    Backup(PathBuf, BackupError),
+    /// A file is no checkpoint.
+    Checkpoint(PathBuf, CheckpointError),
     /// An exported ledger cannot be written, or does not hold.
     Exported(PathBuf, ExportedError),
     /// A proof of a record does not hold.
@@ -190,6 +196,8 @@ impl fmt::Display for Error {
             }
             Self::NoExclusions(name) => write!(f, "no list of exclusions {name} was added"),
             Self::Ledger(error) => error.fmt(f),
+            Self::Backup(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Checkpoint(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Exported(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Proof(path, error) => write!(f, "{}: {error}", path.display()),
             Self::NoLedgerKey => f.write_str("there is no key to verify this ledger with"),

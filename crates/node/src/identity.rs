@@ -130,6 +130,14 @@ impl NodeFiles {
         newest.ok_or_else(|| Error::Damaged(self.disk().root().join("roster")))
     }
 
+    /// The key that signs this node's checkpoints, from the keys of its home.
+    pub(crate) fn checkpoint_key(&self, keys: &NamedKeys) -> Result<SigningKey, Error> {
+        let [_, _, checkpoints, _] = NODE_KEYS;
+        let name = format!("{checkpoints}-{}", self.delegation()?.number);
+        let seed = load(keys, &name)?;
+        Ok(SigningKey::from_bytes(&seed))
+    }
+
     fn configured_member(&self, member: &Member) -> Member {
         let config::Node {
             member: name,
@@ -240,14 +248,6 @@ impl Node {
     /// What is sealed to this member is opened with this.
     pub(crate) fn hpke_secret(&self) -> Result<Zeroizing<[u8; 32]>, Error> {
         load(&self.home().named_keys(), HPKE)
-    }
-
-    /// The key that signs this node's checkpoints.
-    pub(crate) fn checkpoint_key(&self) -> Result<SigningKey, Error> {
-        let [_, _, checkpoints, _] = NODE_KEYS;
-        let name = format!("{checkpoints}-{}", self.delegation()?.number);
-        let seed = load(&self.home().named_keys(), &name)?;
-        Ok(SigningKey::from_bytes(&seed))
     }
 
     /// Makes new node keys, delegates to them for `days` days and destroys the keys before. Where

@@ -13,6 +13,7 @@ use blindmatch_audit::note::{KeyName, MAX_NOTE, NoteKey};
 use blindmatch_audit::proof::RecordProof;
 use blindmatch_audit::record::{Event, Name, Record};
 use blindmatch_membership::Delegation;
+use blindmatch_store::keys::NamedKeys;
 use blindmatch_store::ledger::{Beginning, Ledger, Log, SEGMENT, Settings, Tail};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -24,7 +25,7 @@ use crate::{clock, files};
 impl Node {
     /// Begins the ledger.
     pub(crate) fn begin_ledger(&self) -> Result<Ledger, Error> {
-        let settings = self.ledger_settings()?;
+        let settings = settings(self, &self.home().named_keys())?;
         let beginning = Beginning {
             number: 1,
             from: Checkpoint::empty(settings.origin.clone()),
@@ -41,20 +42,8 @@ impl Node {
     ///
     /// [`Error::Ledger`], with what is damaged and where.
     pub fn ledger(&self) -> Result<(Ledger, Tail), Error> {
-        Ok(Ledger::open(self.home().disk(), self.ledger_settings()?)?)
-    }
-
-    fn ledger_settings(&self) -> Result<Settings, Error> {
-        let (key, mut earlier) = (self.checkpoint_key()?, self.ledger_keys()?);
-        earlier.retain(|earlier| *earlier.key() != key.verifying_key());
-        Ok(Settings {
-            origin: self.ledger_origin()?,
-            key,
-            earlier,
-            clock: Box::new(clock::now),
-            random: Box::new(StdRng::from_rng(&mut rand::rng())),
-            segment: SEGMENT,
-        })
+        let settings = settings(self, &self.home().named_keys())?;
+        Ok(Ledger::open(self.home().disk(), settings)?)
     }
 }
 
@@ -132,6 +121,20 @@ impl NodeFiles {
         let own = &self.config().node;
         ledger_origin(own.consortium.as_str(), own.member.as_str()).map_err(Error::Name)
     }
+}
+
+/// What the ledger of the node with these files and keys is written with.
+pub(crate) fn settings(files: &NodeFiles, keys: &NamedKeys) -> Result<Settings, Error> {
+    let (key, mut earlier) = (files.checkpoint_key(keys)?, files.ledger_keys()?);
+    earlier.retain(|earlier| *earlier.key() != key.verifying_key());
+    Ok(Settings {
+        origin: files.ledger_origin()?,
+        key,
+        earlier,
+        clock: Box::new(clock::now),
+        random: Box::new(StdRng::from_rng(&mut rand::rng())),
+        segment: SEGMENT,
+    })
 }
 
 /// The record that a delegation was accepted.

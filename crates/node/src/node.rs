@@ -42,7 +42,7 @@ impl NodeFiles {
         Self::of(Home::read_only(home)?)
     }
 
-    fn of(disk: Disk) -> Result<Self, Error> {
+    pub(crate) fn of(disk: Disk) -> Result<Self, Error> {
         let text = match disk.read(config::FILE, MAX_CONFIG) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Unfinished(disk.root().to_owned()));

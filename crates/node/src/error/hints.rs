@@ -3,6 +3,7 @@
 use std::io;
 
 use blindmatch_membership::RosterError;
+use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::CollectionError;
 use blindmatch_store::home::HomeError;
 use blindmatch_store::ledger::LedgerError;
@@ -37,6 +38,12 @@ impl Error {
             )],
             Self::NoExclusions(_) => {
                 vec!["see which were: blindmatch exclusions list".to_owned()]
+            }
+            Self::Backup(_, BackupError::Exists(_)) => {
+                vec!["name a file that does not exist yet; nothing is written over".to_owned()]
+            }
+            Self::Backup(_, BackupError::Home(HomeError::Occupied(_))) => {
+                vec!["restore into a directory that is missing or empty: --home DIR".to_owned()]
             }
             Self::NoLedgerKey => vec![
                 "name the ledger's key with --key KEY; its owner sees it with: blindmatch ledger \

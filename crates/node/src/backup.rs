@@ -1,0 +1,89 @@
+//! Backup and restore of a node.
+
+use std::fs::File;
+use std::path::Path;
+
+use blindmatch_audit::checkpoint::SignedCheckpoint;
+use blindmatch_store::backup::{self, BackupError, Continued, Restoring, Summary};
+use blindmatch_store::disk::Disk;
+use blindmatch_store::home::HomeError;
+use blindmatch_store::keys::StorageKey;
+use blindmatch_store::ledger::Ledger;
+
+use crate::clock;
+use crate::error::Error;
+use crate::exported::{Exported, Kind};
+use crate::files;
+use crate::ledger::settings;
+use crate::node::{Node, NodeFiles};
+
+/// A checkpoint and its cosignatures are a page of text.
+const MAX_CHECKPOINT: u64 = 1 << 20;
+
+impl Node {
+    /// Writes what must not be lost to the new file `to`: roster, ledger, configuration, policy,
+    /// exclusions, collections and keys, all of it sealed under the storage key or public.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Backup`].
+    pub fn backup(&self, ledger: &Ledger, to: &Path) -> Result<Summary, Error> {
+        let collections = self.collections()?;
+        let everything = |_: &str| true;
+        let written = backup::backup(
+            self.home(),
+            ledger,
+            &collections,
+            &everything,
+            to,
+            clock::now(),
+            &mut rand::rng(),
+        );
+        written.map_err(|error| failed(to, error))
+    }
+}
+
+/// Makes the node of a backup in the directory `home`, which is missing or empty. It begins a new
+/// incarnation behind the last record of the backup.
+///
+/// `witnessed` are files with checkpoints of its ledger as its witnesses have them: a backup that
+/// lacks records of those is refused.
+///
+/// # Errors
+///
+/// [`Error::Backup`], [`Error::NoSecret`] where `storage_key` holds no exported storage key,
+/// [`Error::Checkpoint`].
+pub fn restore(
+    home: &Path,
+    storage_key: &Path,
+    from: &Path,
+    witnessed: &[impl AsRef<Path>],
+) -> Result<(Node, Continued), Error> {
+    let exported = Exported::read(Kind::Storage, storage_key)?;
+    let checkpoints: Result<Vec<_>, _> = witnessed
+        .iter()
+        .map(|file| read_checkpoint(file.as_ref()))
+        .collect();
+    let checkpoints = checkpoints?;
+    let failed = |error| failed(from, error);
+    let mut file = File::open(from).map_err(|error| Error::File(from.to_owned(), error))?;
+    if Disk::new(home).exists("version").map_err(HomeError::Disk)? {
+        return Err(HomeError::Exists.into());
+    }
+    let storage = StorageKey::new(exported.key());
+    let restoring = Restoring::begin(Disk::new(home), &storage, &mut file, clock::now());
+    let restoring = restoring.map_err(failed)?;
+    let files = NodeFiles::of(restoring.disk().clone())?;
+    let settings = settings(&files, &restoring.named_keys())?;
+    let (home, _, continued) = restoring.finish(settings, &checkpoints).map_err(failed)?;
+    Ok((Node::new(home, files.config().clone()), continued))
+}
+
+fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
+    let bytes = files::read(file, MAX_CHECKPOINT)?;
+    SignedCheckpoint::parse(&bytes).map_err(|error| Error::Checkpoint(file.to_owned(), error))
+}
+
+fn failed(file: &Path, error: BackupError) -> Error {
+    Error::Backup(file.to_owned(), error)
+}
