@@ -145,6 +145,12 @@ pub(crate) enum Command {
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Write everything that must not be lost to one file.
+    #[command(after_help = node::BACKUP_EXAMPLE)]
+    Backup(node::BackupArguments),
+    /// Make a node in --home from a backup.
+    #[command(after_help = node::RESTORE_EXAMPLE)]
+    Restore(node::RestoreArguments),
     /// Look for what is wrong or soon will be, and say what to do.
     #[command(after_help = node::DOCTOR_EXAMPLE)]
     Doctor(node::DoctorArguments),

@@ -1,5 +1,6 @@
 //! The commands: each turns its arguments into a call of `node` and prints what came of it.
 
+pub(crate) mod backup;
 pub(crate) mod card;
 pub(crate) mod collections;
 pub(crate) mod config;

@@ -45,6 +45,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Roster(command) => commands::roster::run(command, global),
         Command::Config(command) => commands::config::run(command, global),
         Command::Policy(command) => commands::policy::run(command, global),
+        Command::Backup(arguments) => commands::backup::backup(arguments, global),
+        Command::Restore(arguments) => commands::backup::restore(arguments, global),
         Command::Doctor(arguments) => commands::doctor::run(arguments, global),
         Command::Ledger(command) => commands::ledger::run(command, global),
         Command::Import(arguments) => commands::import::run(arguments, global),

@@ -86,3 +86,37 @@ pub(crate) struct DoctorArguments {
     #[arg(long, value_name = "DIR", env = "BLINDMATCH_TABLES")]
     pub(crate) tables: Option<PathBuf>,
 }
+
+pub(crate) const BACKUP_EXAMPLE: &str = "\
+Example:
+  blindmatch backup acme-2026-11-22.backup
+
+What can be used only once is left out: epoch keys, VOLEs, the state of runs. So is the storage key,
+without which a backup cannot be read: `blindmatch keys export storage`.";
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArguments {
+    /// The file to write; it must not exist yet.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+pub(crate) const RESTORE_EXAMPLE: &str = "\
+Example:
+  blindmatch --home /srv/blindmatch restore --storage-key acme.storage acme-2026-11-22.backup
+
+The restored node opens a new incarnation: new epochs, and budgets that count as spent.";
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArguments {
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The exported storage key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) storage_key: PathBuf,
+    /// A checkpoint of this ledger as a witness has it; a backup that lacks records of it is
+    /// refused. May be repeated.
+    #[arg(long = "witnessed", value_name = "FILE")]
+    pub(crate) witnessed: Vec<PathBuf>,
+}

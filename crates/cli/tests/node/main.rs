@@ -1,5 +1,6 @@
 //! The commands of a node as a user meets them: the real binary in a temporary home.
 
+mod backup;
 mod doctor;
 mod exclusions;
 mod import;

@@ -1,0 +1,111 @@
+//! `blindmatch backup` and `blindmatch restore`.
+
+use blindmatch_node::Node;
+use blindmatch_node::backup::restore as restore_node;
+use serde::Serialize;
+
+use super::ledger;
+use crate::args::Global;
+use crate::args::node::{BackupArguments, RestoreArguments};
+use crate::error::{Error, Exit};
+use crate::output::{self, Report, Table, grouped, time};
+
+#[derive(Serialize)]
+struct Written {
+    file: String,
+    time: String,
+    files: u64,
+    bytes: u64,
+}
+
+pub(crate) fn backup(arguments: &BackupArguments, global: &Global) -> Result<Exit, Error> {
+    let node = Node::open(&global.home()?)?;
+    let ledger = ledger::open(&node, global)?;
+    let summary = node.backup(&ledger, &arguments.file)?;
+    let written = Written {
+        file: arguments.file.display().to_string(),
+        time: time(summary.time),
+        files: summary.members,
+        bytes: summary.bytes,
+    };
+    output::show("backup", &written, global.output)?;
+    if !node.is_storage_key_exported()? {
+        let what = "without the storage key nobody can read it, and that was never exported: \
+                    blindmatch keys export storage --to FILE";
+        output::next(global, what);
+    }
+    Ok(Exit::Done)
+}
+
+impl Report for Written {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table
+            .row(&["written", &self.file])
+            .row(&["files", &grouped(self.files)])
+            .row(&["bytes", &grouped(self.bytes)]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Serialize)]
+struct Restored {
+    home: String,
+    member: String,
+    backup_time: String,
+    files: u64,
+    /// Records in the backup.
+    records: u64,
+    /// The newest size that witnesses cosigned, as far as it is known here.
+    cosigned_size: Option<u64>,
+    incarnation: u64,
+}
+
+pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<Exit, Error> {
+    let home = global.home()?;
+    let RestoreArguments {
+        file,
+        storage_key,
+        witnessed,
+    } = arguments;
+    let (node, continued) = restore_node(&home, storage_key, file, witnessed)?;
+    let restored = Restored {
+        home: home.display().to_string(),
+        member: node.config().node.member.to_string(),
+        backup_time: time(continued.backup.time),
+        files: continued.backup.members,
+        records: continued.size,
+        cosigned_size: continued.cosigned,
+        incarnation: continued.incarnation,
+    };
+    output::show("restore", &restored, global.output)?;
+    output::next(global, "see what is out of date: blindmatch doctor");
+    Ok(Exit::Done)
+}
+
+impl Report for Restored {
+    fn table(&self) -> String {
+        let cosigned = self.cosigned_size.map_or_else(
+            || "none known here".to_owned(),
+            |size| format!("{} records", grouped(size)),
+        );
+        let mut table = Table::of_fields();
+        table
+            .row(&["home", &self.home])
+            .row(&["member", &self.member])
+            .row(&["backup of", &self.backup_time])
+            .row(&["files", &grouped(self.files)])
+            .row(&["ledger", &format!("{} records", grouped(self.records))])
+            .row(&["cosigned", &cosigned])
+            .row(&["incarnation", &self.incarnation.to_string()]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
