@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// More bytes than any key by name has.
-const MAX_SECRET: u64 = 1 << 17;
+pub(super) const MAX_SECRET: u64 = 1 << 17;
 
 /// Follows the members of a backup.
 pub(super) struct Check<'a> {

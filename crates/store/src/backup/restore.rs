@@ -15,9 +15,6 @@ use crate::{
 /// Stands in a directory that is not a home yet, and says that all else there may go.
 const UNFINISHED: &str = "restoring";
 
-/// More bytes than any key by name has.
-const MAX_SECRET: u64 = 1 << 17;
-
 /// A home that is being restored: its files are there, and it is not a home yet. Dropped, it stays
 /// as it is, and restoring into its directory begins anew.
 #[derive(Debug)]
@@ -194,10 +191,15 @@ fn clear(disk: &Disk, now: u64) -> Result<DiskFile, BackupError> {
     Ok(lock)
 }
 
-/// Removes the files of a path, and leaves directories.
+/// Removes the files of a path, keys for good, and leaves directories.
 fn remove(disk: &Disk, path: &str) -> Result<(), BackupError> {
     if !disk.root().join(path).is_dir() {
-        return Ok(disk.remove(path)?);
+        let removed = if path.starts_with("keys/") {
+            disk.destroy(path)
+        } else {
+            disk.remove(path)
+        };
+        return Ok(removed?);
     }
     for name in disk.list(path)? {
         remove(disk, &format!("{path}/{name}"))?;
@@ -215,7 +217,7 @@ fn put(
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     disk.create_directory(directory)?;
     if check::is_secret(path) {
-        let sealed = check::small(length, content, MAX_SECRET)?;
+        let sealed = check::small(length, content, check::MAX_SECRET)?;
         let secret = secrets::open(storage, path, &sealed)?;
         return Ok(keys::write(disk, path, &secret)?);
     }

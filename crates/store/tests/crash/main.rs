@@ -12,8 +12,8 @@
 //! ```
 //!
 //! `BLINDMATCH_KILLS`, `BLINDMATCH_CUTS`, `BLINDMATCH_FLIPS`, `BLINDMATCH_DAMAGES`,
-//! `BLINDMATCH_INDEX_KILLS` and `BLINDMATCH_SEED` change its numbers. To add a workload: implement [`harness::Workload`], and name it in `child` and in
-//! `main`.
+//! `BLINDMATCH_INDEX_KILLS` and `BLINDMATCH_SEED` change its numbers. To add a workload: implement
+//! [`harness::Workload`], and name it in `child` and in `main`.
 
 #![expect(
     clippy::unwrap_used,
