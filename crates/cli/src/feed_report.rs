@@ -34,6 +34,8 @@ pub(crate) struct Counts {
     duplicates: u64,
     refused: BTreeMap<&'static str, u64>,
     not_matchable: BTreeMap<String, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    excluded: BTreeMap<String, u64>,
     derived: BTreeMap<&'static str, u64>,
     refanged: u64,
 }
@@ -46,6 +48,7 @@ impl From<Tally> for Counts {
             duplicates: tally.duplicates,
             refused: tally.refused,
             not_matchable: tally.not_matchable,
+            excluded: tally.excluded,
             derived: by_type(&tally.derived),
             refanged: tally.refanged,
         }
@@ -71,6 +74,10 @@ impl Counts {
                 &in_words(&self.not_matchable),
             )
             .count("derived", total(&self.derived), &in_words(&self.derived));
+        if !self.excluded.is_empty() {
+            let note = format!("of the accepted, not kept: {}", in_words(&self.excluded));
+            table.count("excluded", self.excluded.values().sum(), &note);
+        }
         if self.refanged > 0 {
             table.count("refanged", self.refanged, "were written defanged");
         }
@@ -82,6 +89,7 @@ impl Counts {
         facts.push(Fact::new("duplicates", "", self.duplicates));
         facts.extend(facts_of("refused", &self.refused));
         facts.extend(facts_of("not_matchable", &self.not_matchable));
+        facts.extend(facts_of("excluded", &self.excluded));
         facts.extend(facts_of("derived", &self.derived));
         facts.push(Fact::new("refanged", "", self.refanged));
         facts

@@ -13,8 +13,10 @@ const LOOKED_AT: u64 = 1_000;
 /// many different ones there are.
 pub struct Sieve<'c> {
     canonicaliser: &'c Canonicaliser,
-    excluded: Option<&'c Excluding<'c>>,
-    /// Running counts, without `accepted`, `duplicates` and `derived`.
+    excluding: Option<(&'c Excluding<'c>, [u8; 16])>,
+    /// What was held back, by list.
+    excluded: BTreeMap<String, BTreeMap<IndicatorType, Distinct>>,
+    /// Running counts, without `accepted`, `duplicates`, `excluded` and `derived`.
     counts: Tally,
     /// How many values were indicators.
     valid: u64,
@@ -52,17 +54,19 @@ impl<'c> Sieve<'c> {
     pub fn new(canonicaliser: &'c Canonicaliser) -> Self {
         Self {
             canonicaliser,
-            excluded: None,
+            excluding: None,
+            excluded: BTreeMap::new(),
             counts: Tally::default(),
             valid: 0,
             looks_like: BTreeMap::new(),
         }
     }
 
-    /// Passes over what `excluded` names, as not matchable, kind `excluded:LIST`.
+    /// Holds back what `excluding` names: it is counted as accepted, and under its list, and goes
+    /// no further. `key` is fresh and random, for [`Distinct`].
     #[must_use]
-    pub fn excluding(mut self, excluded: &'c Excluding<'c>) -> Self {
-        self.excluded = Some(excluded);
+    pub fn excluding(mut self, excluding: &'c Excluding<'c>, key: [u8; 16]) -> Self {
+        self.excluding = Some((excluding, key));
         self
     }
 
@@ -79,10 +83,8 @@ impl<'c> Sieve<'c> {
             self.counts.refanged += u64::from(value.refanged);
             let (reason, explanation) = match canonical(self.canonicaliser, value) {
                 Canonical::Indicator(indicator) => {
-                    if let Some(list) = self.excluded.and_then(|excluded| excluded(&indicator)) {
-                        self.counts.pass_over(&format!("excluded:{list}"));
-                    } else {
-                        self.valid += 1;
+                    self.valid += 1;
+                    if !self.hold_back(&indicator) {
                         accepted(&indicator);
                     }
                     continue;
@@ -123,15 +125,35 @@ impl<'c> Sieve<'c> {
     /// came through and followed from them.
     #[must_use]
     pub fn tally(
-        &self,
+        &mut self,
         accepted: BTreeMap<IndicatorType, u64>,
         derived: BTreeMap<IndicatorType, u64>,
     ) -> Tally {
         let mut tally = self.counts.clone();
         tally.accepted = accepted;
         tally.derived = derived;
+        for (list, kinds) in &mut self.excluded {
+            for (&kind, seen) in kinds {
+                let count = seen.count();
+                *tally.excluded.entry(list.clone()).or_default() += count;
+                *tally.accepted.entry(kind).or_default() += count;
+            }
+        }
         tally.duplicates = self.valid - tally.accepted_total();
         tally
+    }
+
+    /// Whether a list of exclusions holds it back; then it is counted.
+    fn hold_back(&mut self, indicator: &Indicator) -> bool {
+        let Some((excluding, key)) = self.excluding else {
+            return false;
+        };
+        let Some(list) = excluding(indicator) else {
+            return false;
+        };
+        let seen = self.excluded.entry(list.to_owned()).or_default();
+        note(seen, key, indicator);
+        true
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Tally {
     pub refused: BTreeMap<&'static str, u64>,
     /// Values of kinds that the exchange does not match, by kind.
     pub not_matchable: BTreeMap<String, u64>,
+    /// Of the accepted, distinct values that a list of exclusions holds back, by list; outside the
+    /// sum.
+    pub excluded: BTreeMap<String, u64>,
     /// Distinct indicators that follow from accepted ones, by type; outside the sum.
     pub derived: BTreeMap<IndicatorType, u64>,
     /// Values that were written defanged; outside the sum.
@@ -45,6 +48,12 @@ impl Tally {
     #[must_use]
     pub fn not_matchable_total(&self) -> u64 {
         self.not_matchable.values().sum()
+    }
+
+    /// Values that are held back, by all lists together.
+    #[must_use]
+    pub fn excluded_total(&self) -> u64 {
+        self.excluded.values().sum()
     }
 
     pub(crate) fn refuse(&mut self, code: &'static str) {

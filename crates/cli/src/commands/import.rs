@@ -74,12 +74,12 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         let excluded = exclusions.reason_for(indicator)?;
         Some(excluded.list.name.as_str())
     };
-    let sieve = Sieve::new(&canonicaliser).excluding(&excluding);
+    let mut rng = rand::rng();
+    let sieve = Sieve::new(&canonicaliser).excluding(&excluding, rand::random());
     let options = reading::options(&arguments.reading);
     let read = |sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
         source.read(&options, &canonicaliser, global.quiet, sink)
     };
-    let mut rng = rand::rng();
     let (report, summary) = import(
         &collections,
         plan,
