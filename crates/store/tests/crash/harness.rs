@@ -28,6 +28,9 @@ pub(crate) trait Workload {
     /// What children are started by.
     const NAME: &'static str;
 
+    /// Children are killed within so many microseconds of opening the home.
+    const SPAN: u64 = 80_000;
+
     /// All that is known of a home from what its children said.
     type Model: Default;
 
@@ -111,7 +114,7 @@ pub(crate) fn kills<W: Workload>(wanted: u64) -> Result<(), Failed> {
             while late && heard.last().is_some_and(|line| line != "opened") {
                 heard.push(said.recv().map_err(ended)?);
             }
-            let span = if late { 80_000 } else { 15_000 };
+            let span = if late { W::SPAN } else { 15_000 };
             thread::sleep(Duration::from_micros(rng.random_range(0..span)));
             child.kill()?;
             let status = child.wait()?;

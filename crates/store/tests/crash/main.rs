@@ -26,6 +26,7 @@ mod backup;
 mod faults;
 mod flips;
 mod harness;
+mod imports;
 mod index;
 mod ledger;
 
@@ -36,6 +37,7 @@ use libtest_mimic::{Arguments, Trial};
 use crate::{
     backup::{BackupScript, Backups},
     harness::{number, run_child},
+    imports::{ImportScript, Imports},
     index::Following,
     ledger::{Appends, Script},
 };
@@ -55,6 +57,23 @@ fn main() {
         Trial::test("ledger_faults", || harness::faults::<Script>(37)),
         Trial::test("ledger_power_cuts", || harness::power_cuts::<Script>(15)),
         Trial::test("ledger_flips", || flips::ledger(200)),
+        Trial::test("import_kills", || harness::kills::<Imports>(20)),
+        Trial::test("import_faults", || harness::faults::<ImportScript>(101)),
+        Trial::test("import_power_cuts", || {
+            harness::power_cuts::<ImportScript>(10)
+        }),
+        Trial::test("import_flips", || flips::collection(300)),
+        Trial::test("import_kills_long", move || {
+            harness::kills::<Imports>(kills)
+        })
+        .with_ignored_flag(true),
+        Trial::test("import_faults_long", || harness::faults::<ImportScript>(1))
+            .with_ignored_flag(true),
+        Trial::test("import_power_cuts_long", move || {
+            harness::power_cuts::<ImportScript>(cuts)
+        })
+        .with_ignored_flag(true),
+        Trial::test("import_flips_long", move || flips::collection(flips)).with_ignored_flag(true),
         Trial::test("ledger_kills_long", move || {
             harness::kills::<Appends>(kills)
         })
@@ -95,6 +114,8 @@ fn child(workload: &str, rest: &[String]) {
         "backups" => run_child::<Backups>(rest),
         "backup script" => run_child::<BackupScript>(rest),
         "following" => run_child::<Following>(rest),
+        "imports" => run_child::<Imports>(rest),
+        "import_script" => run_child::<ImportScript>(rest),
         "script" => run_child::<Script>(rest),
         other => panic!("no workload {other}"),
     }
