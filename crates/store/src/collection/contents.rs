@@ -162,7 +162,9 @@ impl Contents {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The list as `spec/44-sealed.md` §4 has it.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new(CONTEXT);
         writer.bytes(self.name.as_str().as_bytes());
         writer.u8(self.kind as u8).u32(self.imports);
@@ -187,7 +189,7 @@ impl Contents {
         writer.finish()
     }
 
-    /// Reads a list; the encoding is that of `spec/44-sealed.md` §4.
+    /// Reads a list.
     ///
     /// # Errors
     ///

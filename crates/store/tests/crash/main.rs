@@ -57,6 +57,7 @@ fn main() {
         Trial::test("ledger_faults", || harness::faults::<Script>(37)),
         Trial::test("ledger_power_cuts", || harness::power_cuts::<Script>(15)),
         Trial::test("ledger_flips", || flips::ledger(200)),
+        Trial::test("imports", || imports::undisturbed(100)),
         Trial::test("import_kills", || harness::kills::<Imports>(20)),
         Trial::test("import_faults", || harness::faults::<ImportScript>(101)),
         Trial::test("import_power_cuts", || {
