@@ -1,9 +1,11 @@
 #![no_main]
 //! Merkle proofs: those of a tree hold, changed ones do not, and any others are refused.
 
+use std::ops::Range;
+
 use blindmatch_audit::tree::{
-    CompactRange, Hash, consistency_proof, inclusion_proof, leaf_hash, root, verify_consistency,
-    verify_inclusion,
+    CompactRange, Hash, consistency_path, consistency_proof, inclusion_path, inclusion_proof,
+    leaf_hash, root, verify_consistency, verify_inclusion,
 };
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -14,6 +16,8 @@ enum Input {
     Consistency(u8, u8, Change),
     AnyInclusion(Hash, u64, u64, Vec<Hash>, Hash),
     AnyConsistency(u64, Hash, u64, Hash, Vec<Hash>),
+    InclusionPath(u64, u64),
+    ConsistencyPath(u64, u64),
     Range(u64, Vec<Hash>),
 }
 
@@ -59,6 +63,15 @@ fuzz_target!(|input: Input| match input {
     Input::AnyConsistency(old, old_root, size, root, proof) => {
         let _ = verify_consistency(old, &old_root, size, &root, &proof);
     }
+    Input::InclusionPath(index, size) => match inclusion_path(index, size) {
+        // With the leaf itself, all leaves once.
+        Some(path) => assert_eq!(covered(&path) + 1, size),
+        None => assert!(index >= size),
+    },
+    Input::ConsistencyPath(old, size) => match consistency_path(old, size) {
+        Some(path) => assert!(path.len() <= 65 && covered(&path) <= size),
+        None => assert!(old > size),
+    },
     Input::Range(size, subtrees) => {
         if let Some(mut range) = CompactRange::new(size, subtrees)
             && size < u64::MAX
@@ -70,6 +83,12 @@ fuzz_target!(|input: Input| match input {
         }
     }
 });
+
+/// How many leaves these ranges cover, none of which is empty.
+fn covered(path: &[Range<u64>]) -> u64 {
+    assert!(path.iter().all(|range| range.start < range.end));
+    path.iter().map(|range| range.end - range.start).sum()
+}
 
 fn leaves(size: u8) -> Vec<Hash> {
     (0..size).map(|leaf| leaf_hash(&[leaf])).collect()

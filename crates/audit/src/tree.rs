@@ -287,8 +287,10 @@ impl std::error::Error for ProofError {}
 
 /// Where the tree over these leaves splits: behind the largest power of two below its size.
 fn middle(tree: &Range<u64>) -> u64 {
-    let size = tree.end - tree.start;
-    tree.start + (size.next_power_of_two() >> 1)
+    // Only trees of two leaves and more split; not by `next_power_of_two`, which most sizes above
+    // 2^63 do not have.
+    let last = (tree.end - tree.start).saturating_sub(1);
+    tree.start + (1 << last.checked_ilog2().unwrap_or(0))
 }
 
 /// On the right border a level may lack a sibling: the climb skips such levels (both RFC

@@ -250,6 +250,23 @@ fn the_edges_of_consistency() {
     assert!(verify_inclusion(&all, u64::MAX - 1, u64::MAX, &long, &all).is_err());
 }
 
+/// No tree is as large, but a size may come from anybody.
+#[test]
+fn paths_of_the_largest_sizes_are_as_long_as_their_proofs() {
+    let half = 1 << 63;
+    let path = inclusion_path(half, half + 1).unwrap();
+    assert_eq!((path.len(), &path[0]), (1, &(0..half)));
+    let path = consistency_path(half, half + 1).unwrap();
+    assert_eq!((path.len(), &path[0]), (1, &(half..half + 1)));
+    let path = inclusion_path(0, half + 1).unwrap();
+    assert_eq!((path.len(), &path[63]), (64, &(half..half + 1)));
+    let path = inclusion_path(u64::MAX - 1, u64::MAX).unwrap();
+    assert_eq!((path.len(), &path[62]), (63, &(0..half)));
+    let path = consistency_path(1, u64::MAX).unwrap();
+    assert_eq!((path.len(), &path[63]), (64, &(half..u64::MAX)));
+    assert_eq!(consistency_path(u64::MAX, u64::MAX), Some(Vec::new()));
+}
+
 #[test]
 fn a_compact_range_is_rebuilt_from_what_it_keeps() {
     let leaves = leaves(21);
