@@ -20,12 +20,15 @@ use blindmatch_audit::{
 use blindmatch_oprf::MAX_BATCH;
 use zeroize::Zeroizing;
 
-pub(crate) use self::work::{Outcome, Task};
 pub use self::{
     concluded::Concluded,
     matches::{Found, MatchError, Matches, find},
     querier::Querier,
     responder::Responder,
+};
+pub(crate) use self::{
+    journal::attach_counter,
+    work::{Outcome, Task},
 };
 use crate::{
     agreement::{Agreement, Direction, Protocol, RunId},

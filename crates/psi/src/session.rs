@@ -276,13 +276,20 @@ impl Store {
 }
 
 impl Record {
-    /// Whether no run has both this record and `other`: two receipts about different things, or
-    /// debits for two different batches of one number (`spec/30 §5`).
+    /// Whether no run that has the record `earlier` takes this one: receipts about different
+    /// things, debits for two different batches of one number, or the beginning of a connection
+    /// under a counter that is not above the other's (`spec/30 §5`).
     #[must_use]
-    pub fn contradicts(&self, other: &Self) -> bool {
-        match (self, other) {
+    pub fn contradicts(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
             (Self::Debit(own), Self::Debit(other)) => own.batch == other.batch && own != other,
             (Self::Receipt(own), Self::Receipt(other)) => own.receipt != other.receipt,
+            (Self::State(own), Self::State(other)) => {
+                match (lookup::attach_counter(own), lookup::attach_counter(other)) {
+                    (Some(own), Some(other)) => own <= other,
+                    _ => false,
+                }
+            }
             _ => false,
         }
     }

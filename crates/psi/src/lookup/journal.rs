@@ -74,6 +74,13 @@ pub(crate) fn attached(run: &RunId, counter: u64) -> Record {
     Record::State(bytes.into())
 }
 
+/// The counter under which a connection was begun, where this is such a state.
+pub(crate) fn attach_counter(state: &State) -> Option<u64> {
+    let mut reader = Reader::new(ATTACHED, state.as_bytes()).ok()?;
+    let _run: [u8; 32] = reader.fixed().ok()?;
+    reader.u64().ok()
+}
+
 pub(crate) fn blinds(run: &RunId, batch: u64, blinds: &Blinds) -> Record {
     let mut writer = Writer::new(BLINDS);
     writer.reserve(32 + 8 + 32 + 4 + 32 * blinds.blinds.len());

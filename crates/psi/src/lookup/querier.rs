@@ -69,7 +69,7 @@ impl<I: Items> Querier<I> {
                 Record::Debit(_) => return Err(Fault::Journal),
                 Record::Receipt(signed) => base.signed = Some(signed),
                 Record::State(state) => match Entry::read(&run, &state)? {
-                    Entry::Attached { counter } => last_counter = counter,
+                    Entry::Attached { counter } => last_counter = counter.max(last_counter),
                     Entry::Blinds { batch, blinds } => {
                         base.blinds.insert(batch, blinds);
                     }
@@ -180,6 +180,10 @@ impl<I: Items> Phases for Phase<I> {
             (Self::Attaching(phase), Awaited::CounterStored, Outcome::Stored) => {
                 phase.counter_stored(out);
                 Ok(Self::Attaching(phase))
+            }
+            // Another session of ours has begun a connection since our records were read.
+            (Self::Attaching(_), Awaited::CounterStored, Outcome::Contradicted) => {
+                Err(Fault::Journal.into())
             }
             (Self::Attaching(mut phase), Awaited::AttachSigned, Outcome::Signed(signature)) => {
                 out.send(phase.attach.encode(&signature));

@@ -63,7 +63,7 @@ impl Responder {
                 }
                 Record::Receipt(_) => base.signed = true,
                 Record::State(state) => match Entry::read(&run, &state)? {
-                    Entry::Attached { counter } => last_counter = counter,
+                    Entry::Attached { counter } => last_counter = counter.max(last_counter),
                     Entry::Answered { batch, digest } => {
                         let restored = base.transcript.restore(batch, digest);
                         restored.ok_or(Fault::Journal)?;
@@ -194,6 +194,10 @@ impl Phases for Phase {
             (Self::Attaching(phase), Awaited::CounterStored, Outcome::Stored) => {
                 phase.counter_stored(out);
                 Ok(Self::Attaching(phase))
+            }
+            // Another connection of this run was attached under this counter or a higher one.
+            (Self::Attaching(_), Awaited::CounterStored, Outcome::Contradicted) => {
+                Err(Abort::StaleAttach.into())
             }
             (Self::Attaching(phase), Awaited::AttachSigned, Outcome::Signed(signature)) => {
                 out.send(phase.attach.encode(&signature));

@@ -174,15 +174,86 @@ fn two_live_sessions_of_a_run_evaluate_one_batch_of_a_number() {
         let sessions = [1, 2].map(|number| world.responder_session(number).unwrap());
         let mut ends = Vec::new();
         for ((number, mut responder), seed) in (1..).zip(sessions).zip(seeds) {
-            // Without its records the querier begins anew, with counter 1 and these blinds.
+            // With no record but its counter the querier begins anew, with these blinds.
+            let attached = world.querier.journal.first().cloned();
             let keys = std::mem::take(&mut world.querier.keys);
             world.querier = Host::new(keys, seed);
+            world.querier.journal.extend(attached);
             let mut querier = world.querier_session(number, items(["a"])).unwrap();
             let pumped = world.pump(&mut querier, &mut responder, &mut Faithful);
             ends.extend(pumped.responder);
         }
         assert_eq!(ends, [End::Concluded, end]);
         assert_eq!(world.responder.charged(), 8);
+    }
+}
+
+/// A counter that one connection was begun under begins no other, on neither side.
+#[test]
+fn two_live_sessions_of_a_run_take_one_counter_once() {
+    let mut world = World::new(1, 8);
+    let mut sessions = [1, 2].map(|number| world.responder_session(number).unwrap());
+    for (number, responder) in (1..).zip(&mut sessions) {
+        // Without its records the querier begins anew, with counter 1.
+        let keys = std::mem::take(&mut world.querier.keys);
+        world.querier = Host::new(keys, 3);
+        let mut querier = world.querier_session(number, items(["a"])).unwrap();
+        let mut recorder = Recorder::default();
+        let pumped = world.pump(&mut querier, responder, &mut recorder);
+        if number == 1 {
+            assert_eq!(pumped.responder, Some(End::Concluded));
+        } else {
+            assert_eq!(refusal(pumped), (Side::Responder, Abort::StaleAttach));
+            let sent = recorder.sent_by(Side::Responder);
+            assert_eq!(sent.len(), 1, "an abort, and no attach frame");
+        }
+    }
+
+    let mut world = World::new(1, 8);
+    let mut queriers = [1, 2].map(|number| world.querier_session(number, items(["a"])).unwrap());
+    let mut ends = Vec::new();
+    for (number, querier) in (1..).zip(&mut queriers) {
+        let mut responder = world.responder_session(number).unwrap();
+        let pumped = world.pump(querier, &mut responder, &mut Faithful);
+        ends.extend(pumped.querier);
+    }
+    let refused = End::Stopped(Stop::Fault(Fault::Journal));
+    assert_eq!(ends, [End::Concluded, refused]);
+}
+
+/// Whatever the order in which they are handed back.
+#[test]
+fn no_counter_up_to_the_largest_stored_is_taken() {
+    let mut world = World::new(1, 8);
+    let mut recorder = Recorder::default();
+    connect(&mut world, 1, &mut recorder);
+    let attach = &recorder.sent_by(Side::Querier)[0];
+    let attached = world.responder.journal[0].clone();
+    let Record::State(state) = &attached else {
+        panic!("{attached:?}")
+    };
+    // The counter is at its end.
+    let mut earlier = state.as_bytes().to_vec();
+    assert_eq!(earlier.pop(), Some(1));
+    earlier.push(0);
+    let earlier = Record::State(State::from(earlier));
+    for (journal, stale) in [
+        (vec![earlier.clone()], false),
+        (vec![earlier.clone(), attached.clone()], true),
+        (vec![attached, earlier], true),
+    ] {
+        world.responder.journal = journal;
+        let mut responder = world.responder_session(1).unwrap();
+        responder.receive(attach);
+        let mut poll = || responder.poll(world.clock.now(), &mut scripted(0));
+        let first = poll();
+        if stale {
+            assert!(matches!(first, Step::Send(_)), "{first:?}");
+            let Step::Done(end) = poll() else { panic!() };
+            assert_eq!(end, End::Stopped(Stop::Abort(Abort::StaleAttach)));
+        } else {
+            assert!(matches!(first, Step::Store(_)), "{first:?}");
+        }
     }
 }
 
