@@ -100,7 +100,8 @@ impl Terms {
     /// # Errors
     ///
     /// [`Fault::Terms`] where the agreement is about another protocol or another manifest than
-    /// this one, or the number of items is not a size class.
+    /// this one, the number of items is not a size class, a nonce is missing, or a setup is named,
+    /// of which this protocol has none. Which types have a payment key is for the caller to check.
     pub fn new(
         agreement: &Agreement,
         direction: &Direction,
@@ -112,6 +113,8 @@ impl Terms {
         let domain = &manifest.domain;
         let agreed = agreement.protocol == Protocol::Lookup
             && agreement.directions.contains(direction)
+            && agreement.parties.iter().all(|party| party.nonce != [0; 32])
+            && direction.setup == [0; 32]
             && QueryClass::holding(class).is_some_and(|least| least.items() == class)
             && direction.responder_input == view_input(manifest)
             && direction.canonicalisation == manifest.canonicalisation

@@ -486,7 +486,7 @@ fn terms_are_those_of_one_agreement_and_one_manifest() {
         Terms::new(&agreement, &agreement.directions[0], &manifest, until).map(|terms| terms.run())
     };
     assert_eq!(terms(|_, _| {}), Ok(world.terms().run()));
-    let changes: [fn(&mut Agreement, &mut Manifest); 9] = [
+    let changes: [fn(&mut Agreement, &mut Manifest); 12] = [
         |a, _| a.protocol = Protocol::Batch,
         |a, _| a.consortium.push(0),
         |a, _| a.parties[1].identity.push(0),
@@ -494,6 +494,10 @@ fn terms_are_those_of_one_agreement_and_one_manifest() {
         |a, _| a.directions[0].indicator_type.push(0),
         |a, _| a.directions[0].canonicalisation += 1,
         |a, _| a.directions[0].responder_input.class = 2048,
+        // What the second party never answered, and a nonce that is none.
+        |a, _| a.parties[1].nonce = [0; 32],
+        |a, _| a.parties[0].nonce = [0; 32],
+        |a, _| a.directions[0].setup[31] = 1,
         |_, m| m.root[0] ^= 1,
         |_, m| m.public_key[0] ^= 1,
     ];
