@@ -102,7 +102,7 @@ pub struct Refusal {
     /// The SHA-256 hash of the proposal's bytes.
     pub proposal: [u8; 32],
     /// Which rule refused, and what to do: text for the operators of both sides.
-    pub rule: Vec<u8>,
+    pub rule: String,
 }
 
 impl Agreement {
@@ -303,16 +303,18 @@ impl Protocol {
 }
 
 impl Refusal {
-    /// A refusal of `proposal` for `rule`, of which at most [`MAX_NAME`] bytes are told.
+    /// A refusal of `proposal` for `rule`, of which as many whole characters are told as
+    /// [`MAX_NAME`] bytes hold.
     ///
     /// # Panics
     ///
     /// As [`Agreement::encode`].
     #[must_use]
-    pub fn new(proposal: &Agreement, rule: &[u8]) -> Self {
+    pub fn new(proposal: &Agreement, rule: &str) -> Self {
+        let (told, _) = rule.split_at(rule.floor_char_boundary(MAX_NAME));
         Self {
             proposal: Sha256::digest(proposal.encode()).into(),
-            rule: rule.iter().copied().take(MAX_NAME).collect(),
+            rule: told.to_owned(),
         }
     }
 
@@ -325,7 +327,7 @@ impl Refusal {
     pub fn encode(&self) -> Vec<u8> {
         Writer::new(REFUSAL)
             .fixed(&self.proposal)
-            .bytes(&self.rule)
+            .bytes(self.rule.as_bytes())
             .finish()
     }
 
@@ -333,12 +335,12 @@ impl Refusal {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`].
+    /// [`DecodeError`]; [`DecodeError::Field`] also for a rule that is not UTF-8.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(REFUSAL, bytes)?;
         let refusal = Self {
             proposal: reader.fixed()?,
-            rule: name(&mut reader)?,
+            rule: String::from_utf8(name(&mut reader)?).map_err(|_| DecodeError::Field)?,
         };
         reader.finish()?;
         Ok(refusal)

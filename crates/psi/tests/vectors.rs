@@ -90,7 +90,8 @@ fn agreements_and_run_ids() {
 fn refusals() {
     let vector = &vectors()["refusal"];
     let proposal = Agreement::decode(&bytes(&vector["proposal"])).unwrap();
-    let refusal = Refusal::new(&proposal, &bytes(&vector["rule"]));
+    let rule = String::from_utf8(bytes(&vector["rule"])).unwrap();
+    let refusal = Refusal::new(&proposal, &rule);
     assert_eq!(refusal.encode(), bytes(&vector["bytes"]));
 }
 

@@ -45,9 +45,22 @@ fn agreements_round_trip() {
         };
         assert_eq!(Agreement::decode(&agreement.encode()), Ok(agreement));
     }
-    let refusal = Refusal::new(&agreement(), &[b'x'; 300]);
-    assert_eq!(refusal.rule.len(), MAX_NAME);
-    assert_eq!(Refusal::decode(&refusal.encode()), Ok(refusal));
+}
+
+#[test]
+fn a_refusal_tells_whole_characters() {
+    // 255 bytes end in the middle of a character of two, of three and of four bytes.
+    for (character, told) in [('x', 255), ('é', 254), ('語', 255), ('🜚', 252)] {
+        let rule = character.to_string().repeat(300);
+        let refusal = Refusal::new(&agreement(), &rule);
+        assert_eq!(refusal.rule.len(), told);
+        assert_eq!(Refusal::decode(&refusal.encode()), Ok(refusal));
+    }
+    let refusal = Refusal::new(&agreement(), "too large");
+    assert_eq!(refusal.rule, "too large");
+    let mut bytes = refusal.encode();
+    *bytes.last_mut().unwrap() = 0xff;
+    assert_eq!(Refusal::decode(&bytes), Err(DecodeError::Field));
 }
 
 #[test]
