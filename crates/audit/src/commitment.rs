@@ -7,6 +7,8 @@
 //! Salts are derived from one secret seed, and an opening shows the salt of its row only. Leaves
 //! stand in the order of their hashes, so that a position says nothing about a row either.
 
+use std::fmt;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -43,11 +45,22 @@ pub struct Opening {
     pub proof: Vec<Hash>,
 }
 
+/// An opening that shows no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpeningError {
+    /// An empty row: padding, which is nobody's match.
+    Padding,
+    /// The row is not in the tree.
+    Proof(ProofError),
+}
+
 impl ResultCommitment {
     /// Commits to `rows`, padded to `leaves` leaves, with a fresh secret `seed`.
     ///
     /// The same rows, number and seed give the same commitment, which is how an owner that keeps
-    /// the seed opens it later. `None` where there are more rows than leaves, or no leaves.
+    /// the seed opens it later. `None` where there are more rows than leaves, no leaves, or an
+    /// empty row.
     ///
     /// # Panics
     ///
@@ -55,10 +68,11 @@ impl ResultCommitment {
     #[must_use]
     pub fn new<R: AsRef<[u8]>>(rows: &[R], leaves: u64, seed: [u8; 32]) -> Option<Self> {
         let seed = Zeroizing::new(seed);
-        if leaves == 0 || u64::try_from(rows.len()).ok()? > leaves {
+        let empty = rows.iter().any(|row| row.as_ref().is_empty());
+        if empty || leaves == 0 || u64::try_from(rows.len()).ok()? > leaves {
             return None;
         }
-        // An empty row is padding: a real one is never empty, and nobody sees the difference.
+        // An empty row is padding; of an unopened leaf nobody sees whether it is.
         let padded = rows
             .iter()
             .map(AsRef::as_ref)
@@ -81,13 +95,16 @@ impl ResultCommitment {
     }
 
     /// Opens the leaf of `row`, which was the row at `number` of those committed to; `None` where
-    /// it was not.
+    /// it was not, and for an empty row, which is padding.
     ///
     /// # Panics
     ///
     /// On a row of more than 4 GiB.
     #[must_use]
     pub fn open(&self, number: u64, row: &[u8]) -> Option<Opening> {
+        if row.is_empty() {
+            return None;
+        }
         let salt = salt(&self.seed, number);
         let index = self.leaves.binary_search(&leaf(&salt, row)).ok()?;
         let index = u64::try_from(index).ok()?;
@@ -103,16 +120,22 @@ impl ResultCommitment {
 impl Opening {
     /// Verifies that `row` is one of the rows that `root` commits to.
     ///
+    /// The number of leaves is the owner's word: a root alone does not fix it.
+    ///
     /// # Errors
     ///
-    /// [`ProofError`].
+    /// [`OpeningError`].
     ///
     /// # Panics
     ///
     /// On a row of more than 4 GiB.
-    pub fn verify(&self, row: &[u8], root: &Hash) -> Result<(), ProofError> {
+    pub fn verify(&self, row: &[u8], root: &Hash) -> Result<(), OpeningError> {
+        if row.is_empty() {
+            return Err(OpeningError::Padding);
+        }
         let leaf = leaf(&self.salt, row);
         tree::verify_inclusion(&leaf, self.index, self.leaves, &self.proof, root)
+            .map_err(OpeningError::Proof)
     }
 
     /// The canonical bytes.
@@ -152,6 +175,17 @@ impl Opening {
         })
     }
 }
+
+impl fmt::Display for OpeningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Padding => f.write_str("the opening is of padding"),
+            Self::Proof(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpeningError {}
 
 /// The salt of the row at `number`: HMAC-SHA-256, so that one salt says nothing about another.
 /// Secret until the row is opened, since rows can be guessed.

@@ -12,8 +12,8 @@ fn each_row_opens_and_no_other() {
         let opening = commitment.open(number, row).unwrap();
         let opening = Opening::decode(&opening.encode()).unwrap();
         assert_eq!(opening.verify(row, &root), Ok(()));
-        assert_eq!(opening.verify(b"fourth", &root), Err(ProofError::Root));
-        assert_eq!(opening.verify(b"", &root), Err(ProofError::Root));
+        let other = Err(OpeningError::Proof(ProofError::Root));
+        assert_eq!(opening.verify(b"fourth", &root), other);
         assert_eq!(opening.proof.len(), 4);
         assert_eq!(commitment.open(number + 1, row), None);
         assert_eq!(commitment.open(number, b"fourth"), None);
@@ -30,10 +30,30 @@ fn the_number_of_rows_does_not_show() {
     let none = ResultCommitment::new(none, 8, [1; 32]).unwrap();
     let all = ResultCommitment::new(all, 8, [1; 32]).unwrap();
     assert_eq!(none.leaves.len(), all.leaves.len());
-    let lengths = |c: &ResultCommitment, n, row: &[u8]| c.open(n, row).unwrap().encode().len();
-    assert_eq!(lengths(&none, 5, b""), lengths(&all, 0, b"first"));
+    let one = ResultCommitment::new(&ROWS[..1], 8, [1; 32]).unwrap();
+    let length = |c: &ResultCommitment| c.open(0, b"first").unwrap().encode().len();
+    assert_eq!(length(&one), length(&all));
     assert!(ResultCommitment::new(&ROWS, 2, [1; 32]).is_none());
     assert!(ResultCommitment::new::<&[u8]>(&[], 0, [1; 32]).is_none());
+}
+
+/// Padding is no match: neither does an owner commit to it as one, nor does a verifier take it.
+#[test]
+fn an_empty_row_is_neither_committed_to_nor_opened() {
+    assert!(ResultCommitment::new(&[b"first".as_slice(), b""], 8, [1; 32]).is_none());
+    let commitment = ResultCommitment::new(&ROWS, 8, [1; 32]).unwrap();
+    assert_eq!(commitment.open(5, b""), None);
+    // As an owner would open it that does not keep to this.
+    let salt = *salt(&commitment.seed, 5);
+    let index = commitment.leaves.binary_search(&leaf(&salt, b"")).unwrap() as u64;
+    let opening = Opening {
+        index,
+        leaves: 8,
+        salt,
+        proof: tree::inclusion_proof(&commitment.leaves, index).unwrap(),
+    };
+    let root = commitment.root();
+    assert_eq!(opening.verify(b"", &root), Err(OpeningError::Padding));
 }
 
 #[test]
