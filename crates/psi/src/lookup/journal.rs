@@ -167,3 +167,44 @@ impl<'a> Entry<'a> {
 fn count<T>(elements: &[T]) -> u32 {
     u32::try_from(elements.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn items(texts: [&str; 2]) -> [Item; 2] {
+        texts.map(|text| Item::new(text.into()))
+    }
+
+    fn blinds(numbers: [u8; 2]) -> Vec<Blind> {
+        let blind = |number| {
+            let mut bytes = [0; 32];
+            bytes[0] = number;
+            Blind::from_bytes(&bytes).unwrap()
+        };
+        numbers.map(blind).into()
+    }
+
+    /// Whoever guesses the items of a journal needs its blinds to see whether the guess is right.
+    #[test]
+    fn the_digest_of_inputs_is_keyed_by_every_blind() {
+        let inputs = items(["a", "b"]);
+        let digest = |numbers| Blinds::new(blinds(numbers), &inputs).inputs;
+        assert_eq!(digest([1, 2]), digest([1, 2]));
+        for other in [[3, 2], [1, 3], [2, 1]] {
+            assert_ne!(digest(other), digest([1, 2]), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn blinds_are_for_their_inputs_only() {
+        let blinds = Blinds::new(blinds([1, 2]), &items(["a", "bc"]));
+        assert!(blinds.are_for(&items(["a", "bc"])));
+        for other in [["a", "bd"], ["bc", "a"], ["ab", "c"], ["abc", ""]] {
+            assert!(!blinds.are_for(&items(other)), "{other:?}");
+        }
+        assert!(!blinds.are_for(&items(["a", "bc"])[..1]));
+    }
+}
