@@ -154,6 +154,11 @@ impl<'a, S: Scratch> Changes<'a, S> {
             scratch,
             self.working_set,
         )?;
+        // More than the state says there is: it is not the state of this roll.
+        let items = before.items.checked_sub(plan.items_out);
+        let items = items.ok_or(PublishError::Roll)? + plan.items_in;
+        let first_dummies = before.first_dummies.checked_sub(plan.dummies_out);
+        let first_dummies = first_dummies.ok_or(PublishError::Roll)?;
         additions.append(Item::dummies(
             seed,
             sequence,
@@ -193,12 +198,11 @@ impl<'a, S: Scratch> Changes<'a, S> {
         let root = succession.file.finish()?;
         succession.difference.finish()?;
         let (roll_records, roll_digest) = succession.roll.finish()?;
-        let items = before.items - plan.items_out + plan.items_in;
         epoch.published(Current {
             edition,
             root,
             items,
-            first_dummies: before.first_dummies - plan.dummies_out,
+            first_dummies,
             roll_records,
             roll_digest,
         });

@@ -473,6 +473,20 @@ fn a_roll_or_publication_other_than_the_states() {
     assert!(publish(&newest, &roll).is_ok());
 }
 
+#[test]
+fn a_state_that_knows_of_no_items() {
+    let mut responder = Responder::publish(0..900);
+    let mut state = responder.epoch.encode();
+    // Before the dummies, the roll's records and its digest.
+    let items = state.len() - 8 - 8 - 8 - 32;
+    assert_eq!(state[items..items + 8], 900_u64.to_be_bytes());
+    state[items..items + 8].fill(0);
+    responder.epoch = Epoch::decode(&state).unwrap();
+    let removed = responder.change(&[item(1)], &[]);
+    assert_eq!(removed.err(), Some(PublishError::Roll));
+    assert!(responder.change(&[], &[]).is_ok());
+}
+
 fn manifest() -> Manifest {
     let responder = Responder::publish(0..900);
     Manifest {
