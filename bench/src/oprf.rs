@@ -1,9 +1,9 @@
 //! `oprf`: what the batched OPRF costs over the curve25519-dalek operations that it needs, and
 //! what a second thread gains.
 //!
-//! All operations handle the same batch of [`MAX_BATCH`] elements, ours and dalek's in turns in
-//! one process; of each the best round counts. A ratio is our time for an item over the sum of
-//! these:
+//! All operations handle the same batch of [`MAX_BATCH`] elements, ours on each backend and dalek's
+//! in turns in one process; of each the best round counts. A cost is our time for an item, and
+//! dalek's is the sum of these:
 //!
 //! | ours | dalek's, for each item |
 //! |---|---|
@@ -15,12 +15,17 @@
 //! | own set: evaluate | map, multiply, encode |
 //!
 //! Hashing is not dalek's, and what a proof needs once a batch is not counted for dalek: both
-//! stand in our time only. `evaluate_overhead` is the same ratio over all that one item costs both
-//! sides together, blind, `blind_evaluate` and finalize: with the RFC's blinding or with additive
-//! blinding, whichever is worse.
+//! stand in our time only.
 //!
-//! Ratios of rates against dalek (`server_evaluate_vs_dalek`, `own_set_vs_dalek`,
-//! `client_vs_dalek`) will come with kernels that are not dalek's.
+//! An overhead is our cost over dalek's where our batches run on dalek's own operations
+//! ([`Backend::SERIAL`]): what batching costs. `evaluate_overhead` is that of all that one item
+//! costs both sides together, blind, `blind_evaluate` and finalize: with the RFC's blinding or with
+//! additive blinding, whichever is worse.
+//!
+//! `server_evaluate_vs_dalek`, `own_set_vs_dalek` and `client_vs_dalek` are our rates over dalek's
+//! where our batches run on the fastest backend of this processor, which a note names: what its
+//! kernels gain. They are `null` where that is dalek's. The client blinds and finalizes, by either
+//! blinding, whichever gains less.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +34,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use blindmatch_oprf::additive::{AuthenticatedKey, Blinded};
-use blindmatch_oprf::{Blind, MAX_BATCH, SecretKey, voprf};
+use blindmatch_oprf::{Backend, Blind, MAX_BATCH, SecretKey, voprf, with_backend};
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable};
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use curve25519_dalek::{RistrettoPoint, Scalar};
@@ -56,6 +61,15 @@ const FINALIZE_ADDITIVE: &[&str] = &[
     "compress",
 ];
 
+/// What the client does with the RFC's blinding and with additive blinding, ours and dalek's.
+const CLIENTS: [([&str; 2], [&[&str]; 2]); 2] = [
+    (["blind", "finalize"], [BLIND, FINALIZE]),
+    (
+        ["blind_additive", "finalize_additive"],
+        [BLIND_ADDITIVE, FINALIZE_ADDITIVE],
+    ),
+];
+
 pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
     let (rounds, units) = if scale == Scale::Full {
         (20, 24)
@@ -63,14 +77,37 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
         (3, 4)
     };
     let mut report = Report::new("oprf");
-    let best = overheads(rounds)?;
-    for (name, figure) in [
+    let fastest = Backend::detect();
+    let vector = (fastest != Backend::SERIAL).then_some(fastest);
+    let best = measure(rounds, vector)?;
+    report_overheads(&mut report, &best);
+    report_gains(&mut report, &best, vector);
+
+    let [one, two] = own_set(units, rounds.min(5))?;
+    report.figure("own_set_1_thread_per_s", one);
+    report.figure("own_set_2_threads_per_s", two);
+    report.ratio("threads_2_vs_1", Some(two / one));
+    report.note(format!(
+        "own_set_*_per_s and threads_2_vs_1 are of the backend {}",
+        fastest.name()
+    ));
+    Ok(report)
+}
+
+/// Our batches on dalek's own operations, against these.
+fn report_overheads(report: &mut Report, best: &Measured) {
+    let Measured { serial, dalek, .. } = best;
+    for (name, operation) in [
         ("blind_us", "blind"),
         ("blind_evaluate_us", "blind_evaluate"),
         ("finalize_us", "finalize"),
         ("blind_additive_us", "blind_additive"),
         ("finalize_additive_us", "finalize_additive"),
         ("own_set_us", "own_set"),
+    ] {
+        report.figure(name, serial.of(operation) * 1e6);
+    }
+    for (name, operation) in [
         ("dalek_map_us", "map"),
         ("dalek_decode_us", "decode"),
         ("dalek_multiply_us", "multiply"),
@@ -79,9 +116,9 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
         ("dalek_multiply_generator_us", "multiply_generator"),
         ("dalek_compress_us", "compress"),
     ] {
-        report.figure(name, best.of(figure) * 1e6);
+        report.figure(name, dalek.of(operation) * 1e6);
     }
-    for (name, ours, dalek) in [
+    for (name, ours, needed) in [
         ("blind_overhead", "blind", BLIND),
         ("blind_evaluate_overhead", "blind_evaluate", BLIND_EVALUATE),
         ("finalize_overhead", "finalize", FINALIZE),
@@ -93,35 +130,59 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
         ),
         ("own_set_overhead", "own_set", BLIND),
     ] {
-        report.ratio(name, Some(best.of(ours) / best.sum(dalek)));
+        report.ratio(name, Some(serial.of(ours) / dalek.sum(needed)));
     }
-    let clients = [
-        (["blind", "finalize"], [BLIND, FINALIZE]),
-        (
-            ["blind_additive", "finalize_additive"],
-            [BLIND_ADDITIVE, FINALIZE_ADDITIVE],
-        ),
-    ];
-    let worse = clients
-        .map(|(ours, dalek)| {
-            let ours = best.sum(&ours) + best.of("blind_evaluate");
-            ours / (best.sum(&dalek.concat()) + best.sum(BLIND_EVALUATE))
+    let worse = CLIENTS
+        .map(|(ours, needed)| {
+            let ours = serial.sum(&ours) + serial.of("blind_evaluate");
+            ours / (dalek.sum(&needed.concat()) + dalek.sum(BLIND_EVALUATE))
         })
         .into_iter()
         .fold(f64::NAN, f64::max);
     report.ratio("evaluate_overhead", Some(worse));
-    report.note(
-        "an overhead is our time for an item over that of map, multiply, encode to blind; decode, \
-         multiply, encode, weight, combine to evaluate and prove; 2 decode, weight, 2 combine, \
-         invert, multiply, encode to verify and finalize; evaluate_overhead is of all three"
-            .to_owned(),
-    );
+    report.note(format!(
+        "an overhead is our time for an item, with batches on dalek's own operations (backend {}), \
+         over that of map, multiply, encode to blind; decode, multiply, encode, weight, combine to \
+         evaluate and prove; 2 decode, weight, 2 combine, invert, multiply, encode to verify and \
+         finalize; evaluate_overhead is of all three",
+        Backend::SERIAL.name()
+    ));
+}
 
-    let [one, two] = own_set(units, rounds.min(5))?;
-    report.figure("own_set_1_thread_per_s", one);
-    report.figure("own_set_2_threads_per_s", two);
-    report.ratio("threads_2_vs_1", Some(two / one));
-    Ok(report)
+/// Our batches on vectorised kernels, against dalek's operations.
+fn report_gains(report: &mut Report, best: &Measured, backend: Option<Backend>) {
+    let Measured { vector, dalek, .. } = best;
+    if backend.is_some() {
+        for (name, operation) in [
+            ("vector_blind_us", "blind"),
+            ("vector_blind_evaluate_us", "blind_evaluate"),
+            ("vector_finalize_us", "finalize"),
+            ("vector_blind_additive_us", "blind_additive"),
+            ("vector_finalize_additive_us", "finalize_additive"),
+            ("vector_own_set_us", "own_set"),
+        ] {
+            report.figure(name, vector.of(operation) * 1e6);
+        }
+    }
+    let measured = |gain: f64| backend.map(|_| gain);
+    let server = dalek.sum(BLIND_EVALUATE) / vector.of("blind_evaluate");
+    let own_set = dalek.sum(BLIND) / vector.of("own_set");
+    let client = CLIENTS
+        .map(|(ours, needed)| dalek.sum(&needed.concat()) / vector.sum(&ours))
+        .into_iter()
+        .fold(f64::NAN, f64::min);
+    report.ratio("server_evaluate_vs_dalek", measured(server));
+    report.ratio("own_set_vs_dalek", measured(own_set));
+    report.ratio("client_vs_dalek", measured(client));
+    report.note(backend.map_or_else(
+        || "*_vs_dalek: this processor has no vector backend".to_owned(),
+        |backend| {
+            format!(
+                "*_vs_dalek are rates of the backend {} over those of the same dalek operations",
+                backend.name()
+            )
+        },
+    ));
 }
 
 /// The least time that each operation took, in seconds for each of a batch's items.
@@ -147,19 +208,35 @@ impl Best {
     }
 }
 
-fn overheads(rounds: usize) -> anyhow::Result<Best> {
+/// Ours on dalek's operations, ours on vectorised kernels where there are any, and dalek's.
+#[derive(Default)]
+struct Measured {
+    serial: Best,
+    vector: Best,
+    dalek: Best,
+}
+
+fn measure(rounds: usize, vector: Option<Backend>) -> anyhow::Result<Measured> {
     let mut rng = StdRng::seed_from_u64(1);
     let key = SecretKey::random(&mut rng);
     let scalar = scalar(&key.to_bytes())?;
     let authenticated = AuthenticatedKey::vouch(key.public_key().clone());
     let inputs = inputs(0);
 
-    let mut best = Best::default();
+    let mut best = Measured::default();
     for round in 0..rounds {
         let mut ours = Ours::default();
         let blinds = || blinds(round as u64);
-        ours.run(&mut best, &key, &authenticated, &inputs, &blinds)?;
-        let evaluated = dalek(&mut best, &ours.blinded, &scalar, &blinds(), &mut rng)?;
+        let mut run = |backend, best: &mut Best| {
+            with_backend(backend, || {
+                ours.run(best, &key, &authenticated, &inputs, &blinds)
+            })
+        };
+        if let Some(vector) = vector {
+            run(vector, &mut best.vector)?;
+        }
+        run(Backend::SERIAL, &mut best.serial)?;
+        let evaluated = dalek(&mut best.dalek, &ours.blinded, &scalar, &blinds(), &mut rng)?;
         ensure!(
             evaluated == ours.evaluated,
             "dalek's operations are not those that the evaluation needs"
