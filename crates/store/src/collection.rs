@@ -9,6 +9,7 @@ mod contents;
 mod expire;
 mod import;
 mod names;
+mod recode;
 mod snapshot;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ pub use contents::{CollectionKind, Contents, Source, UnknownKind};
 pub use expire::Derive;
 pub use import::{Import, ImportPlan, Imported, Mention, Mode, Ttl, shrinks};
 pub use names::{CollectionName, NotAName, SourceName};
+pub use recode::{Recode, Recoded};
 pub use snapshot::{Change, SnapshotRows, difference};
 
 const COLLECTIONS: &str = "collections";

@@ -94,7 +94,18 @@ pub(super) fn remaining(
         };
         kept.push(&Row { origin, ..row })?;
         for key in derive(row.key) {
-            push_derived(&mut derived, &key, &row)?;
+            let origin = Origin {
+                given: false,
+                derived: true,
+            };
+            let row = Row {
+                key: &key,
+                origin,
+                handle: None,
+                since: 0,
+                ..row
+            };
+            push_mentions(&mut derived, &row)?;
         }
     }
     // Whoever counts what was removed counts all of it.
@@ -105,21 +116,10 @@ pub(super) fn remaining(
     Ok(Union::new(streams))
 }
 
-/// Adds what follows from `row`, with its references.
-fn push_derived(sorter: &mut Sorter, key: &[u8], row: &Row<'_>) -> io::Result<()> {
-    let derived = Row {
-        key,
-        origin: Origin {
-            given: false,
-            derived: true,
-        },
-        handle: None,
-        since: 0,
-        references: References::default(),
-        ..*row
-    };
+/// Adds a row to a sort, once for each of its references.
+pub(super) fn push_mentions(sorter: &mut Sorter, row: &Row<'_>) -> io::Result<()> {
     if row.references.total() == 0 {
-        return sorter.push(&derived);
+        return sorter.push(row);
     }
     let mut encoded = Zeroizing::new(Vec::new());
     for reference in row.references.iter() {
@@ -127,7 +127,7 @@ fn push_derived(sorter: &mut Sorter, key: &[u8], row: &Row<'_>) -> io::Result<()
         append(&mut encoded, reference);
         sorter.push(&Row {
             references: References::one(&encoded),
-            ..derived
+            ..*row
         })?;
     }
     Ok(())

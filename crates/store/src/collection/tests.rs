@@ -402,6 +402,56 @@ fn two_states_differ_by_what_changed() {
 }
 
 #[test]
+fn rows_of_an_older_version_are_brought_to_the_one_in_force() {
+    let mut world = World::new();
+    let old = |name: &str| [&[3, 0][..], name.as_bytes()].concat();
+    let values = [
+        (old("Ann+1"), Some("1")),
+        (old("?"), Some("2")),
+        (email("bob"), Some("3")),
+        (ip(7), None),
+    ];
+    world.import(&plan("a", Mode::Replace), &values).unwrap();
+    let before = world.rows(NOW);
+    let recode = |key: &[u8]| match key {
+        [3, 0, b'?'] => Recoded::Lost,
+        [3, 0, name @ ..] => {
+            let lower = String::from_utf8(name.to_ascii_lowercase()).unwrap();
+            Recoded::Now(Zeroizing::new(email(&lower)))
+        }
+        _ => Recoded::Current,
+    };
+    let rng = &mut StdRng::seed_from_u64(1);
+    let lost = world
+        .collections
+        .recode(&name(), NOW, &recode, &derive, rng)
+        .unwrap();
+    assert_eq!(lost, BTreeMap::from([(IndicatorType::Email, 1)]));
+    let after = world.rows(NOW);
+    let keys: Vec<_> = after.keys().cloned().collect();
+    let expected = [
+        ip(7),
+        old("?"),
+        email("ann+1"),
+        email("bob"),
+        folded("ann"),
+        folded("bob"),
+    ];
+    assert_eq!(keys, expected);
+    // What it is called, since when and by which reference is as it was.
+    assert_eq!(after[&email("ann+1")].1, before[&old("Ann+1")].1);
+    assert_eq!(after[&email("ann+1")].2, 1);
+    assert_eq!(after[&folded("ann")].3, ["1"]);
+    assert_eq!(after[&ip(7)], before[&ip(7)]);
+    let files = world.files();
+    world
+        .collections
+        .recode(&name(), NOW, &recode, &derive, rng)
+        .unwrap();
+    assert_eq!(world.files(), files);
+}
+
+#[test]
 fn keys_that_are_missing_or_foreign_are_named() {
     let mut world = World::new();
     world
