@@ -132,16 +132,16 @@ impl Best {
     }
 }
 
-/// Imports `file` in this process, into a collection of `kind` or into nothing, and prints what that
-/// took.
-pub(crate) fn once(file: &Path, kind: Option<CollectionKind>) -> anyhow::Result<()> {
+/// Imports `file` in this process, into a collection of `kind` in `home` or into nothing, and prints
+/// what that took.
+pub(crate) fn once(file: &Path, home: &Path, kind: Option<CollectionKind>) -> anyhow::Result<()> {
     let started = Instant::now();
     // Addresses need no table; the shortest list keeps its parsing out of the figure.
     let list = "// ===BEGIN ICANN DOMAINS===\ncom\n";
     let canonicaliser = Canonicaliser::new(PublicSuffixes::parse(list)?);
     let (distinct, bytes) = match kind {
         None => (check(file, &canonicaliser)?, 0),
-        Some(kind) => store(file, &canonicaliser, kind)?,
+        Some(kind) => store(file, &canonicaliser, home, kind)?,
     };
     let once = Once {
         seconds: started.elapsed().as_secs_f64(),
@@ -162,24 +162,20 @@ fn check(file: &Path, canonicaliser: &Canonicaliser) -> anyhow::Result<u64> {
     Ok(intake.tally().accepted_total())
 }
 
-/// Imports into a new home beside `file`; gives distinct indicators and bytes on disk.
+/// Imports into the home; gives distinct indicators and bytes on disk.
 fn store(
     file: &Path,
     canonicaliser: &Canonicaliser,
+    home: &Path,
     kind: CollectionKind,
 ) -> anyhow::Result<(u64, u64)> {
-    let beside = file.parent().context("a file in a folder")?;
-    let folder = tempfile::tempdir_in(beside)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let mut rng = rand::rng();
-    let disk = Disk::new(&folder.path().join("home"));
-    let home = Home::create(disk, &StorageKey::random(&mut rng), now)?;
+    let home = Home::open(Disk::new(home), now()?)?;
     let plan = ImportPlan {
         collection: "bench".parse()?,
         kind: Some(kind),
         source: "lines".parse()?,
         mode: Mode::Replace,
-        now,
+        now: now()?,
         ttl: Ttl::default(),
         allow_shrink: false,
     };
@@ -191,17 +187,29 @@ fn store(
         Sieve::new(canonicaliser),
         |sink| read(feed, &Options::default(), canonicaliser, sink),
         &mut |_| {},
-        &mut rng,
+        &mut rand::rng(),
     )?;
     let bytes = report.contents.sources.values().map(|source| source.bytes);
     Ok((report.tally.accepted_total(), bytes.sum()))
 }
 
+fn now() -> anyhow::Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+}
+
 fn import_once(feed: &Path, kind: Option<CollectionKind>, distinct: u64) -> anyhow::Result<Once> {
+    // A new home beside the feed, on the same disk; making one is no part of an import.
+    let beside = feed.parent().context("a file in a folder")?;
+    let folder = tempfile::tempdir_in(beside)?;
+    let home = folder.path().join("home");
+    if kind.is_some() {
+        let key = StorageKey::random(&mut rand::rng());
+        drop(Home::create(Disk::new(&home), &key, now()?)?);
+    }
     let started = Instant::now();
     let output = Command::new(std::env::current_exe()?)
         .arg("import-once")
-        .arg(feed)
+        .args([feed, &home])
         .args(kind.map(CollectionKind::name))
         .stderr(Stdio::inherit())
         .output()?;

@@ -57,6 +57,7 @@ enum Name {
     #[command(hide = true)]
     ImportOnce {
         file: std::path::PathBuf,
+        home: std::path::PathBuf,
         kind: Option<CollectionKind>,
     },
     /// One measured set in a process of its own, for the same reason.
@@ -71,7 +72,7 @@ fn main() -> anyhow::Result<()> {
         Name::Oprf => oprf::run(arguments.scale)?,
         Name::Ledger => ledger::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
-        Name::ImportOnce { file, kind } => return import::once(&file, kind),
+        Name::ImportOnce { file, home, kind } => return import::once(&file, &home, kind),
         Name::LookupOnce(set) => return lookup::once(set),
     };
     match arguments.output {
