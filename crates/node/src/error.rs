@@ -52,6 +52,10 @@ pub enum Error {
     PublicKey(PathBuf),
     /// A file is no card.
     Card(PathBuf, ReadError),
+    /// A file is no request for a delegation, or no delegation.
+    Delegation(PathBuf, ReadError),
+    /// A delegation is not the one that this node requested last.
+    OtherDelegation(PathBuf),
     /// A file is no roster.
     Roster(PathBuf, ReadError),
     /// What was asked for is no roster.
@@ -173,6 +177,12 @@ impl fmt::Display for Error {
             }
             Self::PublicKey(path) => write!(f, "{} holds no public key", path.display()),
             Self::Card(path, error) => write!(f, "{} is no card: {error}", path.display()),
+            Self::Delegation(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::OtherDelegation(path) => write!(
+                f,
+                "{} is not the delegation that this node requested last",
+                path.display()
+            ),
             Self::Roster(path, error) => write!(f, "{} is no roster: {error}", path.display()),
             Self::Draft(error) => write!(f, "that would be no roster: {error}"),
             Self::RosterTooLong => f.write_str("the roster would be longer than 1 MiB"),

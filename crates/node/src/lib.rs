@@ -20,6 +20,7 @@ pub mod import;
 pub mod init;
 pub mod ledger;
 pub mod node;
+pub mod node_keys;
 pub mod payment;
 pub mod policy;
 pub mod roster;

@@ -16,6 +16,9 @@ pub(crate) enum KeysCommand {
     /// new ones that replace them for good.
     #[command(after_help = "Example:\n  blindmatch keys revoke --yes")]
     Revoke(RevokeArguments),
+    /// Sign the request for a delegation, where the identity key is kept; this needs no node.
+    #[command(after_help = SIGN_EXAMPLE)]
+    Sign(SignDelegationArguments),
     /// Write a key that must outlive this machine to a file or, as words, to the terminal.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArguments),
@@ -27,13 +30,25 @@ pub(crate) enum KeysCommand {
 const ROTATE_EXAMPLES: &str = "\
 Examples:
   blindmatch keys rotate
-  blindmatch keys rotate --identity /media/usb/acme.identity";
+  blindmatch keys rotate --identity /media/usb/acme.identity
+
+Or with the identity key on a machine of its own:
+  blindmatch keys rotate --request acme.request
+  blindmatch keys sign --identity acme.identity acme.request acme.delegation
+  blindmatch keys rotate --delegation acme.delegation";
 
 #[derive(Args, Debug)]
 pub(crate) struct RotateArguments {
     /// The exported identity key, where it is no longer in the home.
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
+    /// Write the request for the delegation to this new file, to be signed where the identity key
+    /// is kept: `keys sign`.
+    #[arg(long, value_name = "FILE", conflicts_with = "identity")]
+    pub(crate) request: Option<PathBuf>,
+    /// Adopt the delegation in this file, which was signed elsewhere.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["identity", "request", "days"])]
+    pub(crate) delegation: Option<PathBuf>,
     /// Days that the delegation holds, at most 30.
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=30))]
@@ -47,6 +62,23 @@ pub(crate) struct RevokeArguments {
     /// Do not ask.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+const SIGN_EXAMPLE: &str = "\
+Example:
+  blindmatch keys sign --identity acme.identity acme.request acme.delegation";
+
+#[derive(Args, Debug)]
+pub(crate) struct SignDelegationArguments {
+    /// The exported identity key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: PathBuf,
+    /// What `keys rotate --request` wrote.
+    #[arg(value_name = "REQUEST")]
+    pub(crate) request: PathBuf,
+    /// The file to write; it must not exist yet.
+    #[arg(value_name = "DELEGATION")]
+    pub(crate) delegation: PathBuf,
 }
 
 const EXPORT_EXAMPLES: &str = "\

@@ -4,12 +4,15 @@ use std::io::{self, IsTerminal, Write};
 
 use blindmatch_node::exported::Kind;
 use blindmatch_node::membership::Delegation;
+use blindmatch_node::node_keys::sign_delegation;
 use blindmatch_node::{Node, files};
 use serde::Serialize;
 
 use super::{ledger, payment};
 use crate::args::Global;
-use crate::args::keys::{ExportArguments, ExportedKey, KeysCommand, RotateArguments};
+use crate::args::keys::{
+    ExportArguments, ExportedKey, KeysCommand, RotateArguments, SignDelegationArguments,
+};
 use crate::error::{Error, Exit};
 use crate::output::{self, Report, Table, time};
 
@@ -20,6 +23,19 @@ pub(crate) fn run(command: &KeysCommand, global: &Global) -> Result<Exit, Error>
             let question = "Destroy the node keys in use and delegate to new ones?";
             confirm(question, arguments.yes)?;
             rotate(&arguments.rotate, true, global)
+        }
+        KeysCommand::Sign(arguments) => {
+            let SignDelegationArguments {
+                identity,
+                request,
+                delegation,
+            } = arguments;
+            let signed = sign_delegation(request, identity, delegation)?;
+            output::show("keys_sign", &Delegated::new(&signed), global.output)?;
+            let file = delegation.display();
+            let what = format!("on the node: blindmatch keys rotate --delegation {file}");
+            output::next(global, &what);
+            Ok(Exit::Done)
         }
         KeysCommand::Export(arguments) => export(arguments, global),
         KeysCommand::Payment(command) => payment::run(command, global),
@@ -36,12 +52,45 @@ struct Delegated {
 
 fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<Exit, Error> {
     let node = Node::open(&global.home()?)?;
+    let mut rng = rand::rng();
+    if let Some(file) = &arguments.request {
+        let request = node.request_delegation(arguments.days, revoke, &mut rng)?;
+        files::write_new(file, request.as_bytes())?;
+        let requested = Requested {
+            file: file.display().to_string(),
+        };
+        output::show("keys_request", &requested, global.output)?;
+        let what = "where the identity key is kept: blindmatch keys sign --identity IDENTITY \
+                    REQUEST DELEGATION";
+        output::next(global, what);
+        return Ok(Exit::Done);
+    }
     let ledger = ledger::open(&node, global)?;
-    let identity = arguments.identity.as_deref();
-    let delegation = node.rotate(&ledger, identity, arguments.days, revoke, &mut rand::rng())?;
+    let delegation = match &arguments.delegation {
+        Some(file) => node.adopt_delegation(&ledger, file)?,
+        None => {
+            let identity = arguments.identity.as_deref();
+            node.rotate(&ledger, identity, arguments.days, revoke, &mut rng)?
+        }
+    };
     let command = if revoke { "keys_revoke" } else { "keys_rotate" };
     output::show(command, &Delegated::new(&delegation), global.output)?;
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Requested {
+    file: String,
+}
+
+impl Report for Requested {
+    fn table(&self) -> String {
+        format!("requested  {}", self.file)
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
 }
 
 impl Delegated {

@@ -55,6 +55,12 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
                 eprintln!("next: {what}");
             }
         }
+        PaymentCommand::Install(arguments) if arguments.replace => {
+            output::next(
+                global,
+                "import the card numbers again: under another key none of them matches",
+            );
+        }
         PaymentCommand::Install(_) => {}
     }
     Ok(Exit::Done)

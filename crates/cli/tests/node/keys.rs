@@ -63,6 +63,47 @@ fn an_identity_key_that_is_offline_is_needed_by_name() -> Test {
 }
 
 #[test]
+fn an_identity_key_signs_on_a_machine_of_its_own() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export identity --to id --remove")?;
+    place.ok("--home acme keys rotate --request 2.request")?;
+    // Until the delegation is here, the node works with the keys before.
+    place.ok("--home acme ledger verify")?;
+    place.ok("--home acme ledger checkpoint")?;
+    let signed = place.json("keys sign --identity id 2.request 2.delegation")?;
+    assert_eq!(signed["number"], 2);
+    let adopted = place.json("--home acme keys rotate --delegation 2.delegation")?;
+    assert_eq!(adopted["number"], 2);
+    assert_eq!(place.json("--home acme ledger verify")?["records"], 3);
+    // It is adopted once, and only what was requested last.
+    let again = "--home acme keys rotate --delegation 2.delegation";
+    place.fails(again, 1, &["requested last", "--request"])?;
+    place.ok("--home acme keys rotate --request 3.request")?;
+    place.ok("--home acme keys rotate --request 3b.request")?;
+    place.ok("keys sign --identity id 3.request 3.delegation")?;
+    let early = "--home acme keys rotate --delegation 3.delegation";
+    place.fails(early, 1, &["requested last"])?;
+    place.ok("keys sign --identity id 3b.request 3b.delegation")?;
+    place.ok("--home acme keys rotate --delegation 3b.delegation")?;
+    // Nobody else's identity signs.
+    place.init("bank", "provider")?;
+    place.ok("--home bank keys export identity --to other")?;
+    place.ok("--home acme keys revoke --yes --request 4.request")?;
+    place.fails(
+        "keys sign --identity other 4.request 4.delegation",
+        1,
+        &["4.request"],
+    )?;
+    place.ok("keys sign --identity id 4.request 4.delegation")?;
+    let revoked = place.json("--home acme keys rotate --delegation 4.delegation")?;
+    assert_eq!(
+        (&revoked["number"], &revoked["first_valid"]),
+        (&json!(4), &json!(4))
+    );
+    Ok(())
+}
+
+#[test]
 fn a_revocation_takes_the_earlier_delegations_with_it() -> Test {
     let place = Place::with_acme()?;
     let rotated = place.json("--home acme keys rotate")?;

@@ -84,6 +84,9 @@ impl Error {
             ],
             Self::Config(path, _) => vec![format!("edit {}", path.display())],
             Self::Card(..) => vec!["its member makes one with: blindmatch card > FILE".to_owned()],
+            Self::OtherDelegation(_) => {
+                vec!["request one: blindmatch keys rotate --request FILE".to_owned()]
+            }
             Self::RosterSigned(path) => vec![format!(
                 "begin the next one: blindmatch roster new --after {} NEXT",
                 path.display()

@@ -1,0 +1,263 @@
+//! The keys that a node works with, and the delegations by which its identity lends them its name.
+//!
+//! A delegation is made in three steps, which may be on two machines: the node makes keys and a
+//! request ([`Node::request_delegation`]), whoever has the identity key signs it
+//! ([`sign_delegation`]), and the node adopts what was signed ([`Node::adopt_delegation`]).
+
+use std::path::Path;
+
+use blindmatch_audit::SigningKey;
+use blindmatch_membership::delegation::MAX_DELEGATION_LIFETIME;
+use blindmatch_membership::{Delegation, Digest, HpkeKey, NodeKeys, Terms};
+use blindmatch_store::home::{Home, HomeError};
+use blindmatch_store::keys::{KeyError, NamedKeys};
+use blindmatch_store::ledger::Ledger;
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::exported::{Exported, Kind};
+use crate::identity::{Offline, generate, load, store};
+use crate::ledger::delegated;
+use crate::node::{Node, NodeFiles, publish};
+use crate::payment::wrapped::generate_recipient;
+use crate::{clock, config, files};
+
+/// Before the number of a delegation, in the name of its file.
+const DELEGATION: &str = "delegation-";
+/// A delegation is a note of a dozen lines.
+const MAX_NOTE: u64 = 1 << 14;
+/// The node keys of one delegation, each with its number behind it.
+const NODE_KEYS: [&str; 4] = ["tls", "receipts", "checkpoints", "node-hpke"];
+
+/// What stands before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
+const ED25519_SPKI: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+
+/// Makes the first node keys, and delegates to them.
+pub(crate) fn found(
+    home: &Home,
+    who: &config::Node,
+    identity: &SigningKey,
+    rng: &mut impl CryptoRng,
+) -> Result<(), Error> {
+    let now = clock::now();
+    let secrets = NodeSecrets::generate(rng);
+    let terms = Terms {
+        consortium: who.consortium.clone(),
+        member: who.member.clone(),
+        number: 1,
+        first_valid: 1,
+        not_before: now,
+        expires: now + MAX_DELEGATION_LIFETIME,
+        identity: identity.verifying_key(),
+        keys: secrets.public(),
+    };
+    let request = secrets.request(&home.named_keys(), &terms)?;
+    let delegation = Delegation::sign(request.as_bytes(), identity).map_err(Error::OwnCard)?;
+    keep(home, &delegation)
+}
+
+/// Signs the request in `request` with the exported identity key in `identity`, to a new file: on
+/// the machine where that key is kept, which needs no node.
+///
+/// # Errors
+///
+/// [`Error::Delegation`] where it is no request, or of another identity; [`Error::NoSecret`],
+/// [`Error::File`].
+pub fn sign_delegation(request: &Path, identity: &Path, to: &Path) -> Result<Delegation, Error> {
+    let identity = SigningKey::from_bytes(Exported::read(Kind::Identity, identity)?.key());
+    let delegation = Delegation::sign(&files::read(request, MAX_NOTE)?, &identity)
+        .map_err(|error| Error::Delegation(request.to_owned(), error))?;
+    files::write_new(to, delegation.to_string().as_bytes())?;
+    Ok(delegation)
+}
+
+impl NodeFiles {
+    /// This node's delegations, ascending by number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn delegations(&self) -> Result<Vec<Delegation>, Error> {
+        let names = self.disk().list("roster").map_err(HomeError::Disk)?;
+        let mut delegations = Vec::new();
+        for name in names.iter().filter(|name| name.starts_with(DELEGATION)) {
+            let path = format!("roster/{name}");
+            let bytes = self.disk().read(&path, MAX_NOTE).map_err(HomeError::Disk)?;
+            let delegation = Delegation::read(&bytes);
+            delegations
+                .push(delegation.map_err(|_| Error::Damaged(self.disk().root().join(path)))?);
+        }
+        delegations.sort_by_key(|delegation| delegation.number);
+        Ok(delegations)
+    }
+
+    /// The delegation that this node uses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn delegation(&self) -> Result<Delegation, Error> {
+        let newest = self.delegations()?.pop();
+        newest.ok_or_else(|| Error::Damaged(self.disk().root().join("roster")))
+    }
+
+    /// The key that signs this node's checkpoints, from the keys of its home.
+    pub(crate) fn checkpoint_key(&self, keys: &NamedKeys) -> Result<SigningKey, Error> {
+        signing_key(keys, self.delegation()?.number)
+    }
+}
+
+impl Node {
+    /// Makes new node keys, delegates to them for `days` days and destroys the keys before. Where
+    /// `revoke`, delegations before this one count no more for anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdentityOffline`], [`Error::OtherIdentity`], those of reading and writing.
+    pub fn rotate(
+        &self,
+        ledger: &Ledger,
+        offline: Offline<'_>,
+        days: u8,
+        revoke: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Delegation, Error> {
+        let identity = self.identity(offline)?;
+        let request = self.request_delegation(days, revoke, rng)?;
+        let delegation = Delegation::sign(request.as_bytes(), &identity).map_err(Error::OwnCard)?;
+        self.adopt(ledger, &delegation)?;
+        Ok(delegation)
+    }
+
+    /// Makes new node keys and the request for a delegation to them, which nothing uses until it is
+    /// signed and adopted. An earlier request counts no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and writing.
+    pub fn request_delegation(
+        &self,
+        days: u8,
+        revoke: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Result<String, Error> {
+        let now = clock::now();
+        let in_force = (now, now + u64::from(days) * 86_400);
+        let secrets = NodeSecrets::generate(rng);
+        let terms = self
+            .delegation()?
+            .succeed(secrets.public(), in_force, revoke);
+        secrets.request(&self.home().named_keys(), &terms)
+    }
+
+    /// Works from now on with the keys of the delegation in `file`, and destroys those before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Delegation`] where it is none, [`Error::OtherDelegation`] where it is not the one
+    /// that this node requested last, those of reading and writing.
+    pub fn adopt_delegation(&self, ledger: &Ledger, file: &Path) -> Result<Delegation, Error> {
+        let delegation = Delegation::read(&files::read(file, MAX_NOTE)?)
+            .map_err(|error| Error::Delegation(file.to_owned(), error))?;
+        let last = self.delegation()?;
+        let keys = self.home().named_keys();
+        let number = delegation.number;
+        let requested = last.number.checked_add(1) == Some(number)
+            && delegation.member == last.member
+            && delegation.consortium == last.consortium
+            && delegation.identity == last.identity
+            && signing_key(&keys, number)
+                .is_ok_and(|key| key.verifying_key() == delegation.keys.checkpoints);
+        if !requested {
+            return Err(Error::OtherDelegation(file.to_owned()));
+        }
+        self.adopt(ledger, &delegation)?;
+        Ok(delegation)
+    }
+
+    fn adopt(&self, ledger: &Ledger, delegation: &Delegation) -> Result<(), Error> {
+        let keys = self.home().named_keys();
+        keep(self.home(), delegation)?;
+        ledger.replace_key(signing_key(&keys, delegation.number)?)?;
+        ledger.append(vec![delegated(delegation)?])?;
+        let present = delegation.number.to_string();
+        let named = |error| Error::Key(String::new(), error);
+        for name in keys.names().map_err(named)? {
+            let node_key = name
+                .rsplit_once('-')
+                .filter(|(key, _)| NODE_KEYS.contains(key));
+            if node_key.is_some_and(|(_, number)| number != present) {
+                match keys.destroy(&name) {
+                    Ok(()) | Err(KeyError::Missing) => {}
+                    Err(error) => return Err(Error::Key(name, error)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The secret halves of the node keys.
+struct NodeSecrets {
+    tls: SigningKey,
+    receipts: SigningKey,
+    checkpoints: SigningKey,
+    hpke: (Zeroizing<[u8; 32]>, [u8; 32]),
+}
+
+impl NodeSecrets {
+    fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self {
+            tls: generate(rng),
+            receipts: generate(rng),
+            checkpoints: generate(rng),
+            hpke: generate_recipient(rng),
+        }
+    }
+
+    /// Keeps the keys, and asks for a delegation to them.
+    fn request(&self, keys: &NamedKeys, terms: &Terms) -> Result<String, Error> {
+        let Self {
+            tls,
+            receipts,
+            checkpoints,
+            hpke: (hpke, _),
+        } = self;
+        let seeds = [
+            tls.as_bytes(),
+            receipts.as_bytes(),
+            checkpoints.as_bytes(),
+            &**hpke,
+        ];
+        for (name, seed) in NODE_KEYS.into_iter().zip(seeds) {
+            store(keys, &format!("{name}-{}", terms.number), seed)?;
+        }
+        terms.request(receipts, checkpoints).map_err(Error::OwnCard)
+    }
+
+    fn public(&self) -> NodeKeys {
+        let tls = self.tls.verifying_key();
+        NodeKeys {
+            tls: Digest::of(&[ED25519_SPKI.as_slice(), tls.as_bytes()].concat()),
+            receipts: self.receipts.verifying_key(),
+            checkpoints: self.checkpoints.verifying_key(),
+            hpke: HpkeKey(self.hpke.1),
+        }
+    }
+}
+
+/// Keeps a delegation: from then on it is the one that the node uses.
+fn keep(home: &Home, delegation: &Delegation) -> Result<(), Error> {
+    let path = format!("roster/{DELEGATION}{}", delegation.number);
+    publish(home, &path, delegation.to_string().as_bytes())
+}
+
+/// The key that signs checkpoints under the delegation of this number.
+fn signing_key(keys: &NamedKeys, number: u64) -> Result<SigningKey, Error> {
+    let [_, _, checkpoints, _] = NODE_KEYS;
+    let seed = load(keys, &format!("{checkpoints}-{number}"))?;
+    Ok(SigningKey::from_bytes(&seed))
+}
