@@ -2,7 +2,7 @@
 //!
 //! The identity key belongs offline. While it is in the home it is used from there; once it was
 //! exported and removed, whoever signs names the file ([`Offline`]), or signs on another machine
-//! ([`node_keys`](crate::node_keys)).
+//! ([`node_keys`]).
 
 use std::path::Path;
 
