@@ -29,12 +29,11 @@ impl Node {
     /// [`Error::Backup`].
     pub fn backup(&self, ledger: &Ledger, to: &Path) -> Result<Summary, Error> {
         let collections = self.collections()?;
-        let everything = |_: &str| true;
         let written = backup::backup(
             self.home(),
             ledger,
             &collections,
-            &everything,
+            &outlives_the_machine,
             to,
             clock::now(),
             &mut rand::rng(),
@@ -79,6 +78,17 @@ pub fn restore(
     Ok((Node::new(home, files.config().clone()), continued))
 }
 
+/// Whether the key of this name goes into a backup: those of the member and of its delegations, and
+/// never one of an epoch or a run.
+fn outlives_the_machine(name: &str) -> bool {
+    let delegated = |name: &str| {
+        let (kind, number) = name.rsplit_once('-')?;
+        let kinds = ["tls", "receipts", "checkpoints", "node-hpke"];
+        (kinds.contains(&kind) && number.parse::<u64>().is_ok()).then_some(())
+    };
+    ["identity", "hpke", "payment", "storage-exported"].contains(&name) || delegated(name).is_some()
+}
+
 fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
     let bytes = files::read(file, MAX_CHECKPOINT)?;
     SignedCheckpoint::parse(&bytes).map_err(|error| Error::Checkpoint(file.to_owned(), error))
@@ -86,4 +96,34 @@ fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
 
 fn failed(file: &Path, error: BackupError) -> Error {
     Error::Backup(file.to_owned(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_epochs_and_runs_stay_behind() {
+        for name in [
+            "identity",
+            "hpke",
+            "payment",
+            "storage-exported",
+            "tls-1",
+            "checkpoints-12",
+        ] {
+            assert!(outlives_the_machine(name), "{name}");
+        }
+        for name in [
+            "storage",
+            "epoch-5",
+            "vole-1",
+            "run-7",
+            "tls",
+            "tls-x",
+            "epoch-tls-1",
+        ] {
+            assert!(!outlives_the_machine(name), "{name}");
+        }
+    }
 }

@@ -156,6 +156,18 @@ fn ledger_facts(log: &Log, peer: &str, now: u64) -> Result<LedgerFacts, Error> {
                 });
                 *last = epoch.max(*last);
             }
+            // What was charged between the backup and the restore is not known: all of it counts as
+            // spent, until a new epoch and another day.
+            Event::Incarnation { number: 2.., .. } => {
+                views.entry(String::new()).or_default();
+                for (usage, epoch) in views.values_mut() {
+                    usage.record(Debit::everything(record.time, *epoch));
+                }
+            }
+            Event::EpochOpened { view, epoch, .. } => {
+                views.remove("");
+                views.entry(view.as_str().to_owned()).or_default().1 = epoch;
+            }
             Event::RunAgreed { run, peer: who, .. } if who.as_str() == peer => runs.push(run),
             Event::RunUnreceipted { run } if runs.contains(&run) => aborts += 1,
             Event::RunConcluded { run, .. } if runs.contains(&run) => aborts = 0,

@@ -38,6 +38,8 @@ pub use snapshot::{Change, SnapshotRows, difference};
 
 const COLLECTIONS: &str = "collections";
 const CURRENT: &str = "current";
+/// Stands beside the files of a first import until there is a list.
+const BEGUN: &str = "begun";
 
 /// The collections of a home. Clones are the same collections.
 #[derive(Clone)]
@@ -58,6 +60,11 @@ pub struct Collections {
 pub enum CollectionError {
     /// There is no such collection.
     Missing,
+    /// The list of its sources is gone, and their files are there: they are kept as they are.
+    ListLost {
+        /// The directory of the collection.
+        directory: PathBuf,
+    },
     /// The collection has no such source.
     NoSource,
     /// The collection is of this kind, and kinds do not change.
@@ -129,7 +136,7 @@ impl Collections {
         let mut names = Vec::new();
         for name in self.disk.list(COLLECTIONS)? {
             if let Ok(name) = name.parse::<CollectionName>()
-                && self.disk.exists(&current(&name))?
+                && (self.disk.exists(&current(&name))? || self.is_list_lost(&name)?)
             {
                 names.push(name);
             }
@@ -145,7 +152,13 @@ impl Collections {
     pub fn contents(&self, name: &CollectionName) -> Result<Contents, CollectionError> {
         let path = current(name);
         if !self.disk.exists(&path)? {
-            return Err(CollectionError::Missing);
+            return Err(if self.is_list_lost(name)? {
+                CollectionError::ListLost {
+                    directory: self.disk.root().join(directory(name)),
+                }
+            } else {
+                CollectionError::Missing
+            });
         }
         let read = || {
             let mut file = self.disk.open(&path)?;
@@ -154,6 +167,16 @@ impl Collections {
             Contents::read(sealed, name)
         };
         read().map_err(|error| self.in_file(&path, error))
+    }
+
+    /// Whether there are files of a collection without a list, other than by a first import that
+    /// was interrupted.
+    fn is_list_lost(&self, name: &CollectionName) -> Result<bool, CollectionError> {
+        let directory = directory(name);
+        Ok(self.disk.exists(&directory)?
+            && !self.disk.exists(&current(name))?
+            && !self.disk.exists(&begun(name))?
+            && !self.disk.list(&directory)?.is_empty())
     }
 
     /// Makes `contents` what the collection consists of.
@@ -243,6 +266,8 @@ impl Collections {
                 }
             }
         }
+        // The mark of a first import goes behind the files that it stands for.
+        unnamed.sort_by_key(|path| path.ends_with(BEGUN));
         for path in unnamed {
             match claimed_id(&mut self.disk.open(&path)?) {
                 // A damaged header must not name a key that is in use.
@@ -303,6 +328,14 @@ fn current(name: &CollectionName) -> String {
     format!("{COLLECTIONS}/{name}/{CURRENT}")
 }
 
+fn begun(name: &CollectionName) -> String {
+    format!("{COLLECTIONS}/{name}/{BEGUN}")
+}
+
+fn directory(name: &CollectionName) -> String {
+    format!("{COLLECTIONS}/{name}")
+}
+
 fn source_path(name: &CollectionName, source: &Source) -> String {
     format!("{COLLECTIONS}/{name}/{}", source.file_name())
 }
@@ -317,6 +350,11 @@ impl fmt::Display for CollectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no such collection"),
+            Self::ListLost { directory } => write!(
+                f,
+                "{}: the list of its sources, `{CURRENT}`, is gone",
+                directory.display()
+            ),
             Self::NoSource => f.write_str("the collection has no such source"),
             Self::Kind(kind) => write!(
                 f,

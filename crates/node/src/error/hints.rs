@@ -179,6 +179,11 @@ fn refused(roster: &str, error: &RosterError) -> Vec<String> {
 fn collection(error: &CollectionError) -> Vec<String> {
     match error {
         CollectionError::Missing => vec!["see which there are: blindmatch collections".to_owned()],
+        CollectionError::ListLost { .. } => vec![
+            "put it back from a copy of the home, or restore a backup: blindmatch restore --help"
+                .to_owned(),
+            "nothing of it is removed until then".to_owned(),
+        ],
         CollectionError::NoSource => {
             vec!["see which it has: blindmatch collections show NAME".to_owned()]
         }

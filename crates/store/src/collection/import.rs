@@ -1,6 +1,7 @@
 //! Changing one source of a collection: replace, append, remove (`spec/44-sealed.md` §5).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::num::NonZeroU16;
 
 use blindmatch_indicator::{Day, IndicatorType, LabelFields};
@@ -10,8 +11,8 @@ use zeroize::Zeroizing;
 use super::contents::MAX_SOURCES;
 use super::expire::{Derive, remaining};
 use super::{
-    COLLECTIONS, CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied,
-    Source, SourceName, SourceRows, source_path,
+    CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied, Source,
+    SourceName, SourceRows, begun, current, directory, source_path,
 };
 use crate::disk::Aside;
 use crate::keys::{FileId, FileKeys, Key};
@@ -128,6 +129,9 @@ impl Collections {
         let contents = match self.contents(&plan.collection) {
             Err(CollectionError::Missing) if plan.mode != Mode::Remove => {
                 let kind = plan.kind.unwrap_or_default();
+                self.disk.create_directory(&directory(&plan.collection))?;
+                let nothing = |_: &mut Aside| Ok::<_, io::Error>(());
+                self.disk.publish(&begun(&plan.collection), nothing)?;
                 Contents::empty(plan.collection.clone(), kind)
             }
             contents => contents?,
@@ -172,8 +176,8 @@ impl Collections {
             counts: written.counts,
         };
         let path = source_path(&contents.name, &source);
-        self.disk
-            .create_directory(&format!("{COLLECTIONS}/{}", contents.name))?;
+        self.disk.create_directory(&directory(&contents.name))?;
+        let is_first = !self.disk.exists(&current(&contents.name))?;
         written.file.publish(&path)?;
         self.keys
             .keep(written.id, &written.key, rng)
@@ -184,9 +188,14 @@ impl Collections {
         contents.imports += 1;
         let old = contents.sources.insert(name.clone(), source);
         self.publish(&contents, rng)?;
-        let discarded = old.map_or(Ok(()), |old| {
-            self.discard(&source_path(&contents.name, &old), old.id)
-        });
+        let discarded = match old {
+            Some(old) => self.discard(&source_path(&contents.name, &old), old.id),
+            None if is_first => {
+                let removed = self.disk.remove(&begun(&contents.name));
+                removed.map_err(CollectionError::Disk)
+            }
+            None => Ok(()),
+        };
         Ok((contents, discarded))
     }
 }

@@ -191,6 +191,35 @@ fn sources_are_united_and_one_indicator_has_one_handle() {
 }
 
 #[test]
+fn a_collection_whose_list_is_gone_loses_nothing_more() {
+    let mut world = World::new();
+    world
+        .import(&plan("feed", Mode::Replace), &ips(0..3))
+        .unwrap();
+    let list = world
+        .place
+        .path()
+        .join("home/collections")
+        .join(name().as_str())
+        .join(CURRENT);
+    let aside = world.place.path().join("list");
+    fs::rename(&list, &aside).unwrap();
+
+    let opened = Collections::open(&world.home).unwrap();
+    assert_eq!(opened.names().unwrap(), [name()]);
+    let lost = opened.contents(&name()).unwrap_err();
+    assert!(matches!(lost, CollectionError::ListLost { .. }), "{lost}");
+    let refused = world.import(&plan("other", Mode::Replace), &ips(0..3));
+    assert!(matches!(refused, Err(CollectionError::ListLost { .. })));
+
+    fs::rename(&aside, &list).unwrap();
+    assert_eq!(opened.contents(&name()).unwrap().sources.len(), 1);
+    world
+        .import(&plan("feed", Mode::Append), &ips(0..4))
+        .unwrap();
+}
+
+#[test]
 fn what_shrinks_by_more_than_thirty_percent_needs_a_word() {
     for (before, after, expected) in [
         (0, 0, false),
