@@ -220,7 +220,6 @@ fn measure(rounds: usize, vector: Option<Backend>) -> anyhow::Result<Measured> {
     let mut rng = StdRng::seed_from_u64(1);
     let key = SecretKey::random(&mut rng);
     let scalar = scalar(&key.to_bytes())?;
-    let authenticated = AuthenticatedKey::vouch(key.public_key().clone());
     let inputs = inputs(0);
 
     let mut best = Measured::default();
@@ -229,6 +228,8 @@ fn measure(rounds: usize, vector: Option<Backend>) -> anyhow::Result<Measured> {
         let blinds = || blinds(round as u64);
         let mut run = |backend, best: &mut Best| {
             with_backend(backend, || {
+                // Its table stays on the backend that made it.
+                let authenticated = AuthenticatedKey::vouch(key.public_key().clone());
                 ours.run(best, &key, &authenticated, &inputs, &blinds)
             })
         };
