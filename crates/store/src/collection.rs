@@ -199,6 +199,19 @@ impl Collections {
         name: &CollectionName,
         source: &Source,
     ) -> Result<SourceRows, CollectionError> {
+        Ok(SourceRows {
+            file: self.disk.root().join(source_path(name, source)),
+            rows: self.read_source(name, source, RowReader::new)?,
+        })
+    }
+
+    /// Opens the file of a source for `read`, whose errors name it.
+    fn read_source<T>(
+        &self,
+        name: &CollectionName,
+        source: &Source,
+        read: impl FnOnce(SealedReader<DiskFile>) -> Result<T, SealedError>,
+    ) -> Result<T, CollectionError> {
         let path = source_path(name, source);
         let key = self
             .keys
@@ -213,13 +226,9 @@ impl Collections {
             if claimed_id(&mut file)? != source.id {
                 return Err(SealedError::NotSealed);
             }
-            RowReader::new(SealedReader::open(file, Kind::Source, &key)?)
+            read(SealedReader::open(file, Kind::Source, &key)?)
         };
-        let rows = open().map_err(|error| self.in_file(&path, error))?;
-        Ok(SourceRows {
-            file: self.disk.root().join(path),
-            rows,
-        })
+        open().map_err(|error| self.in_file(&path, error))
     }
 
     fn sorter(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Sorter {

@@ -31,6 +31,20 @@ impl Collections {
             .collect::<Result<_, CollectionError>>()?;
         Ok(SnapshotRows(Union::new(sources)))
     }
+
+    /// Reads every file that `contents` names from its first byte to its last.
+    ///
+    /// # Errors
+    ///
+    /// A [`CollectionError`] that names the first file that does not read, or whose key does not.
+    pub fn verify(&self, contents: &Contents) -> Result<(), CollectionError> {
+        for source in contents.sources.values() {
+            self.read_source(&contents.name, source, |mut sealed| {
+                (0..sealed.blocks()).try_for_each(|number| sealed.block(number).map(|_| ()))
+            })?;
+        }
+        Ok(())
+    }
 }
 
 impl Rows for SnapshotRows {

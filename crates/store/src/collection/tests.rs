@@ -523,3 +523,26 @@ fn keys_that_are_missing_or_foreign_are_named() {
     assert!(matches!(error, CollectionError::File(_)));
     assert!(error.to_string().contains("abusers/current"), "{error}");
 }
+
+#[test]
+fn a_source_is_verified_from_its_first_byte_to_its_last() {
+    let mut world = World::new();
+    world
+        .import(&plan("a", Mode::Replace), &ips(0..20_000))
+        .unwrap();
+    let contents = world.collections.contents(&name()).unwrap();
+    world.collections.verify(&contents).unwrap();
+    let source = contents.sources.values().next().unwrap();
+    let file = world.place.path().join("home/collections/abusers");
+    let file = file.join(source.file_name());
+    let whole = fs::read(&file).unwrap();
+    assert!(whole.len() > 3 << 16);
+    for at in (0..whole.len()).step_by(997).chain([whole.len() - 1]) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&file, flipped).unwrap();
+        let error = world.collections.verify(&contents).unwrap_err();
+        assert!(matches!(error, CollectionError::File(_)), "byte {at}");
+        assert!(error.to_string().contains(&source.file_name()));
+    }
+}
