@@ -75,8 +75,13 @@ pub enum BackupError {
     Ledger(LedgerError),
     /// The home.
     Home(HomeError),
-    /// A key.
-    Key(KeyError),
+    /// A key by name of the home.
+    Key {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        error: KeyError,
+    },
     /// A collection.
     Collection(CollectionError),
     /// The disk failed.
@@ -157,7 +162,13 @@ pub fn backup(
 
     let summary = {
         let mut check = Check::new(Some(storage));
-        let summary = inspect(&mut part, Some(storage), &mut check)?;
+        let summary = match inspect(&mut part, Some(storage), &mut check) {
+            // A copy is no better than what was copied.
+            Err(error @ BackupError::Damaged { .. }) => {
+                return Err(damage_in(collections).err().unwrap_or(error));
+            }
+            summary => summary?,
+        };
         let head = check.ledger()?;
         if (head.size, head.root) != (at.size, at.root) {
             return Err(BackupError::Content(Flaw::Ledger));
@@ -182,6 +193,14 @@ pub fn verify(
     let summary = inspect(source, storage, &mut check)?;
     check.ledger()?;
     Ok(summary)
+}
+
+/// Which file of a collection does not read.
+fn damage_in(collections: &Collections) -> Result<(), BackupError> {
+    for name in collections.names()? {
+        collections.verify(&collections.contents(&name)?)?;
+    }
+    Ok(())
 }
 
 fn inspect(
@@ -252,7 +271,7 @@ impl fmt::Display for BackupError {
             ),
             Self::Ledger(error) => error.fmt(f),
             Self::Home(error) => error.fmt(f),
-            Self::Key(error) => error.fmt(f),
+            Self::Key { name, error } => write!(f, "keys/{name}: {error}"),
             Self::Collection(error) => error.fmt(f),
             Self::Disk(error) => error.fmt(f),
         }
@@ -264,7 +283,7 @@ impl std::error::Error for BackupError {
         match self {
             Self::Ledger(error) => Some(error),
             Self::Home(error) => Some(error),
-            Self::Key(error) => Some(error),
+            Self::Key { error, .. } => Some(error),
             Self::Collection(error) => Some(error),
             Self::Disk(error) => Some(error),
             _ => None,
@@ -287,12 +306,6 @@ impl From<LedgerError> for BackupError {
 impl From<HomeError> for BackupError {
     fn from(error: HomeError) -> Self {
         Self::Home(error)
-    }
-}
-
-impl From<KeyError> for BackupError {
-    fn from(error: KeyError) -> Self {
-        Self::Key(error)
     }
 }
 

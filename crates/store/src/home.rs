@@ -159,7 +159,7 @@ impl Home {
     /// Secrets by name.
     #[must_use]
     pub fn named_keys(&self) -> NamedKeys {
-        NamedKeys::new(self.disk.clone())
+        NamedKeys::new(self.disk.clone(), &self.storage)
     }
 }
 
@@ -288,7 +288,7 @@ impl From<KeyError> for HomeError {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Missing => Self::StorageKeyMissing,
-            KeyError::Foreign | KeyError::Name => Self::StorageKeyForeign,
+            KeyError::Foreign | KeyError::Damaged | KeyError::Name => Self::StorageKeyForeign,
             KeyError::Disk(error) => Self::Disk(error),
         }
     }

@@ -8,16 +8,22 @@ use std::{fmt, io};
 use blindmatch_audit::codec::Writer;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::AeadInOut};
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
 use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::disk::Disk;
 
+/// Bytes of the MAC behind a key by name.
+const MAC: usize = 32;
+/// More bytes than a key by name has.
+const MAX_SECRET: u64 = 1 << 16;
 /// Where the keys are.
 pub const KEYS: &str = "keys";
 const STORAGE: &str = "storage";
 const FILES: &str = "keys/files";
+const NAMED: &str = "blindmatch named keys v1";
 
 /// 32 bytes of a key, wiped when dropped.
 pub type Key = Zeroizing<[u8; 32]>;
@@ -109,6 +115,8 @@ pub enum KeyError {
     Missing,
     /// The key was wrapped by another storage key, or its file is damaged.
     Foreign,
+    /// The file of a key by name is not what was written under this name and this storage key.
+    Damaged,
     /// The name is empty, or has other characters than lower-case letters, digits and hyphens, or
     /// is that of something else.
     Name,
@@ -122,6 +130,9 @@ impl fmt::Display for KeyError {
             Self::Missing => f.write_str("the key is not there"),
             Self::Foreign => f.write_str(
                 "the key does not open: another storage key sealed it, or it is damaged",
+            ),
+            Self::Damaged => f.write_str(
+                "the key is not the one that was written there: its file was changed or cut",
             ),
             Self::Name => f.write_str("not the name of a key"),
             Self::Disk(error) => error.fmt(f),
@@ -150,15 +161,18 @@ impl From<io::Error> for KeyError {
 
 /// Secrets by name in `keys/`, each a file of its own: identity, node keys, the payment key.
 ///
-/// They stand there as they are: whoever may read them may read the storage key beside them.
-#[derive(Clone, Debug)]
+/// They stand there as they are: whoever may read them may read the storage key beside them. A MAC
+/// behind each tells that it is what was written under its name (`spec/43 §4`).
+#[derive(Clone)]
 pub struct NamedKeys {
     disk: Disk,
+    mac: Key,
 }
 
 impl NamedKeys {
-    pub(crate) const fn new(disk: Disk) -> Self {
-        Self { disk }
+    pub(crate) fn new(disk: Disk, storage: &StorageKey) -> Self {
+        let mac = storage.derive(NAMED);
+        Self { disk, mac }
     }
 
     /// Writes a secret of any form, in place of one of the same name.
@@ -167,16 +181,31 @@ impl NamedKeys {
     ///
     /// [`KeyError`].
     pub fn store(&self, name: &str, secret: &[u8]) -> Result<(), KeyError> {
-        Ok(write(&self.disk, &place(name)?, secret)?)
+        let path = place(name)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(secret.len() + MAC));
+        bytes.extend_from_slice(secret);
+        bytes.extend_from_slice(&self.mac(name, secret)?.finalize().into_bytes());
+        Ok(write(&self.disk, &path, &bytes)?)
     }
 
     /// Reads a secret.
     ///
     /// # Errors
     ///
-    /// [`KeyError`].
+    /// [`KeyError::Damaged`] where it is not what was stored, and others.
     pub fn load(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        Ok(Zeroizing::new(self.disk.read(&place(name)?, 1 << 16)?))
+        let mut bytes = match self.disk.read(&place(name)?, MAX_SECRET) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(KeyError::Damaged);
+            }
+            bytes => Zeroizing::new(bytes?),
+        };
+        let (secret, mac) = bytes.split_last_chunk::<MAC>().ok_or(KeyError::Damaged)?;
+        let verified = self.mac(name, secret)?.verify_slice(mac);
+        verified.map_err(|_| KeyError::Damaged)?;
+        let length = secret.len();
+        bytes.truncate(length);
+        Ok(bytes)
     }
 
     /// The names of all secrets, ascending.
@@ -197,6 +226,22 @@ impl NamedKeys {
     /// [`KeyError`].
     pub fn destroy(&self, name: &str) -> Result<(), KeyError> {
         Ok(self.disk.destroy(&place(name)?)?)
+    }
+
+    fn mac(&self, name: &str, secret: &[u8]) -> Result<Hmac<Sha256>, KeyError> {
+        // HMAC takes keys of every length.
+        let mac = Hmac::<Sha256>::new_from_slice(self.mac.as_slice());
+        let mut mac = mac.map_err(|_| KeyError::Damaged)?;
+        let mut message = Writer::new(NAMED);
+        let message = message.bytes(name.as_bytes()).bytes(secret).finish();
+        mac.update(&Zeroizing::new(message));
+        Ok(mac)
+    }
+}
+
+impl fmt::Debug for NamedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NamedKeys").field(&self.disk).finish()
     }
 }
 

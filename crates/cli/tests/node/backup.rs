@@ -51,7 +51,9 @@ fn a_backup_is_of_no_use_without_its_storage_key() -> Test {
         stderr(&output)
     );
     let key = fs::read(place.path("acme/keys/storage"))?;
-    let identity = fs::read(place.path("acme/keys/identity"))?;
+    let mut identity = fs::read(place.path("acme/keys/identity"))?;
+    // Behind it stands its MAC.
+    identity.truncate(32);
     let backup = fs::read(place.path("b"))?;
     for secret in [key, identity] {
         assert!(!backup.windows(secret.len()).any(|window| window == secret));

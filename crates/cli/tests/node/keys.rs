@@ -179,7 +179,9 @@ fn a_payment_key_is_nowhere_in_clear_but_in_the_home() -> Test {
     let place = &consortium.place;
     let made = place.ok("--home acme keys payment new")?;
     place.ok("--home acme keys payment wrap --to bank w")?;
-    let key = fs::read(place.path("acme/keys/payment"))?;
+    let mut key = fs::read(place.path("acme/keys/payment"))?;
+    // Behind it stands its MAC.
+    key.truncate(32);
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let wrapped = place.read("w")?;
     for shown in [&made, &wrapped] {

@@ -62,7 +62,7 @@ impl<'a> Check<'a> {
             } else {
                 Err(BackupError::Content(Flaw::Name))
             }
-        } else if let (Some(storage), true) = (self.storage, is_secret(path)) {
+        } else if let (Some(storage), Some(_)) = (self.storage, secret(path)) {
             let sealed = small(length, content, MAX_SECRET)?;
             secrets::open(storage, path, &sealed).map(|_| ())
         } else {
@@ -95,9 +95,10 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether this is the path of a key by name.
-pub(super) fn is_secret(path: &str) -> bool {
-    path.starts_with("keys/") && !path.starts_with("keys/files/")
+/// The name of the key by name that has this path.
+pub(super) fn secret(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("keys/")?;
+    (!name.starts_with("files/")).then_some(name)
 }
 
 /// All of a member that is never long.

@@ -76,10 +76,16 @@ impl Chosen {
         for name in collections.names()? {
             chosen.collection(home, collections, name.as_str())?;
         }
-        for name in home.named_keys().names()? {
+        let names = home.named_keys().names();
+        let unlisted = |error| BackupError::Key {
+            name: String::new(),
+            error,
+        };
+        for name in names.map_err(unlisted)? {
             if wanted(&name) {
-                let path = keys::place(&name)?;
-                let secret = home.named_keys().load(&name)?;
+                let loaded =
+                    keys::place(&name).and_then(|path| Ok((path, home.named_keys().load(&name)?)));
+                let (path, secret) = loaded.map_err(|error| BackupError::Key { name, error })?;
                 let sealed = secrets::seal(home.storage_key(), &path, &secret, rng)?;
                 chosen.bytes(path, sealed);
             }
@@ -181,8 +187,12 @@ fn open_sources(home: &Home, contents: &Contents) -> Result<(Files, WrappedKeys)
     for source in contents.sources.values() {
         let path = format!("collections/{}/{}", contents.name, source.file_name());
         let file = home.disk().open(&path)?;
+        let key = keys.wrapped(source.id);
+        wrapped.push(key.map_err(|error| CollectionError::Key {
+            file: home.disk().root().join(&path),
+            error,
+        })?);
         files.push((path, file));
-        wrapped.push(keys.wrapped(source.id)?);
     }
     Ok((files, wrapped))
 }

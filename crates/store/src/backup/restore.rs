@@ -8,7 +8,7 @@ use super::{BackupError, Summary, check, check::Check, container::read, secrets}
 use crate::{
     disk::{Disk, DiskFile},
     home::{self, Home, HomeError},
-    keys::{self, NamedKeys, StorageKey},
+    keys::{NamedKeys, StorageKey},
     ledger::{Ledger, Log, Settings, Standing},
 };
 
@@ -89,7 +89,7 @@ impl Restoring {
     /// The keys by name, among them that of the ledger's checkpoints.
     #[must_use]
     pub fn named_keys(&self) -> NamedKeys {
-        NamedKeys::new(self.disk.clone())
+        NamedKeys::new(self.disk.clone(), &self.storage)
     }
 
     /// Makes it a home: opens the ledger, which must go on from every checkpoint in `witnessed`,
@@ -216,10 +216,12 @@ fn put(
 ) -> Result<(), BackupError> {
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     disk.create_directory(directory)?;
-    if check::is_secret(path) {
+    if let Some(name) = check::secret(path) {
         let sealed = check::small(length, content, check::MAX_SECRET)?;
         let secret = secrets::open(storage, path, &sealed)?;
-        return Ok(keys::write(disk, path, &secret)?);
+        let kept = NamedKeys::new(disk.clone(), storage).store(name, &secret);
+        let name = name.to_owned();
+        return kept.map_err(|error| BackupError::Key { name, error });
     }
     disk.publish(path, |file| {
         check::each(content, |bytes| file.write_all(bytes))

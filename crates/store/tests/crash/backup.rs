@@ -304,9 +304,13 @@ fn open(disk: &Disk, rng: &mut StdRng) -> Result<(Home, Ledger, Collections), Ba
     for source in ["first", "second"].into_iter().skip(there) {
         import(&collections, source, rng)?;
     }
-    home.named_keys().store("checkpoints-1", &SPENT[..4])?;
-    home.named_keys().store("epoch-5", SPENT)?;
-    let file = home.file_keys().create(rng)?.0;
+    home.named_keys()
+        .store("checkpoints-1", &SPENT[..4])
+        .map_err(HomeError::from)?;
+    home.named_keys()
+        .store("epoch-5", SPENT)
+        .map_err(HomeError::from)?;
+    let file = home.file_keys().create(rng).map_err(HomeError::from)?.0;
     let spent = format!("views/{file}");
     for path in ["blindmatch.toml", "policy.toml", "roster/card"] {
         disk.publish(path, |file| file.write_all(path.as_bytes()))?;
