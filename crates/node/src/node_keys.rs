@@ -106,11 +106,34 @@ impl NodeFiles {
 
     /// The key that signs this node's checkpoints, from the keys of its home.
     pub(crate) fn checkpoint_key(&self, keys: &NamedKeys) -> Result<SigningKey, Error> {
-        signing_key(keys, self.delegation()?.number)
+        signing_key(keys, &self.delegation()?)
     }
 }
 
 impl Node {
+    /// Loads every key by name of the home, and holds the one that signs checkpoints against the
+    /// delegation; gives their number, and an error for each that cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub fn check_keys(&self) -> Result<(usize, Vec<Error>), Error> {
+        let keys = self.home().named_keys();
+        let names = keys.names();
+        let names = names.map_err(|error| Error::Key(String::new(), error))?;
+        let count = names.len();
+        let mut refused = Vec::new();
+        for name in names {
+            if let Err(error) = keys.load(&name) {
+                refused.push(Error::Key(name, error));
+            }
+        }
+        if refused.is_empty() {
+            refused.extend(self.checkpoint_key(&keys).err());
+        }
+        Ok((count, refused))
+    }
+
     /// Makes new node keys, delegates to them for `days` days and destroys the keys before. Where
     /// `revoke`, delegations before this one count no more for anybody.
     ///
@@ -169,8 +192,7 @@ impl Node {
             && delegation.member == last.member
             && delegation.consortium == last.consortium
             && delegation.identity == last.identity
-            && signing_key(&keys, number)
-                .is_ok_and(|key| key.verifying_key() == delegation.keys.checkpoints);
+            && signing_key(&keys, &delegation).is_ok();
         if !requested {
             return Err(Error::OtherDelegation(file.to_owned()));
         }
@@ -180,8 +202,9 @@ impl Node {
 
     fn adopt(&self, ledger: &Ledger, delegation: &Delegation) -> Result<(), Error> {
         let keys = self.home().named_keys();
+        let checkpoints = signing_key(&keys, delegation)?;
         keep(self.home(), delegation)?;
-        ledger.replace_key(signing_key(&keys, delegation.number)?)?;
+        ledger.replace_key(checkpoints)?;
         ledger.append(vec![delegated(delegation)?])?;
         let present = delegation.number.to_string();
         let named = |error| Error::Key(String::new(), error);
@@ -255,9 +278,53 @@ fn keep(home: &Home, delegation: &Delegation) -> Result<(), Error> {
     publish(home, &path, delegation.to_string().as_bytes())
 }
 
-/// The key that signs checkpoints under the delegation of this number.
-fn signing_key(keys: &NamedKeys, number: u64) -> Result<SigningKey, Error> {
+/// The key that signs checkpoints under this delegation, if it is the one that the delegation
+/// names: a checkpoint of another key would take the place of the ledger's last good one.
+fn signing_key(keys: &NamedKeys, delegation: &Delegation) -> Result<SigningKey, Error> {
     let [_, _, checkpoints, _] = NODE_KEYS;
-    let seed = load(keys, &format!("{checkpoints}-{number}"))?;
-    Ok(SigningKey::from_bytes(&seed))
+    let name = format!("{checkpoints}-{}", delegation.number);
+    let key = SigningKey::from_bytes(&*load(keys, &name)?);
+    if key.verifying_key() == delegation.keys.checkpoints {
+        Ok(key)
+    } else {
+        Err(Error::Key(name, KeyError::Damaged))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use blindmatch_membership::Role;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_key_that_is_not_the_delegations_signs_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let who = config::Node {
+            member: "acme".parse().unwrap(),
+            role: Role::Provider,
+            consortium: "cloudshield".parse().unwrap(),
+            address: "acme.example:7443".parse().unwrap(),
+        };
+        let node = crate::init::init(&place.path().join("acme"), &who).unwrap();
+        let keys = node.home().named_keys();
+        let checkpoint = || node.disk().read("ledger/checkpoint", MAX_NOTE).unwrap();
+        let before = checkpoint();
+        let own = load(&keys, "checkpoints-1").unwrap();
+        let other = generate(&mut StdRng::seed_from_u64(1));
+        store(&keys, "checkpoints-1", other.as_bytes()).unwrap();
+        let refused =
+            |error| matches!(error, Error::Key(name, KeyError::Damaged) if name == "checkpoints-1");
+        assert!(refused(node.ledger().err().unwrap()));
+        let (count, errors) = node.check_keys().unwrap();
+        assert_eq!((count, errors.len()), (6, 1));
+        assert!(errors.into_iter().all(refused));
+        assert_eq!(checkpoint(), before);
+        store(&keys, "checkpoints-1", &own).unwrap();
+        node.ledger().unwrap();
+        assert!(node.check_keys().unwrap().1.is_empty());
+    }
 }

@@ -6,6 +6,7 @@ use blindmatch_membership::RosterError;
 use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::CollectionError;
 use blindmatch_store::home::HomeError;
+use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
 
 use super::Error;
@@ -27,6 +28,7 @@ impl Error {
                 "leave the home as it is and restore a backup into another: blindmatch restore"
                     .to_owned(),
             ],
+            Self::Key(name, KeyError::Damaged | KeyError::Foreign) => damaged_key(name),
             Self::Collections(error) => collection(error),
             Self::Collection(_, error) => collection(error),
             Self::ExclusionsMissing(name, digest) => vec![
@@ -125,6 +127,27 @@ impl Error {
     }
 }
 
+/// What replaces a key by name whose file is damaged.
+fn damaged_key(name: &str) -> Vec<String> {
+    let restore = "leave the home as it is and restore a backup into another: blindmatch restore";
+    let kind = name.rsplit_once('-').map_or(name, |(kind, _)| kind);
+    let first = match (name, kind) {
+        ("payment", _) => {
+            "have it wrapped again by a member that has it, then: blindmatch keys payment install \
+             --from MEMBER --replace FILE"
+        }
+        ("identity", _) => {
+            "if it was exported, remove this file, and name the exported one with --identity FILE"
+        }
+        ("storage-exported", _) => {
+            return vec!["export it again: blindmatch keys export storage --to FILE".to_owned()];
+        }
+        (_, "tls" | "receipts" | "node-hpke") => "make new node keys: blindmatch keys rotate",
+        _ => return vec![restore.to_owned()],
+    };
+    vec![first.to_owned(), format!("or {restore}")]
+}
+
 fn no_roster(error: &RosterError) -> Vec<String> {
     match error {
         RosterError::NotTrusted => vec![
@@ -199,7 +222,9 @@ fn collection(error: &CollectionError) -> Vec<String> {
             vec!["is the clock of this machine right? see: date".to_owned()]
         }
         CollectionError::Key { .. } | CollectionError::File(_) => vec![
-            "import its sources again into a new collection, or restore a backup: blindmatch restore"
+            "import its sources again into a new collection: blindmatch import --collection NEW FILE"
+                .to_owned(),
+            "or leave the home as it is and restore a backup into another: blindmatch restore"
                 .to_owned(),
         ],
         _ => Vec::new(),

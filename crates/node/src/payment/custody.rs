@@ -121,10 +121,13 @@ impl Node {
         if self.config().node.role == Role::Liaison {
             return Err(Error::Liaison);
         }
-        match self.payment_key()? {
-            Some(held) if held.id() == key.id() => return Ok(()),
-            Some(held) if !replace => return Err(Error::PaymentKeyExists(held.id())),
-            _ => {}
+        match self.payment_key() {
+            // What is damaged is no key, but whoever replaces it says so.
+            Err(Error::Key(_, KeyError::Damaged)) if replace => {}
+            Err(error) => return Err(error),
+            Ok(Some(held)) if held.id() == key.id() => return Ok(()),
+            Ok(Some(held)) if !replace => return Err(Error::PaymentKeyExists(held.id())),
+            Ok(_) => {}
         }
         let kept = self.home().named_keys().store(PAYMENT, key.as_bytes());
         kept.map_err(|error| Error::Key(PAYMENT.to_owned(), error))
