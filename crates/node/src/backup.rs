@@ -26,7 +26,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Backup`].
+    /// [`Error::Backup`]; [`Error::Key`], [`Error::Collections`] and [`Error::Ledger`] where the
+    /// home is damaged.
     pub fn backup(&self, ledger: &Ledger, to: &Path) -> Result<Summary, Error> {
         let collections = self.collections()?;
         let written = backup::backup(
@@ -38,7 +39,13 @@ impl Node {
             clock::now(),
             &mut rand::rng(),
         );
-        written.map_err(|error| failed(to, error))
+        // What is damaged in the home is not the backup's fault.
+        written.map_err(|error| match error {
+            BackupError::Key { name, error } => Error::Key(name, error),
+            BackupError::Collection(error) => Error::Collections(error),
+            BackupError::Ledger(error) => Error::Ledger(error),
+            error => failed(to, error),
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use blindmatch_indicator::Day;
 use blindmatch_membership::Digest;
 use blindmatch_policy::Severity;
 use blindmatch_store::home::HomeError;
@@ -52,8 +51,9 @@ pub fn examine(home: &Path, suffixes: &[u8; 32]) -> Vec<Finding> {
         Err(error) => return vec![Finding::wrong("home", &error)],
     };
     let mut findings = vec![Finding::fine("home", "readable by its owner alone")];
-    let looks: [(&'static str, At); 9] = [
+    let looks: [(&'static str, At); 10] = [
         ("storage key", storage_key),
+        ("keys", keys),
         ("identity", identity),
         ("delegation", delegation),
         ("roster", roster),
@@ -96,6 +96,21 @@ fn storage_key(look: &Look<'_>) -> Looked {
             &["blindmatch keys export storage --to FILE"],
         )
     }])
+}
+
+fn keys(look: &Look<'_>) -> Looked {
+    let (count, refused) = look.node.check_keys()?;
+    let mut found: Vec<_> = refused
+        .iter()
+        .map(|error| Finding::wrong("", error))
+        .collect();
+    if found.is_empty() {
+        found.push(Finding::fine(
+            "",
+            &format!("{count}, each as it was written"),
+        ));
+    }
+    Ok(found)
 }
 
 fn identity(look: &Look<'_>) -> Looked {
@@ -218,18 +233,19 @@ fn collections(look: &Look<'_>) -> Looked {
     let collections = look.node.collections()?;
     let names = collections.names()?;
     let count = names.len();
-    let today = i64::try_from(look.now)
-        .ok()
-        .and_then(Day::from_unix_seconds);
+    let mut found = Vec::new();
     for name in names {
-        let contents = contents(&collections, name)?;
-        if let Some(today) = today {
-            // Opens every file of it.
-            let opened = collections.rows(&contents, today);
-            opened.map_err(|error| Error::Collection(contents.name.clone(), error))?;
-        }
+        let read = contents(&collections, name).and_then(|contents| {
+            let verified = collections.verify(&contents);
+            verified.map_err(|error| Error::Collection(contents.name, error))
+        });
+        found.extend(read.err().map(|error| Finding::wrong("", &error)));
     }
-    Ok(vec![Finding::fine("", &format!("{count}, each in order"))])
+    if found.is_empty() {
+        let what = format!("{count}, each read whole and in order");
+        found.push(Finding::fine("", &what));
+    }
+    Ok(found)
 }
 
 fn ledger(look: &Look<'_>) -> Looked {

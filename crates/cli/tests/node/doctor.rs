@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -56,6 +57,7 @@ fn a_node_in_order_has_nothing_to_warn_of() -> Test {
     for about in [
         "home",
         "storage key",
+        "keys",
         "identity",
         "delegation",
         "roster",
@@ -107,6 +109,122 @@ fn damage_is_found_and_named() -> Test {
     assert_eq!(state(&examined, "collections"), ["wrong"], "{examined}");
     assert_eq!(state(&examined, "policy"), ["wrong"]);
     assert_eq!(state(&examined, "ledger"), ["ok"]);
+    Ok(())
+}
+
+/// Flips a bit of a file.
+fn flip(path: &Path, at: usize) -> std::io::Result<Vec<u8>> {
+    let whole = fs::read(path)?;
+    let mut flipped = whole.clone();
+    if let Some(byte) = flipped.get_mut(at) {
+        *byte ^= 1;
+    }
+    fs::write(path, flipped)?;
+    Ok(whole)
+}
+
+#[test]
+fn a_key_that_changed_is_named_and_not_used() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.ok("--home acme keys payment new")?;
+    place.ok("--home acme keys payment wrap --to bank first")?;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home bank keys payment install --from acme first")?;
+    place.ok("--home bank keys payment wrap --to acme back")?;
+    place.write("feed", "4000000000000002\n")?;
+    let names = [
+        "payment",
+        "checkpoints-1",
+        "tls-1",
+        "receipts-1",
+        "hpke",
+        "node-hpke-1",
+        "identity",
+        "storage-exported",
+    ];
+    let keys = fs::read_dir(place.path("acme/keys"))?;
+    let files = keys.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file()));
+    assert_eq!(files.count(), names.len() + 1, "and the storage key");
+    for name in names {
+        let path = place.path(&format!("acme/keys/{name}"));
+        let length = fs::metadata(&path)?.len();
+        for at in [0, usize::try_from(length)? - 1] {
+            let whole = flip(&path, at)?;
+            let examined = wrong(place, "acme")?;
+            assert_eq!(state(&examined, "keys"), ["wrong"], "{name}: {examined}");
+            assert!(examined.to_string().contains(&format!("keys/{name}: ")));
+            let named = format!("keys/{name}: ");
+            place.fails("--home acme backup b", 1, &[&named])?;
+            assert!(!place.path("b").exists());
+            fs::write(&path, whole)?;
+        }
+    }
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+
+    // Nothing is recorded with another key, and the ledger holds.
+    let path = place.path("acme/keys/checkpoints-1");
+    let whole = flip(&path, 5)?;
+    let says = [
+        "keys/checkpoints-1: ",
+        "into another: blindmatch --home acme restore",
+    ];
+    place.fails("--home acme keys rotate", 1, &says)?;
+    place.ok("--home acme ledger verify")?;
+    fs::write(&path, whole)?;
+    place.ok("--home acme ledger verify")?;
+
+    let path = place.path("acme/keys/payment");
+    flip(&path, 5)?;
+    let says = ["keys/payment: ", "keys payment install"];
+    place.fails("--home acme import --collection c feed", 1, &says)?;
+    place.fails("--home acme keys payment wrap --to bank w", 1, &says)?;
+    place.fails(
+        "--home acme keys payment install --from bank back",
+        1,
+        &says,
+    )?;
+    place.ok("--home acme keys payment install --from bank --replace back")?;
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+
+    flip(&place.path("acme/keys/tls-1"), 5)?;
+    place.ok("--home acme keys rotate")?;
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    Ok(())
+}
+
+#[test]
+fn a_source_that_changed_anywhere_is_named() -> Test {
+    let place = Place::with_acme()?;
+    let lines = |first: u8| {
+        let all = (0..u16::MAX).map(|n| format!("{first}.1.{}.{}\n", n / 256, n % 256));
+        all.collect::<String>()
+    };
+    place.write("feed", lines(8))?;
+    place.ok("--home acme import --collection c feed")?;
+    let mut entries = fs::read_dir(place.path("acme/collections/c"))?;
+    let source = entries
+        .find_map(|entry| Some(entry.ok()?.path()).filter(|path| !path.ends_with("current")))
+        .ok_or("a source")?;
+    let length = usize::try_from(fs::metadata(&source)?.len())?;
+    assert!(length > 3 << 16, "several blocks");
+    let whole = flip(&source, length / 2)?;
+    let examined = wrong(&place, "acme")?;
+    assert_eq!(state(&examined, "collections"), ["wrong"], "{examined}");
+    let name = source.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    assert!(examined.to_string().contains(&name), "{examined}");
+    place.fails("--home acme backup b", 1, &[&name])?;
+    assert!(!place.path("b").exists());
+    place.fails(
+        "--home acme import --collection c feed",
+        1,
+        &[&name, "--collection NEW"],
+    )?;
+    place.ok("--home acme import --collection d feed")?;
+    fs::write(&source, whole)?;
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    place.ok("--home acme backup b")?;
     Ok(())
 }
 
