@@ -13,6 +13,10 @@ use crate::error::Error;
 use crate::import::derived;
 use crate::node::Node;
 
+/// After so many seconds in which a node did nothing, its clock is believed only on the operator's
+/// word: 30 days.
+pub const PAUSE: u64 = 30 * 86_400;
+
 /// What is to be imported where, as the operator says it.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -82,23 +86,47 @@ impl Node {
         })
     }
 
-    /// Destroys what has expired, in every collection; gives the number of sources that held such.
+    /// Destroys what has expired by `now`, in every collection; gives the number of values that
+    /// are gone.
+    ///
+    /// What is destroyed does not come back, and a clock that is ahead would destroy all. So where
+    /// something has expired and the node has done nothing for [`PAUSE`], neither imported nor
+    /// recorded, it asks first: `after_pause` is the operator's word that the clock is right.
     ///
     /// # Errors
     ///
-    /// [`Error::Collection`].
+    /// [`Error::Pause`]: then nothing is destroyed, and nothing should be imported by that clock
+    /// either, as it would vouch for it the next time. [`Error::Collection`], [`Error::Ledger`].
     pub fn expire(
         &self,
         collections: &Collections,
         canonicaliser: &Canonicaliser,
-    ) -> Result<usize, Error> {
-        let derive = |encoded: &[u8]| derived(canonicaliser, encoded);
-        let mut sources = 0;
+        now: u64,
+        after_pause: bool,
+    ) -> Result<u64, Error> {
+        let mut newest = 0;
+        let mut due = Vec::new();
         for name in collections.names()? {
-            let expired = collections.expire(&name, clock::now(), &derive, &mut rand::rng());
-            sources += expired.map_err(|error| Error::Collection(name, error))?;
+            let contents = contents(collections, name)?;
+            newest = newest.max(contents.newest().unwrap_or(0));
+            if contents.is_due(now) {
+                due.push(contents.name);
+            }
         }
-        Ok(sources)
+        let is_pause = |newest: u64| now.saturating_sub(newest) > PAUSE;
+        if !after_pause && !due.is_empty() && is_pause(newest) {
+            newest = newest.max(self.log()?.0.time());
+            if is_pause(newest) {
+                return Err(Error::Pause { newest, now });
+            }
+        }
+        let derive = |encoded: &[u8]| derived(canonicaliser, encoded);
+        let mut expired = 0;
+        for name in due {
+            let gone = collections.expire(&name, now, &derive, &mut rand::rng());
+            expired += gone.map_err(|error| Error::Collection(name, error))?;
+        }
+        Ok(expired)
     }
 
     fn ttl(&self) -> Ttl {
@@ -117,3 +145,6 @@ pub fn contents(collections: &Collections, name: CollectionName) -> Result<Conte
     let contents = collections.contents(&name);
     contents.map_err(|error| Error::Collection(name, error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use blindmatch_store::collection::{CollectionError, CollectionName};
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
+use blindmatch_store::moment::Moment;
 
 use crate::config::ConfigError;
 use crate::ledger::exported::ExportedError;
@@ -70,6 +71,13 @@ pub enum Error {
     Collections(CollectionError),
     /// Something about this collection failed.
     Collection(CollectionName, CollectionError),
+    /// Something has expired, by a clock that is far ahead of all that this node did.
+    Pause {
+        /// The newest import or record of the ledger, in seconds since 1970.
+        newest: u64,
+        /// What the clock shows.
+        now: u64,
+    },
     /// A list of exclusions is none.
     Exclusions(String, ExclusionError),
     /// The roster names a list of exclusions that this node lacks.
@@ -196,6 +204,13 @@ impl fmt::Display for Error {
             }
             Self::Collections(error) => error.fmt(f),
             Self::Collection(name, error) => write!(f, "collection {name}: {error}"),
+            Self::Pause { newest, now } => write!(
+                f,
+                "the clock shows {}, and the newest import or record of this node is of {}: what \
+                 expired in between is not destroyed yet, and nothing is imported",
+                Moment(*now),
+                Moment(*newest)
+            ),
             Self::Exclusions(name, error) => write!(f, "{name}: {error}"),
             Self::ExclusionsMissing(name, _) => write!(
                 f,

@@ -25,6 +25,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::home::Home;
 use crate::keys::{FileId, FileKeys, Key, KeyError};
 use crate::merge::Rows;
+use crate::moment::Moment;
 use crate::row::{Row, RowReader};
 use crate::sealed::{Kind, SealedError, SealedReader, claimed_id};
 use crate::sort::{BUFFER, Sorter};
@@ -82,6 +83,13 @@ pub enum CollectionError {
     Full,
     /// The clock shows a day before 2000 or after 2179.
     Clock,
+    /// The clock shows an earlier time than the newest import of the collection.
+    Time {
+        /// When that was, in seconds since 1970.
+        newest: u64,
+        /// What the clock shows.
+        now: u64,
+    },
     /// The key of a file is not there or does not open.
     Key {
         /// The file.
@@ -376,6 +384,12 @@ impl fmt::Display for CollectionError {
             Self::Busy => f.write_str("another import into this home is under way"),
             Self::Full => f.write_str("the collection takes no more sources or imports"),
             Self::Clock => f.write_str("the clock of this machine is wrong by decades"),
+            Self::Time { newest, now } => write!(
+                f,
+                "the clock shows {}, and the newest import was at {}: time does not run backwards",
+                Moment(*now),
+                Moment(*newest)
+            ),
             Self::Key { file, error } => {
                 write!(f, "the key of {} cannot be used: {error}", file.display())
             }

@@ -21,11 +21,10 @@ use std::{
     process,
 };
 
-use jiff::Timestamp;
-
 use crate::{
     disk::{ASIDE, Disk, DiskFile},
     keys::{self, FileKeys, KEYS, KeyError, NamedKeys, StorageKey},
+    moment::Moment,
 };
 
 /// The form of home that this code writes.
@@ -241,12 +240,8 @@ impl fmt::Display for HomeError {
             ),
             Self::Marker => f.write_str("the file `version` of the home is damaged"),
             Self::Locked(Some(Owner { pid, since })) => {
-                write!(f, "process {pid} has this home open")?;
-                let since = i64::try_from(*since).map(Timestamp::from_second);
-                match since {
-                    Ok(Ok(since)) => write!(f, ", since {since}"),
-                    _ => Ok(()),
-                }
+                let since = Moment(*since);
+                write!(f, "process {pid} has this home open, since {since}")
             }
             Self::Locked(None) => f.write_str("another process has this home open"),
             Self::Permissions { path, mode } => write!(

@@ -6,6 +6,7 @@
 //! - [`index`]: what the ledger says, at once; made again where it is lost.
 //! - [`keys`]: keys at rest.
 //! - [`ledger`]: what is true.
+//! - [`moment`]: times as people read them.
 //! - [`sealed`]: files that only their key opens.
 //! - [`row`]: what a collection knows of one indicator, and sorted files of it.
 //! - [`merge`]: sorted streams of rows, and several of them as one.
@@ -23,6 +24,7 @@ pub mod index;
 pub mod keys;
 pub mod ledger;
 pub mod merge;
+pub mod moment;
 pub mod row;
 pub mod sealed;
 pub mod sort;

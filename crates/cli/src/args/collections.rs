@@ -40,6 +40,10 @@ pub(crate) struct ImportArguments {
     /// Let the source shrink by more than 30 %.
     #[arg(long)]
     pub(crate) allow_shrink: bool,
+    /// Destroy what has expired although the clock is 30 days and more ahead of the newest import
+    /// and record.
+    #[arg(long)]
+    pub(crate) expire: bool,
     #[command(flatten)]
     pub(crate) reading: Reading,
     /// Write every refused value's place, reason and redacted shape to this file, one JSON object

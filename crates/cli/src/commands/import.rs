@@ -34,6 +34,8 @@ struct Imported {
     added: u64,
     /// Indicators that it had before and has no more.
     removed: u64,
+    /// Values of all collections that had expired and were destroyed before.
+    expired: u64,
     /// Names the state of the collection.
     snapshot: String,
 }
@@ -55,7 +57,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     let canonicaliser = node.with_payment_key(reading::canonicaliser(&arguments.reading)?)?;
     let exclusions = node.exclusions(&canonicaliser)?;
     let collections = node.collections()?;
-    node.expire(&collections, &canonicaliser)?;
+    let expired = node.expire(&collections, &canonicaliser, plan.now, arguments.expire)?;
     let files = slice::from_ref(&arguments.file);
     let line = CommandLine::typed(files);
     let source = Source::open(&arguments.file)?;
@@ -106,6 +108,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         counts: report.tally.into(),
         added: report.added,
         removed: report.removed,
+        expired,
         snapshot: hex(&report.contents.digest()),
     };
     output::show("import", &imported, global.output)?;
@@ -163,6 +166,9 @@ impl Report for Imported {
         counts
             .count("added", self.added, &place)
             .count("removed", self.removed, &from);
+        if self.expired > 0 {
+            counts.count("expired", self.expired, "of all collections, destroyed");
+        }
         format!("{}\n{}", files.render(), counts.render())
     }
 
@@ -170,6 +176,7 @@ impl Report for Imported {
         let mut facts = self.counts.facts();
         facts.push(Fact::new("added", "", self.added));
         facts.push(Fact::new("removed", "", self.removed));
+        facts.push(Fact::new("expired", "", self.expired));
         facts
     }
 }

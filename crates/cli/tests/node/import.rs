@@ -35,6 +35,7 @@ fn the_report_adds_up_and_says_what_changed() -> Test {
         "refanged": 1,
         "added": 3,
         "removed": 0,
+        "expired": 0,
     });
     expected["snapshot"] = report["snapshot"].clone();
     assert_eq!(report, expected);

@@ -31,6 +31,10 @@ impl Error {
             Self::Key(name, KeyError::Damaged | KeyError::Foreign) => damaged_key(name),
             Self::Collections(error) => collection(error),
             Self::Collection(_, error) => collection(error),
+            Self::Pause { .. } => vec![
+                "is the clock of this machine right? see: date".to_owned(),
+                "if it is, add --expire".to_owned(),
+            ],
             Self::ExclusionsMissing(name, digest) => vec![
                 format!("ask an administrator for the file whose SHA-256 is {digest}"),
                 format!("then: blindmatch exclusions add --name {name} FILE"),
@@ -221,6 +225,11 @@ fn collection(error: &CollectionError) -> Vec<String> {
         CollectionError::Clock => {
             vec!["is the clock of this machine right? see: date".to_owned()]
         }
+        CollectionError::Time { .. } => vec![
+            "is the clock of this machine right? see: date".to_owned(),
+            "if it was ahead at that import, import into a new collection with --collection NAME"
+                .to_owned(),
+        ],
         CollectionError::Key { .. } | CollectionError::File(_) => vec![
             "import its sources again into a new collection: blindmatch import --collection NEW FILE"
                 .to_owned(),

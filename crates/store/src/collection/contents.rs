@@ -136,6 +136,19 @@ impl Contents {
         Sha256::digest(writer.finish()).into()
     }
 
+    /// When the newest import into one of its sources was, in seconds since 1970.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.sources.values().map(|source| source.imported).max()
+    }
+
+    /// Whether a row of it has expired by `now` and is not destroyed yet.
+    #[must_use]
+    pub fn is_due(&self, now: u64) -> bool {
+        let mut days = self.sources.values().filter_map(|source| source.expires);
+        days.any(|day| unix_seconds(day) <= now)
+    }
+
     pub(super) fn write(&self, file: impl Write, id: FileId, key: &Key) -> io::Result<()> {
         let mut sealed = SealedWriter::new(file, Kind::Collection, id, key)?;
         sealed.write_all(&self.encode())?;

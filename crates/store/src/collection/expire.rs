@@ -19,8 +19,8 @@ pub type Derive<'d> = dyn Fn(&[u8]) -> Vec<Zeroizing<Vec<u8>>> + 'd;
 
 impl Collections {
     /// Destroys what has expired: each source that has an expired row is rewritten without it, and
-    /// the key of the old file destroyed. Gives the number of sources that were rewritten. (Reading
-    /// shows expired rows no more from the day on.)
+    /// the key of the old file destroyed. Gives the number of values that are gone, those of each
+    /// source counted. (Reading shows expired rows no more from the day on.)
     ///
     /// # Errors
     ///
@@ -31,10 +31,10 @@ impl Collections {
         now: u64,
         derive: &Derive<'_>,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> Result<usize, CollectionError> {
+    ) -> Result<u64, CollectionError> {
         let _occupied = self.occupy()?;
-        let today = day_of(now)?;
         let mut contents = self.contents(name)?;
+        let today = day_of(now, &contents)?;
         let is_due = |expires: Option<Day>| expires.is_some_and(|day| day <= today);
         let due: Vec<_> = contents
             .sources
@@ -42,6 +42,7 @@ impl Collections {
             .filter(|(_, source)| is_due(source.expires))
             .map(|(name, source)| (name.clone(), source.clone()))
             .collect();
+        let mut expired = 0;
         for (source_name, source) in &due {
             let old = self.open_source(name, source)?;
             let mut rows = remaining(self, &mut Live::new(old, today), &mut Nothing, derive, rng)?;
@@ -52,12 +53,14 @@ impl Collections {
                 number: contents.imports.saturating_add(1),
             };
             let written = merge.write(self, &mut rows, rng)?;
+            let (had, has) = (source.counts.given_total(), written.counts.given_total());
+            expired += had.saturating_sub(has);
             let discarded;
             (contents, discarded) =
                 self.switch(contents, source_name, written, source.imported, rng)?;
             discarded?;
         }
-        Ok(due.len())
+        Ok(expired)
     }
 }
 

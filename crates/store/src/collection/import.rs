@@ -117,8 +117,8 @@ impl Collections {
     ///
     /// # Errors
     ///
-    /// A [`CollectionError`]: the collection is of another kind, or there is nothing to remove
-    /// from.
+    /// A [`CollectionError`]: the collection is of another kind, there is nothing to remove from,
+    /// or an import was later than now.
     pub fn import(
         &self,
         plan: ImportPlan,
@@ -148,7 +148,7 @@ impl Collections {
         }
         Ok(Import {
             collections: self,
-            today: day_of(plan.now)?,
+            today: day_of(plan.now, &contents)?,
             sorter: self.sorter(rng),
             contents,
             plan,
@@ -346,8 +346,12 @@ impl Import<'_> {
     }
 }
 
-/// The day of a moment, which the clock must have right to within a century.
-pub(super) fn day_of(now: u64) -> Result<Day, CollectionError> {
+/// The day of a moment, which the clock must have right to within a century, and not before the
+/// newest import: what stays until a day would stay for longer, and snapshots be out of order.
+pub(super) fn day_of(now: u64, contents: &Contents) -> Result<Day, CollectionError> {
+    if let Some(newest) = contents.newest().filter(|newest| now < *newest) {
+        return Err(CollectionError::Time { newest, now });
+    }
     let moment = i64::try_from(now).ok();
     moment
         .and_then(Day::from_unix_seconds)

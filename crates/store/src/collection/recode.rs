@@ -42,8 +42,8 @@ impl Collections {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<BTreeMap<IndicatorType, u64>, CollectionError> {
         let _occupied = self.occupy()?;
-        let today = day_of(now)?;
         let mut contents = self.contents(name)?;
+        let today = day_of(now, &contents)?;
         let mut lost = BTreeMap::new();
         for (source_name, source) in contents.sources.clone() {
             let mut rows = Live::new(self.open_source(name, &source)?, today);

@@ -384,6 +384,41 @@ fn what_has_expired_is_not_shown_and_then_destroyed() {
 }
 
 #[test]
+fn time_does_not_run_backwards() {
+    let mut world = World::new();
+    world.import(&plan("a", Mode::Replace), &ips(0..3)).unwrap();
+    let before = world.collections.contents(&name()).unwrap();
+    assert_eq!(before.newest(), Some(NOW));
+    let is_refused = |error: &CollectionError, now| matches!(error, CollectionError::Time { newest: NOW, now: shown } if *shown == now);
+    // Neither this source nor another.
+    for (source, mode) in [
+        ("a", Mode::Replace),
+        ("a", Mode::Remove),
+        ("b", Mode::Append),
+    ] {
+        for now in [NOW - 1, NOW - 3_600, 0] {
+            let late = ImportPlan {
+                now,
+                ..plan(source, mode)
+            };
+            let error = world.import(&late, &ips(0..4)).unwrap_err();
+            assert!(is_refused(&error, now), "{error}");
+        }
+    }
+    let rng = &mut StdRng::seed_from_u64(1);
+    let expired = world.collections.expire(&name(), NOW - 1, &derive, rng);
+    let error = expired.unwrap_err();
+    assert!(is_refused(&error, NOW - 1));
+    assert_eq!(
+        error.to_string(),
+        "the clock shows 2025-11-22T07:59:59Z, and the newest import was at 2025-11-22T08:00:00Z: \
+         time does not run backwards"
+    );
+    assert_eq!(world.collections.contents(&name()).unwrap(), before);
+    world.import(&plan("a", Mode::Replace), &ips(0..4)).unwrap();
+}
+
+#[test]
 fn two_states_differ_by_what_changed() {
     let mut world = World::new();
     world

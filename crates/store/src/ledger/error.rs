@@ -8,6 +8,7 @@ use super::{
     COSIGNED, HEAD,
     segment::{Flaw, MAX_GROUP},
 };
+use crate::moment::Moment;
 
 /// Why a ledger does not open, or does not take or give a record.
 #[derive(Clone, Debug)]
@@ -99,8 +100,9 @@ impl fmt::Display for LedgerError {
             ),
             Self::Time { last, now } => write!(
                 f,
-                "the clock shows {now}, {} s before the last record: set it right",
-                last.saturating_sub(*now)
+                "the clock shows {}, and the last record is of {}: set the clock right",
+                Moment(*now),
+                Moment(*last)
             ),
             Self::Events => write!(
                 f,

@@ -1,0 +1,102 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use blindmatch_indicator::{LabelFields, PublicSuffixes};
+use blindmatch_membership::Address;
+use blindmatch_store::collection::Mention;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{config, init};
+
+const DAY: u64 = 86_400;
+
+struct World {
+    _place: TempDir,
+    node: Node,
+    collections: Collections,
+    canonicaliser: Canonicaliser,
+    /// When the first import was.
+    began: u64,
+}
+
+impl World {
+    /// A node with an address, kept for 90 days, in each of the collections `one` and `two`.
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let who = config::Node {
+            member: "acme".parse().unwrap(),
+            role: Role::Provider,
+            consortium: "cloudshield".parse().unwrap(),
+            address: "acme.example:7443".parse::<Address>().unwrap(),
+        };
+        let node = init::init(&place.path().join("home"), &who).unwrap();
+        let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
+        let world = Self {
+            _place: place,
+            collections: node.collections().unwrap(),
+            canonicaliser: Canonicaliser::new(PublicSuffixes::parse(list).unwrap()),
+            began: clock::now(),
+            node,
+        };
+        world.import("one", world.began);
+        world.import("two", world.began);
+        world
+    }
+
+    fn import(&self, collection: &str, now: u64) {
+        let wanted = Wanted {
+            collection: collection.parse().unwrap(),
+            kind: None,
+            source: "feed".parse().unwrap(),
+            mode: Mode::Replace,
+            allow_shrink: false,
+        };
+        let plan = ImportPlan {
+            now,
+            ..self.node.import_plan(wanted).unwrap()
+        };
+        let rng = &mut rand::rng();
+        let mut import = self.collections.import(plan, rng).unwrap();
+        let mention = Mention {
+            key: &[1, 1, 8, 8, 8, 8],
+            fields: LabelFields::default(),
+            reference: None,
+        };
+        import.push(&mention).unwrap();
+        import.finish(&|_| Vec::new(), rng).unwrap();
+    }
+
+    fn expire(&self, now: u64, after_pause: bool) -> Result<u64, Error> {
+        let (collections, canonicaliser) = (&self.collections, &self.canonicaliser);
+        self.node
+            .expire(collections, canonicaliser, now, after_pause)
+    }
+}
+
+#[test]
+fn a_clock_that_is_ahead_destroys_nothing_unasked() {
+    let world = World::new();
+    let before = world.node.contents().unwrap();
+    let ahead = world.began + 40_000_000;
+    // However often.
+    for _ in 0..2 {
+        let error = world.expire(ahead, false).unwrap_err();
+        let Error::Pause { newest, now } = error else {
+            panic!("{error}");
+        };
+        assert!((world.began..world.began + DAY).contains(&newest));
+        assert_eq!(now, ahead);
+    }
+    assert_eq!(world.node.contents().unwrap(), before);
+    assert_eq!(world.expire(ahead, true).unwrap(), 2);
+    // What is gone is not asked about again.
+    assert_eq!(world.expire(ahead, false).unwrap(), 0);
+}
+
+#[test]
+fn what_expires_while_the_node_is_in_use_needs_no_word() {
+    let world = World::new();
+    assert_eq!(world.expire(world.began + 89 * DAY, false).unwrap(), 0);
+    world.import("two", world.began + 80 * DAY);
+    assert_eq!(world.expire(world.began + 90 * DAY, false).unwrap(), 1);
+}
