@@ -83,15 +83,21 @@ impl From<blindmatch_node::Error> for Error {
     }
 }
 
-/// `text` with the commands in it for `home`.
+/// `text` with the commands in it for `home`. Those are at its beginning or behind a colon; what
+/// others type, or is typed elsewhere, stands in backticks. A text that names a home already stays
+/// as it is.
 pub(crate) fn named(text: &str, home: Option<&Path>) -> String {
-    home.map_or_else(
-        || text.to_owned(),
-        |home| {
-            let home = quoted(&home.to_string_lossy());
-            text.replace("blindmatch ", &format!("blindmatch --home {home} "))
-        },
-    )
+    const COMMAND: &str = "blindmatch ";
+    let names_one = text.contains(" --home ") || text.contains(" --home=");
+    let Some(home) = home.filter(|_| !names_one) else {
+        return text.to_owned();
+    };
+    let command = format!("{COMMAND}--home {} ", quoted(&home.to_string_lossy()));
+    let behind = text.replace(&format!(": {COMMAND}"), &format!(": {command}"));
+    match behind.strip_prefix(COMMAND) {
+        Some(rest) => format!("{command}{rest}"),
+        None => behind,
+    }
 }
 
 /// `text` without what could steer a terminal: it may be of a file that somebody else wrote.
@@ -102,5 +108,35 @@ pub(crate) fn printable(text: &str) -> String {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_this_node_name_its_home_once() {
+        let home = Some(Path::new("my bolt"));
+        for (text, with_home) in [
+            ("blindmatch doctor", "blindmatch --home 'my bolt' doctor"),
+            (
+                "blindmatch roster trust WORDS, then: blindmatch roster install FILE",
+                "blindmatch --home 'my bolt' roster trust WORDS, then: blindmatch --home 'my bolt' \
+                 roster install FILE",
+            ),
+        ] {
+            assert_eq!(named(text, home), with_home);
+            assert_eq!(named(text, None), text);
+        }
+        for left in [
+            "to import: blindmatch --home bolt import feed",
+            "to import: blindmatch import --home=bolt 'my blindmatch feed'",
+            "elsewhere: blindmatch --home DIR restore BACKUP",
+            "its member makes one with `blindmatch card > FILE`",
+            "install the version of blindmatch that the consortium uses",
+        ] {
+            assert_eq!(named(left, home), left);
+        }
     }
 }

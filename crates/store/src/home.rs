@@ -32,6 +32,9 @@ pub const VERSION: u32 = 1;
 
 pub(crate) const MARKER: &str = "version";
 pub(crate) const LOCK: &str = "home.lock";
+/// Stands in a directory that is not a home yet while a backup is restored into it, and says that
+/// all else there may go.
+pub(crate) const RESTORING: &str = "restoring";
 pub(crate) const DIRECTORIES: [&str; 9] = [
     KEYS,
     "keys/files",
@@ -187,6 +190,8 @@ impl Owner {
 pub enum HomeError {
     /// The directory has no version marker.
     NotAHome(PathBuf),
+    /// A restore into the directory was cut short.
+    Restoring(PathBuf),
     /// There is a home already.
     Exists,
     /// The directory holds something else.
@@ -226,6 +231,11 @@ impl fmt::Display for HomeError {
             Self::NotAHome(path) => write!(
                 f,
                 "{} is no home of blindmatch: make one with `blindmatch init`, or name another with --home",
+                path.display()
+            ),
+            Self::Restoring(path) => write!(
+                f,
+                "a restore into {} did not finish: nothing there is used yet",
                 path.display()
             ),
             Self::Exists => f.write_str("there is a home here already"),
@@ -298,7 +308,12 @@ impl Marker {
     fn read(disk: &Disk) -> Result<Self, HomeError> {
         let text = match disk.read(MARKER, 4096) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(HomeError::NotAHome(disk.root().to_owned()));
+                let root = disk.root().to_owned();
+                return Err(if disk.exists(RESTORING)? {
+                    HomeError::Restoring(root)
+                } else {
+                    HomeError::NotAHome(root)
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 return Err(HomeError::Marker);

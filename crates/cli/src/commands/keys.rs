@@ -33,7 +33,7 @@ pub(crate) fn run(command: &KeysCommand, global: &Global) -> Result<Exit, Error>
             let signed = sign_delegation(request, identity, delegation)?;
             output::show("keys_sign", &Delegated::new(&signed), global.output)?;
             let file = delegation.display();
-            let what = format!("on the node: blindmatch keys rotate --delegation {file}");
+            let what = format!("on the node: `blindmatch keys rotate --delegation {file}`");
             output::next(global, &what);
             Ok(Exit::Done)
         }
@@ -60,8 +60,8 @@ fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<
             file: file.display().to_string(),
         };
         output::show("keys_request", &requested, global.output)?;
-        let what = "where the identity key is kept: blindmatch keys sign --identity IDENTITY \
-                    REQUEST DELEGATION";
+        let what = "where the identity key is kept: `blindmatch keys sign --identity IDENTITY \
+                    REQUEST DELEGATION`";
         output::next(global, what);
         return Ok(Exit::Done);
     }

@@ -47,13 +47,10 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
         PaymentCommand::Wrap(arguments) => {
             let own = &node.config().node.member;
             let what = format!(
-                "send the file to {}, who types: blindmatch keys payment install --from {own} FILE",
+                "send the file to {}, who types `blindmatch keys payment install --from {own} FILE`",
                 arguments.to
             );
-            // The command is for another node's home.
-            if !global.quiet {
-                eprintln!("next: {what}");
-            }
+            output::next(global, &what);
         }
         PaymentCommand::Install(arguments) if arguments.replace => {
             output::next(

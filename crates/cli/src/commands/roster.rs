@@ -156,10 +156,10 @@ fn sign(arguments: &SignArguments, global: &Global) -> Result<(), Error> {
     let missing = signatures.need.saturating_sub(signatures.have);
     let what = match missing {
         0 => format!(
-            "give it to every member; a node takes it with: blindmatch roster install {file}"
+            "give it to every member; a node takes it with `blindmatch roster install {file}`"
         ),
-        1 => format!("one more has to sign: blindmatch roster sign --key KEY {file}"),
-        _ => format!("{missing} more have to sign: blindmatch roster sign --key KEY {file}"),
+        1 => format!("one more has to sign: `blindmatch roster sign --key KEY {file}`"),
+        _ => format!("{missing} more have to sign: `blindmatch roster sign --key KEY {file}`"),
     };
     output::next(global, &what);
     Ok(())

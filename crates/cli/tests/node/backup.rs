@@ -82,6 +82,13 @@ fn nothing_is_written_over() -> Test {
         &["there is a home here"],
     )?;
     assert_eq!(files(&place.path("acme"))?, before);
+    fs::create_dir(place.path("y"))?;
+    place.write("y/restoring", "")?;
+    place.fails(
+        "--home y card",
+        1,
+        &["did not finish", "blindmatch --home y restore"],
+    )?;
     place.fails(
         "--home x restore --storage-key storage nothing",
         1,

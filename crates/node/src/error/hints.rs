@@ -2,6 +2,8 @@
 
 use std::io;
 
+use blindmatch_audit::checkpoint::CheckpointError;
+use blindmatch_audit::proof::RecordProofError;
 use blindmatch_membership::RosterError;
 use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::CollectionError;
@@ -10,22 +12,45 @@ use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
 
 use super::Error;
+use crate::ledger::exported::ExportedError;
 
 impl Error {
     /// What to do next, in the order in which to try.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
+        if let Some(error) = self.of_disk()
+            && matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
+        {
+            return vec![
+                "the disk is full; make room and type the same again; see: df -h".to_owned(),
+            ];
+        }
         match self {
             Self::Home(HomeError::Exists) => vec![
                 "look at it: blindmatch doctor".to_owned(),
                 "make another with --home DIR".to_owned(),
             ],
+            Self::Home(HomeError::Restoring(_)) => vec![
+                "begin it again with the same backup: blindmatch restore --storage-key KEY BACKUP"
+                    .to_owned(),
+            ],
+            Self::Home(HomeError::Locked(owner)) => vec![match owner {
+                Some(owner) => format!(
+                    "wait until it is done; see what it is with: ps -p {}",
+                    owner.pid
+                ),
+                None => "wait a moment and type the same again".to_owned(),
+            }],
             Self::Unfinished(path) => vec![format!(
                 "nothing of it was used yet; remove it and begin again: rm -r {}",
                 path.display()
             )],
             Self::Damaged(_) => vec![
-                "leave the home as it is and restore a backup into another: blindmatch restore"
+                "leave the home as it is and restore a backup into another: blindmatch --home DIR \
+                 restore --storage-key KEY BACKUP"
                     .to_owned(),
             ],
             Self::Key(name, KeyError::Damaged | KeyError::Foreign) => damaged_key(name),
@@ -52,8 +77,18 @@ impl Error {
                 vec!["restore into a directory that is missing or empty: --home DIR".to_owned()]
             }
             Self::NoLedgerKey => vec![
-                "name the ledger's key with --key KEY; its owner sees it with: blindmatch ledger \
-                 checkpoint --output json"
+                "name the ledger's key with --key KEY; its owner sees it with `blindmatch ledger \
+                 checkpoint --output json`"
+                    .to_owned(),
+            ],
+            Self::Proof(_, RecordProofError::Checkpoint(error))
+            | Self::Exported(_, ExportedError::Checkpoint(error)) => signature(error),
+            Self::Ledger(LedgerError::NoSuchRecord(_)) => {
+                vec!["see how many there are, counted from 0: blindmatch ledger verify".to_owned()]
+            }
+            Self::Backup(_, BackupError::Witnessed) => vec![
+                "name checkpoints of this node's own ledger, as its witnesses have them, with \
+                 --witnessed FILE"
                     .to_owned(),
             ],
             Self::Ledger(LedgerError::Time { .. }) => {
@@ -89,7 +124,7 @@ impl Error {
                     .to_owned(),
             ],
             Self::Config(path, _) => vec![format!("edit {}", path.display())],
-            Self::Card(..) => vec!["its member makes one with: blindmatch card > FILE".to_owned()],
+            Self::Card(..) => vec!["its member makes one with `blindmatch card > FILE`".to_owned()],
             Self::OtherDelegation(_) => {
                 vec!["request one: blindmatch keys rotate --request FILE".to_owned()]
             }
@@ -104,11 +139,10 @@ impl Error {
                 )]
             }
             Self::NoPaymentKey => vec![
-                "have one wrapped by the member that has it: blindmatch keys payment wrap --to \
-                 MEMBER FILE"
+                "have one wrapped by the member that has it, with `blindmatch keys payment wrap \
+                 --to MEMBER FILE`"
                     .to_owned(),
-                "or, in one member of the consortium, make it: blindmatch keys payment new"
-                    .to_owned(),
+                "or, if no member has one, make it: blindmatch keys payment new".to_owned(),
             ],
             Self::PaymentKeyExists(_) => vec![
                 "to replace it, e.g. after a leak, add --replace; card numbers have to be \
@@ -119,7 +153,8 @@ impl Error {
                 vec!["name the member that wrapped it with --from MEMBER".to_owned()]
             }
             Self::PaymentKeyElsewhere(..) => vec![
-                "ask for one for this member: blindmatch keys payment wrap --to MEMBER FILE"
+                "ask for one for this member, made with `blindmatch keys payment wrap --to MEMBER \
+                 FILE`"
                     .to_owned(),
             ],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
@@ -133,7 +168,8 @@ impl Error {
 
 /// What replaces a key by name whose file is damaged.
 fn damaged_key(name: &str) -> Vec<String> {
-    let restore = "leave the home as it is and restore a backup into another: blindmatch restore";
+    let restore = "leave the home as it is and restore a backup into another: blindmatch --home DIR \
+                   restore --storage-key KEY BACKUP";
     let kind = name.rsplit_once('-').map_or(name, |(kind, _)| kind);
     let first = match (name, kind) {
         ("payment", _) => {
@@ -150,6 +186,46 @@ fn damaged_key(name: &str) -> Vec<String> {
         _ => return vec![restore.to_owned()],
     };
     vec![first.to_owned(), format!("or {restore}")]
+}
+
+impl Error {
+    /// What the disk said, where it was the disk.
+    fn of_disk(&self) -> Option<&io::Error> {
+        match self {
+            Self::Home(HomeError::Disk(error))
+            | Self::File(_, error)
+            | Self::Key(_, KeyError::Disk(error))
+            | Self::Collections(CollectionError::Disk(error))
+            | Self::Collection(_, CollectionError::Disk(error))
+            | Self::Exported(_, ExportedError::Io(error))
+            | Self::Backup(
+                _,
+                BackupError::Disk(error)
+                | BackupError::Home(HomeError::Disk(error))
+                | BackupError::Key {
+                    error: KeyError::Disk(error),
+                    ..
+                },
+            ) => Some(error),
+            Self::Ledger(LedgerError::Disk(error) | LedgerError::Stopped(error))
+            | Self::Backup(
+                _,
+                BackupError::Ledger(LedgerError::Disk(error) | LedgerError::Stopped(error)),
+            ) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn signature(error: &CheckpointError) -> Vec<String> {
+    match error {
+        CheckpointError::OtherLedger => vec![
+            "name the key of the ledger that it is of with --key KEY; its owner sees it with \
+             `blindmatch ledger checkpoint --output json`"
+                .to_owned(),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 fn no_roster(error: &RosterError) -> Vec<String> {
@@ -189,7 +265,7 @@ fn refused(roster: &str, error: &RosterError) -> Vec<String> {
         ],
         RosterError::TooFewSignatures { .. } => {
             vec![format!(
-                "more administrators have to: blindmatch roster sign --key KEY {roster}"
+                "more administrators have to: `blindmatch roster sign --key KEY {roster}`"
             )]
         }
         RosterError::Gap { held, .. } => vec![format!(
@@ -233,7 +309,8 @@ fn collection(error: &CollectionError) -> Vec<String> {
         CollectionError::Key { .. } | CollectionError::File(_) => vec![
             "import its sources again into a new collection: blindmatch import --collection NEW FILE"
                 .to_owned(),
-            "or leave the home as it is and restore a backup into another: blindmatch restore"
+            "or leave the home as it is and restore a backup into another: blindmatch --home DIR \
+             restore --storage-key KEY BACKUP"
                 .to_owned(),
         ],
         _ => Vec::new(),

@@ -7,13 +7,10 @@ use blindmatch_audit::{checkpoint::SignedCheckpoint, note::NoteKey};
 use super::{BackupError, Summary, check, check::Check, container::read, secrets};
 use crate::{
     disk::{Disk, DiskFile},
-    home::{self, Home, HomeError},
+    home::{self, Home, HomeError, RESTORING},
     keys::{NamedKeys, StorageKey},
     ledger::{Ledger, Log, Settings, Standing},
 };
-
-/// Stands in a directory that is not a home yet, and says that all else there may go.
-const UNFINISHED: &str = "restoring";
 
 /// A home that is being restored: its files are there, and it is not a home yet. Dropped, it stays
 /// as it is, and restoring into its directory begins anew.
@@ -126,7 +123,7 @@ impl Restoring {
         let incarnation = ledger.log().incarnation();
         // From here on it is a home.
         let home = Home::found(self.disk, self.lock, &self.storage)?;
-        home.disk().remove(UNFINISHED)?;
+        home.disk().remove(RESTORING)?;
         let continued = Continued {
             backup: self.summary,
             size,
@@ -171,7 +168,7 @@ fn clear(disk: &Disk, now: u64) -> Result<DiskFile, BackupError> {
     if names.iter().any(|name| name == home::MARKER) {
         return Err(HomeError::Exists.into());
     }
-    let unfinished = names.iter().any(|name| name == UNFINISHED);
+    let unfinished = names.iter().any(|name| name == RESTORING);
     let fine = |name: &str| unfinished || name == home::LOCK || name == crate::disk::ASIDE;
     if let Some(stray) = names.iter().find(|name| !fine(name)) {
         return Err(HomeError::Occupied(disk.root().join(stray)).into());
@@ -179,12 +176,12 @@ fn clear(disk: &Disk, now: u64) -> Result<DiskFile, BackupError> {
     let lock = home::lock(disk, now)?;
     disk.sweep()?;
     if !unfinished {
-        disk.publish(UNFINISHED, |file| {
+        disk.publish(RESTORING, |file| {
             file.write_all(b"A restore that has not ended: nothing here is used yet.\n")
         })?;
     }
     for name in names {
-        if name != UNFINISHED && name != home::LOCK {
+        if name != RESTORING && name != home::LOCK {
             remove(disk, &name)?;
         }
     }

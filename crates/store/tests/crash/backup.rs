@@ -164,7 +164,9 @@ fn check(root: &Path, said: &[String], counts: &mut Counts) -> Result<(), String
         let disk = Disk::new(&into);
         match Home::open(disk.clone(), NOW) {
             Ok(_) => *counts.entry("homes restored").or_default() += 1,
-            Err(HomeError::NotAHome(_)) if !said.contains(&format!("restored {name}")) => {
+            Err(HomeError::NotAHome(_) | HomeError::Restoring(_))
+                if !said.contains(&format!("restored {name}")) =>
+            {
                 // Restored again, over whatever is there.
                 let begun = Restoring::begin(disk, &storage, &mut file, NOW);
                 let ended = begun.and_then(|restoring| restoring.finish(settings(), &[]));
@@ -428,7 +430,7 @@ pub(crate) fn restores() -> Result<(), Failed> {
     )?;
     let unfinished = Home::open(Disk::new(&place.path().join("c")), NOW);
     expect(
-        matches!(unfinished, Err(HomeError::NotAHome(_))),
+        matches!(unfinished, Err(HomeError::Restoring(_))),
         "no home yet",
     )?;
     let unfinished = Home::create(Disk::new(&place.path().join("c")), &storage, NOW);
