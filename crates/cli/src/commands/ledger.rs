@@ -1,5 +1,7 @@
 //! `blindmatch ledger`.
 
+mod event;
+
 use std::path::Path;
 
 use blindmatch_node::audit::checkpoint::SignedCheckpoint;
@@ -8,6 +10,7 @@ use blindmatch_node::ledger::{self, Contents, Verified};
 use blindmatch_node::store::ledger::{Ledger, Tail};
 use blindmatch_node::{Node, NodeFiles};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::args::Global;
 use crate::args::ledger::{LedgerCommand, VerifyArguments};
@@ -41,7 +44,7 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
 pub(crate) fn open(node: &Node, global: &Global) -> Result<Ledger, Error> {
     let (ledger, tail) = node.ledger()?;
     if !global.quiet {
-        tell(&tail, "was cut off");
+        tell(&tail, "were cut off");
     }
     Ok(ledger)
 }
@@ -132,7 +135,9 @@ struct Shown {
     /// The number of the record that is proven; nothing of a whole ledger.
     record: Option<u64>,
     time: Option<String>,
-    event: Option<String>,
+    event: Option<&'static str>,
+    /// What it says, field by field.
+    fields: Map<String, Value>,
     cosigners: Vec<String>,
 }
 
@@ -158,14 +163,19 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
         Contents::Ledger => None,
         Contents::Record(index, record) => Some((index, record)),
     };
+    let said = record.as_ref();
+    let said = said.map(|(_, record)| event::kind_and_fields(&record.event));
+    let (event, fields) = said.unzip();
     let shown = Shown {
         origin: checkpoint.origin.as_str().to_owned(),
         size: checkpoint.size,
         root: hex(&checkpoint.root),
         time: record.as_ref().map(|(_, record)| time(record.time)),
-        event: record
-            .as_ref()
-            .map(|(_, record)| format!("{:?}", record.event)),
+        event,
+        fields: match fields {
+            Some(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        },
         record: record.map(|(index, _)| index),
         cosigners,
     };
@@ -179,11 +189,14 @@ impl Report for Shown {
             .row(&["ledger", &self.origin])
             .row(&["records", &grouped(self.size)])
             .row(&["root", &self.root]);
-        if let (Some(record), Some(time), Some(event)) = (self.record, &self.time, &self.event) {
+        if let (Some(record), Some(time), Some(event)) = (self.record, &self.time, self.event) {
             table
                 .row(&["record", &record.to_string()])
                 .row(&["time", time])
-                .row(&["event", event]);
+                .row(&["event", &event.replace('_', " ")]);
+            for (name, value) in &self.fields {
+                table.row(&[&format!("  {name}"), &plain(value)]);
+            }
         }
         if !self.cosigners.is_empty() {
             table.row(&["cosigned by", &self.cosigners.join(", ")]);
@@ -198,9 +211,21 @@ impl Report for Shown {
             Fact::new("root", "", &self.root),
         ];
         facts.extend(self.record.map(|record| Fact::new("record", "", record)));
+        facts.extend(self.time.as_ref().map(|time| Fact::new("time", "", time)));
+        facts.extend(self.event.map(|event| Fact::new("event", "", event)));
+        let fields = self.fields.iter();
+        facts.extend(fields.map(|(name, value)| Fact::new("field", name, plain(value))));
         let cosigners = self.cosigners.iter();
         facts.extend(cosigners.map(|name| Fact::new("cosigner", name, "")));
         facts
+    }
+}
+
+/// A field as it is written in a table.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
 }
 

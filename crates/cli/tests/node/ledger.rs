@@ -29,8 +29,14 @@ fn what_a_node_does_is_in_its_ledger() -> Test {
     assert_eq!(place.json("--home acme ledger verify")?["records"], 4);
     place.ok("--home acme ledger proof 2 roster.proof")?;
     let proven = place.json("--home acme ledger verify roster.proof")?;
-    let event = proven["event"].as_str().unwrap_or_default();
-    assert!(event.starts_with("Roster"), "{event}");
+    assert_eq!(proven["event"], "roster_accepted");
+    assert_eq!(proven["fields"]["number"], 1);
+    let digest = proven["fields"]["digest"].as_str().unwrap_or_default();
+    assert_eq!(digest.len(), 64);
+    let shown = place.ok("--home acme ledger verify roster.proof")?;
+    for says in ["roster accepted", digest] {
+        assert!(shown.contains(says), "{shown}");
+    }
     Ok(())
 }
 
@@ -49,7 +55,7 @@ fn a_proof_convinces_somebody_without_the_home() -> Test {
     place.fails(
         &format!("ledger verify --key {other} 1.proof"),
         1,
-        &["1.proof: "],
+        &["1.proof: ", "--key KEY"],
     )?;
     let proof = fs::read(place.path("1.proof"))?;
     for at in (0..proof.len()).step_by(7) {
@@ -61,7 +67,11 @@ fn a_proof_convinces_somebody_without_the_home() -> Test {
         let output = place.run(&format!("ledger verify --key {key} changed.proof"))?;
         assert_eq!(output.status.code(), Some(1), "byte {at}");
     }
-    place.fails("--home acme ledger proof 2 2.proof", 1, &["no record 2"])?;
+    place.fails(
+        "--home acme ledger proof 2 2.proof",
+        1,
+        &["no record 2", "ledger verify"],
+    )?;
     assert!(!place.path("2.proof").exists());
     Ok(())
 }
@@ -142,7 +152,9 @@ fn what_a_crash_left_is_noted_and_not_repaired_by_looking() -> Test {
     // The next command that writes cuts it, and says so.
     let output = place.run("--home acme keys rotate")?;
     assert!(output.status.success(), "{}", stderr(&output));
+    let says = "they were cut off";
     assert!(stderr(&output).contains("7 bytes"), "{}", stderr(&output));
+    assert!(stderr(&output).contains(says), "{}", stderr(&output));
     let output = place.run("--home acme ledger verify")?;
     assert!(!stderr(&output).contains("bytes"), "{}", stderr(&output));
     Ok(())
