@@ -167,7 +167,7 @@ fn a_key_that_changed_is_named_and_not_used() -> Test {
     let whole = flip(&path, 5)?;
     let says = [
         "keys/checkpoints-1: ",
-        "into another: blindmatch --home acme restore",
+        "into another: blindmatch --home DIR restore",
     ];
     place.fails("--home acme keys rotate", 1, &says)?;
     place.ok("--home acme ledger verify")?;

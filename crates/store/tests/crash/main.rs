@@ -106,7 +106,11 @@ fn main() {
         .with_ignored_flag(true),
         Trial::test("ledger_flips_long", move || flips::ledger(flips)).with_ignored_flag(true),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit();
+    let mut arguments = Arguments::from_args();
+    // One after the other: between the fork and the exec of a child, it holds the locks of homes that
+    // other threads have open.
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials.into()).exit();
 }
 
 fn child(workload: &str, rest: &[String]) {
