@@ -4,13 +4,11 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use sha2::{Digest, Sha256};
 
 use crate::{
     checkpoint::{Checkpoint, SignedCheckpoint},
-    note::{KeyName, NoteError, SignatureLine},
+    note::{KeyName, NoteError, SignatureLine, key_text},
 };
 
 /// The type byte of a key that signs timestamped cosignatures with Ed25519.
@@ -82,7 +80,7 @@ pub fn cosign(
     let signature = key.sign(signed_message(checkpoint, time).as_bytes());
     Some(SignatureLine {
         name: name.clone(),
-        key_id: key_id(name, &key.verifying_key()),
+        key_id: key_text::key_id(name, COSIGNATURE_V1, &key.verifying_key()),
         signature: [time.to_be_bytes().as_slice(), &signature.to_bytes()].concat(),
     })
 }
@@ -100,24 +98,8 @@ impl WitnessKey {
     ///
     /// [`NoteError::Name`] or [`NoteError::Key`].
     pub fn parse(text: &str) -> Result<Self, NoteError> {
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(_), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::Key);
-        };
-        let name = KeyName::new(name)?;
-        let bytes = Base64::decode_vec(key).map_err(|_| NoteError::Key)?;
-        let [COSIGNATURE_V1, key @ ..] = bytes.as_slice() else {
-            return Err(NoteError::Key);
-        };
-        let key = Self::new(
-            name,
-            VerifyingKey::try_from(key).map_err(|_| NoteError::Key)?,
-        );
-        if key.to_string() == text {
-            Ok(key)
-        } else {
-            Err(NoteError::Key)
-        }
+        let (name, key) = key_text::read(text, COSIGNATURE_V1)?;
+        Ok(Self::new(name, key))
     }
 
     /// The name of the witness.
@@ -127,7 +109,7 @@ impl WitnessKey {
     }
 
     fn key_id(&self) -> [u8; 4] {
-        key_id(&self.name, &self.key)
+        key_text::key_id(&self.name, COSIGNATURE_V1, &self.key)
     }
 
     /// The newest time at which this key cosigned, or `None` where it did not.
@@ -259,9 +241,7 @@ impl Quorum {
 
 impl fmt::Display for WitnessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [&[COSIGNATURE_V1], self.key.as_bytes().as_slice()].concat();
-        let (name, id) = (self.name.as_str(), u32::from_be_bytes(self.key_id()));
-        write!(f, "{name}+{id:08x}+{}", Base64::encode_string(&bytes))
+        key_text::write(f, &self.name, COSIGNATURE_V1, &self.key)
     }
 }
 
@@ -283,17 +263,6 @@ impl std::error::Error for QuorumError {}
 /// What a witness signs.
 fn signed_message(checkpoint: &Checkpoint, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{checkpoint}")
-}
-
-/// The first four bytes of `SHA-256(name ‖ "\n" ‖ type ‖ key)`.
-fn key_id(name: &KeyName, key: &VerifyingKey) -> [u8; 4] {
-    let [a, b, c, d, ..]: [u8; 32] = Sha256::new()
-        .chain_update(name.as_str().as_bytes())
-        .chain_update([b'\n', COSIGNATURE_V1])
-        .chain_update(key.as_bytes())
-        .finalize()
-        .into();
-    [a, b, c, d]
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 
 use std::fmt;
 
-use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use sha2::{Digest, Sha256};
 
+pub(crate) mod key_text;
 mod signature_line;
 
 pub use signature_line::SignatureLine;
@@ -96,22 +95,8 @@ impl NoteKey {
     ///
     /// [`NoteError::Name`] or [`NoteError::Key`].
     pub fn parse(text: &str) -> Result<Self, NoteError> {
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(hash), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::Key);
-        };
-        let name = KeyName::new(name)?;
-        let bytes = Base64::decode_vec(key).map_err(|_| NoteError::Key)?;
-        let [ED25519, key @ ..] = bytes.as_slice() else {
-            return Err(NoteError::Key);
-        };
-        let key = VerifyingKey::try_from(key).map_err(|_| NoteError::Key)?;
-        let key = Self::new(name, key);
-        if hash == hex(key.key_hash()) {
-            Ok(key)
-        } else {
-            Err(NoteError::Key)
-        }
+        let (name, key) = key_text::read(text, ED25519)?;
+        Ok(Self::new(name, key))
     }
 
     /// The name that the key signs under.
@@ -126,24 +111,14 @@ impl NoteKey {
         &self.key
     }
 
-    /// The first four bytes of `SHA-256(name ‖ "\n" ‖ type ‖ key)`, which tell apart keys of one
-    /// name.
-    fn key_hash(&self) -> [u8; 4] {
-        let [a, b, c, d, ..]: [u8; 32] = Sha256::new()
-            .chain_update(self.name.0.as_bytes())
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.key.as_bytes())
-            .finalize()
-            .into();
-        [a, b, c, d]
+    fn key_id(&self) -> [u8; 4] {
+        key_text::key_id(&self.name, ED25519, &self.key)
     }
 }
 
 impl fmt::Display for NoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [&[ED25519], self.key.as_bytes().as_slice()].concat();
-        let key = Base64::encode_string(&bytes);
-        write!(f, "{}+{}+{key}", self.name.0, hex(self.key_hash()))
+        key_text::write(f, &self.name, ED25519, &self.key)
     }
 }
 
@@ -218,7 +193,7 @@ impl Note {
         let public = NoteKey::new(name.clone(), key.verifying_key());
         self.signatures.push(SignatureLine {
             name: name.clone(),
-            key_id: public.key_hash(),
+            key_id: public.key_id(),
             signature: key.sign(self.text.as_bytes()).to_bytes().to_vec(),
         });
     }
@@ -235,11 +210,11 @@ impl Note {
     pub fn verify<'a>(&self, keys: &'a [NoteKey]) -> Result<Vec<&'a NoteKey>, NoteError> {
         let mut signers = Vec::new();
         for key in keys {
-            let key_hash = key.key_hash();
+            let key_id = key.key_id();
             let mut own = self
                 .signatures
                 .iter()
-                .filter(|s| s.name == key.name && s.key_id == key_hash)
+                .filter(|s| s.name == key.name && s.key_id == key_id)
                 .peekable();
             let counted = signers
                 .iter()
@@ -286,10 +261,6 @@ impl fmt::Display for NoteError {
 }
 
 impl std::error::Error for NoteError {}
-
-fn hex(bytes: [u8; 4]) -> String {
-    format!("{:08x}", u32::from_be_bytes(bytes))
-}
 
 #[cfg(test)]
 mod tests;
