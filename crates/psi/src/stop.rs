@@ -90,39 +90,12 @@ impl Stop {
     pub const fn blame(self) -> Blame {
         match self {
             Self::Fault(_) => Blame::Ourselves,
-            Self::Abort(abort) => match abort {
-                Abort::Malformed
-                | Abort::UnexpectedFrame
-                | Abort::WrongRun
-                | Abort::WrongConnection
-                | Abort::StaleAttach
-                | Abort::Signature
-                | Abort::Transcript
-                | Abort::BatchNumber
-                | Abort::BatchSize
-                | Abort::Window
-                | Abort::Element
-                | Abort::Proof
-                | Abort::Receipt => Blame::Peer,
-                Abort::EpochOver | Abort::Budget => Blame::Nobody,
-                Abort::Internal => Blame::Ourselves,
-            },
-            Self::PeerAborted(abort) => match abort {
-                Abort::Malformed
-                | Abort::UnexpectedFrame
-                | Abort::WrongRun
-                | Abort::WrongConnection
-                | Abort::StaleAttach
-                | Abort::Signature
-                | Abort::Transcript
-                | Abort::BatchNumber
-                | Abort::BatchSize
-                | Abort::Window
-                | Abort::Element
-                | Abort::Proof
-                | Abort::Receipt => Blame::Disputed,
-                Abort::EpochOver | Abort::Budget => Blame::Nobody,
-                Abort::Internal => Blame::Peer,
+            Self::Abort(abort) => abort.blame(),
+            // What one side blames on its peer, the peer may see otherwise.
+            Self::PeerAborted(abort) => match abort.blame() {
+                Blame::Peer => Blame::Disputed,
+                Blame::Ourselves => Blame::Peer,
+                blame => blame,
             },
         }
     }
@@ -174,6 +147,27 @@ impl Abort {
             .iter()
             .find(|(_, known)| *known == code)
             .map(|(abort, _)| *abort)
+    }
+
+    /// Whom it blames in the eyes of the side that broke off.
+    const fn blame(self) -> Blame {
+        match self {
+            Self::Malformed
+            | Self::UnexpectedFrame
+            | Self::WrongRun
+            | Self::WrongConnection
+            | Self::StaleAttach
+            | Self::Signature
+            | Self::Transcript
+            | Self::BatchNumber
+            | Self::BatchSize
+            | Self::Window
+            | Self::Element
+            | Self::Proof
+            | Self::Receipt => Blame::Peer,
+            Self::EpochOver | Self::Budget => Blame::Nobody,
+            Self::Internal => Blame::Ourselves,
+        }
     }
 }
 
