@@ -8,10 +8,8 @@
 //! Files and sorted runs are temporary files, opened like any other: what they take of the page
 //! cache is not counted as memory. Queries are looked up there too; half of them are in the set.
 
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::BufWriter;
 use std::num::NonZero;
-use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -21,8 +19,9 @@ use std::time::Instant;
 use anyhow::{bail, ensure};
 use blindmatch_oprf::{MAX_BATCH, SecretKey, voprf};
 use blindmatch_psi::publication::{
-    Domain, DummySeed, Edition, Epoch, FirstPublication, LABEL_LENGTH, Publication, Scratch, Stored,
+    Domain, DummySeed, Edition, Epoch, FirstPublication, LABEL_LENGTH, Publication,
 };
+use blindmatch_testkit::{OnDisk, TemporaryFiles};
 use rand::rngs::{SmallRng, StdRng};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -132,7 +131,7 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
 pub(crate) fn once(set: Set) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut epoch = Epoch::begin(domain(), BUDGET, 1)?;
-    let mut publication = FirstPublication::new(&Files, WORKING_SET)?;
+    let mut publication = FirstPublication::new(&TemporaryFiles, WORKING_SET)?;
     let key = SecretKey::random(&mut StdRng::seed_from_u64(1));
     if set.evaluate {
         push_evaluated(set.items, &key, &mut publication)?;
@@ -195,7 +194,7 @@ fn once_in_a_process(set: Set) -> anyhow::Result<Once> {
 fn push_evaluated(
     items: u64,
     key: &SecretKey,
-    publication: &mut FirstPublication<'_, Files>,
+    publication: &mut FirstPublication<'_, TemporaryFiles>,
 ) -> anyhow::Result<()> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicU64::new(0);
@@ -284,48 +283,4 @@ fn synthetic(number: u64) -> [u8; 64] {
     let mut output = [0; 64];
     SmallRng::seed_from_u64(!number).fill_bytes(&mut output);
     output
-}
-
-/// Runs in unnamed temporary files.
-struct Files;
-
-impl Scratch for Files {
-    type Writer = BufWriter<File>;
-    type Run = File;
-    type Reader = FromStart;
-
-    fn create(&self) -> io::Result<Self::Writer> {
-        tempfile::tempfile().map(BufWriter::new)
-    }
-
-    fn finish(&self, writer: Self::Writer) -> io::Result<File> {
-        writer.into_inner().map_err(io::IntoInnerError::into_error)
-    }
-
-    fn open(&self, run: &File) -> io::Result<FromStart> {
-        Ok(FromStart(run.try_clone()?, 0))
-    }
-}
-
-/// Reads a file from a place of its own, since handles that were cloned share theirs.
-struct FromStart(File, u64);
-
-impl io::Read for FromStart {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read_at(buffer, self.1)?;
-        self.1 += read as u64;
-        Ok(read)
-    }
-}
-
-struct OnDisk(File);
-
-impl Stored for OnDisk {
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buffer, at)
-    }
 }

@@ -6,6 +6,7 @@
 //! - [`link`]: what may happen to frames on their way, scheduled from a seed, or by an
 //!   interceptor that plays a malicious peer at a named step.
 //! - [`world`]: a consortium of two with one view between them.
+//! - [`TemporaryFiles`]: publications too large for memory.
 //! - [`in_the_clear`]: what any protocol must find.
 
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ mod host;
 pub mod link;
 mod pump;
 mod random;
+mod temporary;
 pub mod world;
 
 pub use blindmatch_psi::conformance::in_the_clear;
@@ -25,4 +27,5 @@ pub use self::{
     host::{Host, Keyring},
     pump::{Pumped, pump},
     random::{Scripted, scripted},
+    temporary::{FromStart, OnDisk, TemporaryFiles},
 };

@@ -8,60 +8,16 @@
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Write},
-    os::unix::fs::FileExt,
     time::Instant,
 };
 
 use blindmatch_psi::publication::{
-    Changes, DummySeed, Edition, Epoch, FirstPublication, Newest, Outputs, Publication, Scratch,
-    SetClass, Stored, TagLength, apply,
+    Changes, DummySeed, Edition, Epoch, FirstPublication, Newest, Outputs, Publication, SetClass,
+    TagLength, apply,
 };
+use blindmatch_testkit::{FromStart, OnDisk, TemporaryFiles};
 
 use crate::world::{QUERIES, Scripted, domain, item, label};
-
-/// Runs in unnamed temporary files.
-struct Files;
-
-impl Scratch for Files {
-    type Writer = BufWriter<File>;
-    type Run = File;
-    type Reader = At;
-
-    fn create(&self) -> io::Result<Self::Writer> {
-        Ok(BufWriter::new(tempfile::tempfile()?))
-    }
-
-    fn finish(&self, writer: Self::Writer) -> io::Result<File> {
-        writer.into_inner().map_err(io::IntoInnerError::into_error)
-    }
-
-    fn open(&self, run: &File) -> io::Result<At> {
-        Ok(At(run.try_clone()?, 0))
-    }
-}
-
-/// Reads a file from its own place, which is not that of other handles.
-struct At(File, u64);
-
-impl io::Read for At {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.0.read_at(buffer, self.1)?;
-        self.1 += read as u64;
-        Ok(read)
-    }
-}
-
-struct OnDisk(File);
-
-impl Stored for OnDisk {
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(buffer, at)
-    }
-}
 
 pub(crate) fn edition(class: SetClass, queries: u64) -> Edition {
     let tag_length = TagLength::for_budget(queries, class).unwrap();
@@ -114,7 +70,7 @@ fn large_sets_need_the_working_set_only() {
     let seed = DummySeed::new([3; 32]);
     let mut random = Scripted::new();
     let started = Instant::now();
-    let mut first = FirstPublication::new(&Files, WORKING_SET).unwrap();
+    let mut first = FirstPublication::new(&TemporaryFiles, WORKING_SET).unwrap();
     for number in 0..items {
         first.push(&item(number), &label(number)).unwrap();
     }
@@ -162,7 +118,7 @@ fn large_sets_need_the_working_set_only() {
 
     let started = Instant::now();
     let churn = edition.class().churn();
-    let mut changes = Changes::new(&epoch, &Files, WORKING_SET).unwrap();
+    let mut changes = Changes::new(&epoch, &TemporaryFiles, WORKING_SET).unwrap();
     for number in 0..churn {
         changes.remove(&item(number)).unwrap();
         changes.add(&item(items + number), &label(number)).unwrap();
@@ -200,12 +156,13 @@ fn large_sets_need_the_working_set_only() {
         &OnDisk(difference),
         published.edition,
         &published.root,
-        &Files,
+        &TemporaryFiles,
         BufWriter::new(&applied),
     )
     .unwrap();
     println!("applied in {:?}", started.elapsed());
-    let bytes = |file| io::Read::bytes(BufReader::new(At(file, 0))).map(Result::unwrap);
+    let bytes =
+        |file| io::Read::bytes(BufReader::new(FromStart::of(&file).unwrap())).map(Result::unwrap);
     assert!(bytes(next).eq(bytes(applied)));
 
     let grown = peak_memory() - before;
