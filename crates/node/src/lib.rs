@@ -12,6 +12,7 @@ pub mod collections;
 pub mod config;
 pub mod doctor;
 pub mod error;
+pub mod exchange;
 pub mod exclusions;
 pub mod exported;
 pub mod files;

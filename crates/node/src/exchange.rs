@@ -1,0 +1,5 @@
+//! The exchange: what nodes do with each other.
+
+mod drive;
+
+pub use drive::{Frames, Journal, Lost, drive};
