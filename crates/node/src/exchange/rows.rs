@@ -1,0 +1,160 @@
+//! What a node serves and asks: the rows of one type in its collections.
+
+use blindmatch_indicator::{Canonicaliser, Day, Indicator, IndicatorType, Label, ladder};
+use blindmatch_policy::Evidence;
+use blindmatch_psi::lookup::Item;
+use blindmatch_store::collection::{CollectionKind, Collections, Contents};
+use blindmatch_store::merge::{Rows, Union};
+use blindmatch_store::row::Row;
+use blindmatch_store::sealed::SealedError;
+
+use crate::collections::contents;
+use crate::error::Error;
+
+/// Whose rows they are, and on which day.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// All collections of the node.
+    pub collections: &'a Collections,
+    /// What reads stored indicators.
+    pub canonicaliser: &'a Canonicaliser,
+    /// Rows that have expired by then are none.
+    pub today: Day,
+}
+
+impl Reading<'_> {
+    /// Hands out what is served of a type: each item once, ascending, with its label.
+    ///
+    /// That is every row of the abuse collections that has the evidence which the policy demands,
+    /// and can be asked for: networks are served as the rungs that they were split into on import
+    /// (`spec/10 §4.2`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`], [`Error::Collections`], and those of `visit`.
+    pub fn serve<E: From<Error>>(
+        &self,
+        kind: IndicatorType,
+        evidence: Evidence,
+        mut visit: impl FnMut(&[u8], &Label) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rows = Vec::new();
+        for name in self.collections.names().map_err(Error::from)? {
+            let contents = contents(self.collections, name)?;
+            if contents.kind == CollectionKind::Abuse {
+                let opened = self.collections.rows(&contents, self.today);
+                rows.push(opened.map_err(|error| Error::Collection(contents.name, error))?);
+            }
+        }
+        let mut rows = Union::new(rows);
+        let damaged = |error: SealedError| Error::Collections(error.into());
+        let mut more = rows.advance_to(&[kind.code()]).map_err(damaged)?;
+        while let Some(row) = rows
+            .row()
+            .filter(|row| more && row.indicator_type() == Some(kind))
+        {
+            let fields = row.fields;
+            let evident = evidence.holds(fields.count, fields.reason).is_ok();
+            // Rows of abuse collections have a handle.
+            if let Some(handle) = row.handle
+                && evident
+                && self.can_be_asked(kind, row.key)
+            {
+                visit(row.key, &Label { handle, fields })?;
+            }
+            more = rows.advance().map_err(damaged)?;
+        }
+        Ok(())
+    }
+
+    /// What a collection asks of a view of a type: each item once, ascending.
+    ///
+    /// Of a view of networks that is every rung that holds an address or a network of the
+    /// collection (`spec/10 §4.2`); of any other, the rows of its type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`].
+    pub fn ask(&self, contents: &Contents, kind: IndicatorType) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        self.asking(contents, kind, &mut |_, item| {
+            items.push(Item::new(item.to_vec()));
+        })?;
+        items.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+        items.dedup();
+        Ok(items)
+    }
+
+    /// Hands out the rows of a collection that ask for one of `items`, which ascend, each with the
+    /// place of the item among them: a row that asks for several of them comes with each.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`].
+    pub fn holding(
+        &self,
+        contents: &Contents,
+        kind: IndicatorType,
+        items: &[Item],
+        visit: &mut dyn FnMut(&Row<'_>, usize),
+    ) -> Result<(), Error> {
+        self.asking(contents, kind, &mut |row, item| {
+            if let Ok(at) = items.binary_search_by(|other| other.as_slice().cmp(item)) {
+                visit(row, at);
+            }
+        })
+    }
+
+    /// Hands out every row of a collection that asks something of a view of a type, with what it
+    /// asks.
+    fn asking(
+        &self,
+        contents: &Contents,
+        kind: IndicatorType,
+        visit: &mut dyn FnMut(&Row<'_>, &[u8]),
+    ) -> Result<(), Error> {
+        let failed = |error| Error::Collection(contents.name.clone(), error);
+        let damaged = |error: SealedError| failed(error.into());
+        let network = kind == IndicatorType::Network;
+        let kinds: &[_] = if network {
+            &[IndicatorType::Ip, IndicatorType::Network]
+        } else {
+            &[kind]
+        };
+        for &kind in kinds {
+            let opened = self.collections.rows(contents, self.today);
+            let mut rows = opened.map_err(failed)?;
+            let mut more = rows.advance_to(&[kind.code()]).map_err(damaged)?;
+            while let Some(row) = rows
+                .row()
+                .filter(|row| more && row.indicator_type() == Some(kind))
+            {
+                if !network {
+                    visit(&row, row.key);
+                // The parts that a network was split into are asked for by the network.
+                } else if row.origin.given
+                    && let Some(indicator) = self.canonicaliser.decode(row.key)
+                {
+                    for token in ladder::ancestors(&indicator) {
+                        visit(&row, &token.encode());
+                    }
+                }
+                more = rows.advance().map_err(damaged)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anybody can ask for what this row says: a network only where its length is a rung.
+    fn can_be_asked(&self, kind: IndicatorType, key: &[u8]) -> bool {
+        let is_rung = |network: &Indicator| ladder::split(network).eq([network.clone()]);
+        kind != IndicatorType::Network
+            || self
+                .canonicaliser
+                .decode(key)
+                .is_some_and(|row| is_rung(&row))
+    }
+}
+
+#[cfg(test)]
+mod tests;

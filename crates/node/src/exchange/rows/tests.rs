@@ -1,0 +1,193 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use blindmatch_feeds::{Options, Sieve};
+use blindmatch_indicator::{PublicSuffixes, Reason};
+use blindmatch_store::collection::{ImportPlan, Mode};
+use blindmatch_store::disk::Disk;
+use blindmatch_store::home::Home;
+use blindmatch_store::keys::StorageKey;
+use tempfile::TempDir;
+
+use super::*;
+use crate::import::import;
+
+const NOW: u64 = 1_763_798_400;
+
+const NO_EVIDENCE: Evidence = Evidence {
+    minimum_reports: 0,
+    reason_required: false,
+};
+
+struct World {
+    _place: TempDir,
+    collections: Collections,
+    canonicaliser: Canonicaliser,
+}
+
+impl World {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let disk = Disk::new(&place.path().join("home"));
+        let home = Home::create(disk, &StorageKey::new(&[1; 32]), NOW).unwrap();
+        let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
+        Self {
+            _place: place,
+            collections: Collections::open(&home).unwrap(),
+            canonicaliser: Canonicaliser::new(PublicSuffixes::parse(list).unwrap()),
+        }
+    }
+
+    fn import(&self, collection: &str, kind: CollectionKind, feed: &str) -> Contents {
+        let plan = ImportPlan {
+            collection: collection.parse().unwrap(),
+            kind: Some(kind),
+            source: "feed".parse().unwrap(),
+            mode: Mode::Replace,
+            now: NOW,
+            ttl: Default::default(),
+            allow_shrink: false,
+        };
+        let imported = import(
+            &self.collections,
+            plan,
+            &self.canonicaliser,
+            Sieve::new(&self.canonicaliser),
+            |sink| {
+                let options = Options::default();
+                blindmatch_feeds::read(feed.as_bytes(), &options, &self.canonicaliser, sink)
+            },
+            &mut |_| {},
+            &mut rand::rng(),
+        );
+        imported.unwrap().0.contents
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            collections: &self.collections,
+            canonicaliser: &self.canonicaliser,
+            today: Day::from_unix_seconds(NOW.try_into().unwrap()).unwrap(),
+        }
+    }
+
+    fn text(&self, key: &[u8]) -> String {
+        self.canonicaliser
+            .decode(key)
+            .unwrap()
+            .to_text()
+            .to_string()
+    }
+
+    fn served(&self, kind: IndicatorType, evidence: Evidence) -> Vec<String> {
+        let mut served = Vec::new();
+        let read = self.reading().serve::<Error>(kind, evidence, |key, _| {
+            served.push(self.text(key));
+            Ok(())
+        });
+        read.unwrap();
+        served
+    }
+}
+
+#[test]
+fn abuse_collections_are_served_as_one_set() {
+    let world = World::new();
+    world.import("one", CollectionKind::Abuse, "8.8.4.4\nann@example.com\n");
+    world.import(
+        "two",
+        CollectionKind::Abuse,
+        "8.8.4.4\n8.8.8.8\n1.2.3.0/23\n",
+    );
+    world.import(
+        "own",
+        CollectionKind::Customers,
+        "9.9.9.9\nbob@example.com\n",
+    );
+    let served = |kind| world.served(kind, NO_EVIDENCE);
+    assert_eq!(served(IndicatorType::Ip), ["8.8.4.4", "8.8.8.8"]);
+    assert_eq!(served(IndicatorType::Email), ["ann@example.com"]);
+    assert_eq!(served(IndicatorType::Phone), [""; 0]);
+    // Of the feed's 1.2.2.0/23 and its two /24, only these are rungs.
+    assert_eq!(
+        served(IndicatorType::Network),
+        [""; 0],
+        "1.2.3.0/23 has host bits set"
+    );
+    world.import(
+        "two",
+        CollectionKind::Abuse,
+        "8.8.4.4\n8.8.8.8\n1.2.2.0/23\n5.6.0.0/16\n",
+    );
+    assert_eq!(
+        served(IndicatorType::Network),
+        ["5.6.0.0/16", "1.2.2.0/24", "1.2.3.0/24"]
+    );
+}
+
+#[test]
+fn a_row_without_the_evidence_is_not_served() {
+    let world = World::new();
+    world.import("one", CollectionKind::Abuse, "8.8.4.4\n");
+    for evidence in [
+        Evidence::DEFAULT,
+        Evidence {
+            minimum_reports: 0,
+            reason_required: true,
+        },
+    ] {
+        assert!(evidence.holds(1, Reason::Unspecified).is_err());
+        assert_eq!(world.served(IndicatorType::Ip, evidence), [""; 0]);
+    }
+}
+
+#[test]
+fn addresses_and_networks_ask_for_every_rung_above_them() {
+    let world = World::new();
+    let contents = world.import(
+        "own",
+        CollectionKind::Customers,
+        "8.8.4.4\n8.8.8.8\n8.8.8.0/23\nann@example.com\n",
+    );
+    let reading = world.reading();
+    let asked = reading.ask(&contents, IndicatorType::Network).unwrap();
+    let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
+    assert_eq!(
+        texts,
+        [
+            "8.8.0.0/16",
+            "8.8.0.0/20",
+            "8.8.4.0/22",
+            "8.8.8.0/22",
+            "8.8.4.0/24",
+            "8.8.8.0/24",
+            "8.8.4.4/32",
+            "8.8.8.8/32",
+        ]
+    );
+    let mut rows = Vec::new();
+    let matched = &asked[1..4];
+    let found = reading.holding(
+        &contents,
+        IndicatorType::Network,
+        matched,
+        &mut |row, at| {
+            rows.push((world.text(row.key), at));
+        },
+    );
+    found.unwrap();
+    let rows: Vec<_> = rows.iter().map(|(text, at)| (text.as_str(), *at)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("8.8.4.4", 0),
+            ("8.8.4.4", 1),
+            ("8.8.8.8", 0),
+            ("8.8.8.8", 2),
+            ("8.8.8.0/23", 0),
+            ("8.8.8.0/23", 2),
+        ]
+    );
+    let asked = reading.ask(&contents, IndicatorType::Ip).unwrap();
+    let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
+    assert_eq!(texts, ["8.8.4.4", "8.8.8.8"]);
+}
