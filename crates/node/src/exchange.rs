@@ -1,5 +1,6 @@
 //! The exchange: what nodes do with each other.
 
+pub mod accept;
 mod drive;
 mod rows;
 pub mod view;
