@@ -29,8 +29,10 @@ use libtest_mimic::Failed;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
+    NOW,
     harness::{Counts, Workload, say, seeded},
-    ledger::{NOW, key, open_home, origin, settings},
+    ledger::{key, origin, settings},
+    open_home,
 };
 
 /// Makes backups beside appends and restores them, until killed.

@@ -15,6 +15,7 @@ use crate::{
     harness::seeded,
     imports,
     ledger::{event, key, origin, settings},
+    open_home,
 };
 
 /// Flips so many bits, one at a time, in the segments and the checkpoint of a ledger.
@@ -115,7 +116,7 @@ pub(crate) fn collection(flips: u64) -> Result<(), Failed> {
     let (seed, mut rng) = seeded();
     let place = tempfile::tempdir()?;
     let root = place.path().join("home");
-    let home = imports::open_home(&Disk::new(&root))?;
+    let home = open_home(&Disk::new(&root))?;
     let collections = Collections::open(&home)?;
     imports::fill(&collections, &mut rng)?;
     let name = "abusers".parse::<CollectionName>()?;

@@ -14,18 +14,19 @@ use blindmatch_store::{
         Mention, Mode, Ttl,
     },
     disk::{ASIDE, Disk},
-    home::{Home, HomeError},
-    keys::StorageKey,
+    home::Home,
     merge::Rows,
 };
 use libtest_mimic::Failed;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use zeroize::Zeroizing;
 
-use crate::harness::{Counts, Workload, say, seeded};
+use crate::{
+    NOW,
+    harness::{Counts, Workload, say, seeded},
+    open_home,
+};
 
-/// Any time will do.
-const NOW: u64 = 1_763_798_400;
 /// So small that every import spills runs.
 const SORT_MEMORY: usize = 2_000;
 /// The collections, with the sources that each has.
@@ -131,13 +132,6 @@ impl Workload for ImportScript {
         counts: &mut Counts,
     ) -> Result<(), String> {
         check(model, home, said, repair, counts)
-    }
-}
-
-pub(crate) fn open_home(disk: &Disk) -> Result<Home, HomeError> {
-    match Home::open(disk.clone(), NOW) {
-        Err(HomeError::NotAHome(_)) => Home::create(disk.clone(), &StorageKey::new(&[1; 32]), NOW),
-        opened => opened,
     }
 }
 

@@ -21,8 +21,10 @@ use libtest_mimic::Failed;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
+    NOW,
     harness::{Counts, Workload, say, seeded},
-    ledger::{NOW, open_home, origin, settings},
+    ledger::{origin, settings},
+    open_home,
 };
 
 /// Appends and has the index follow, until killed.

@@ -17,15 +17,15 @@ use blindmatch_audit::{
 use blindmatch_store::{
     disk::{ASIDE, Disk},
     home::{Home, HomeError},
-    keys::StorageKey,
     ledger::{Beginning, HEAD, LEDGER, Ledger, LedgerError, Log, Settings, segment},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::harness::{Counts, Workload, say};
-
-/// Any time will do.
-pub(crate) const NOW: u64 = 1_763_798_400;
+use crate::{
+    NOW,
+    harness::{Counts, Workload, say},
+    open_home,
+};
 
 /// Appends by one to four threads, until killed.
 pub(crate) struct Appends;
@@ -153,13 +153,6 @@ impl Workload for Script {
         counts: &mut Counts,
     ) -> Result<(), String> {
         check(model, home, said, repair, counts)
-    }
-}
-
-pub(crate) fn open_home(disk: &Disk) -> Result<Home, HomeError> {
-    match Home::open(disk.clone(), NOW) {
-        Err(HomeError::NotAHome(_)) => Home::create(disk.clone(), &StorageKey::new(&[1; 32]), NOW),
-        opened => opened,
     }
 }
 

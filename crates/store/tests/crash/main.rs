@@ -32,6 +32,11 @@ mod ledger;
 
 use std::env;
 
+use blindmatch_store::{
+    disk::Disk,
+    home::{Home, HomeError},
+    keys::StorageKey,
+};
 use libtest_mimic::{Arguments, Trial};
 
 use crate::{
@@ -41,6 +46,9 @@ use crate::{
     index::Following,
     ledger::{Appends, Script},
 };
+
+/// Any time will do.
+const NOW: u64 = 1_763_798_400;
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -123,5 +131,12 @@ fn child(workload: &str, rest: &[String]) {
         "import_script" => run_child::<ImportScript>(rest),
         "script" => run_child::<Script>(rest),
         other => panic!("no workload {other}"),
+    }
+}
+
+fn open_home(disk: &Disk) -> Result<Home, HomeError> {
+    match Home::open(disk.clone(), NOW) {
+        Err(HomeError::NotAHome(_)) => Home::create(disk.clone(), &StorageKey::new(&[1; 32]), NOW),
+        opened => opened,
     }
 }
