@@ -125,8 +125,11 @@ impl Ledger {
         if writer::exists(disk)? {
             return Err(LedgerError::Exists);
         }
-        let now = (settings.clock)();
-        let record = record(beginning.event(), now, settings.random.as_mut());
+        let record = Record {
+            time: (settings.clock)(),
+            nonce: nonce(settings.random.as_mut()),
+            event: beginning.event(),
+        };
         let head = Checkpoint {
             origin: settings.origin.clone(),
             size: 1,
@@ -146,10 +149,27 @@ impl Ledger {
     ///
     /// [`LedgerError`], with what is damaged and where; nothing is changed then.
     pub fn open(disk: &Disk, settings: Settings) -> Result<(Self, Tail), LedgerError> {
+        let unchecked = |_: &Log| Ok::<_, LedgerError>(());
+        let (ledger, tail, ()) = Self::open_checked(disk, settings, unchecked)?;
+        Ok((ledger, tail))
+    }
+
+    /// [`open`](Self::open)s a ledger that `check` has looked at and found fit to go on from; gives
+    /// what it found. Nothing is cut, covered or signed before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), and of `check`.
+    pub fn open_checked<T, E: From<LedgerError>>(
+        disk: &Disk,
+        settings: Settings,
+        check: impl FnOnce(&Log) -> Result<T, E>,
+    ) -> Result<(Self, Tail, T), E> {
         let own = NoteKey::new(settings.origin.clone(), settings.key.verifying_key());
         let mut keys = vec![own.clone()];
         keys.extend(settings.earlier);
         let (mut log, tail, end) = scan::scan(disk, &keys)?;
+        let checked = check(&log)?;
         let writer = Writer::open(disk, settings.key, end, settings.segment)?;
         if tail.torn.is_some() {
             writer.cut()?;
@@ -170,7 +190,7 @@ impl Ledger {
             writer: Mutex::new(writer),
             log: RwLock::new(Arc::new(log)),
         };
-        Ok((ledger, tail))
+        Ok((ledger, tail, checked))
     }
 
     /// The ledger as it is now.
@@ -195,6 +215,24 @@ impl Ledger {
             return Err(LedgerError::Events);
         }
         self.append_any(events)
+    }
+
+    /// Records an event with digests that are salted with the nonce of its record (`spec/42 §2`):
+    /// `event` makes it of that nonce.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    pub fn append_salted(
+        &self,
+        event: impl FnOnce(&[u8; 32]) -> Event,
+    ) -> Result<Appended, LedgerError> {
+        let nonce = nonce(lock(&self.queue).random.as_mut());
+        let event = event(&nonce);
+        if matches!(event, Event::Incarnation { .. }) {
+            return Err(LedgerError::Events);
+        }
+        self.append_nonced(vec![(nonce, event)])
     }
 
     /// Records that a node goes on here after a restore. It must be alone with the ledger: the
@@ -249,6 +287,15 @@ impl Ledger {
     }
 
     fn append_any(&self, events: Vec<Event>) -> Result<Appended, LedgerError> {
+        let mut queue = lock(&self.queue);
+        let events = events.into_iter();
+        let events = events.map(|event| (nonce(queue.random.as_mut()), event));
+        let events = events.collect();
+        drop(queue);
+        self.append_nonced(events)
+    }
+
+    fn append_nonced(&self, events: Vec<([u8; 32], Event)>) -> Result<Appended, LedgerError> {
         let mut queue = lock(&self.queue);
         let pending = queue.push(events, (self.clock)())?;
         loop {
@@ -325,26 +372,29 @@ impl Ledger {
 }
 
 impl Queue {
-    fn push(&mut self, events: Vec<Event>, now: u64) -> Result<Arc<Pending>, LedgerError> {
+    fn push(
+        &mut self,
+        events: Vec<([u8; 32], Event)>,
+        time: u64,
+    ) -> Result<Arc<Pending>, LedgerError> {
         if events.is_empty() || events.len() > MAX_GROUP {
             return Err(LedgerError::Events);
         }
-        if now < self.time {
+        if time < self.time {
             let last = self.time;
-            return Err(LedgerError::Time { last, now });
+            return Err(LedgerError::Time { last, now: time });
         }
-        let records: Vec<_> = events
-            .into_iter()
-            .map(|event| record(event, now, self.random.as_mut()).encode())
-            .collect();
+        let records = events.into_iter();
+        let records = records.map(|(nonce, event)| Record { time, nonce, event }.encode());
+        let records: Vec<_> = records.collect();
         let frames = Frames::new(&records).map_err(|_| LedgerError::Events)?;
         let pending = Arc::new(Pending {
             frames,
-            time: now,
+            time,
             outcome: OnceLock::new(),
         });
         self.waiting.push(pending.clone());
-        self.time = now;
+        self.time = time;
         Ok(pending)
     }
 }
@@ -381,10 +431,10 @@ impl fmt::Debug for Settings {
     }
 }
 
-fn record(event: Event, time: u64, random: &mut dyn CryptoRng) -> Record {
+fn nonce(random: &mut dyn CryptoRng) -> [u8; 32] {
     let mut nonce = [0; 32];
     random.fill_bytes(&mut nonce);
-    Record { time, nonce, event }
+    nonce
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Barrier,
         atomic::{AtomicU64, Ordering},
@@ -19,12 +19,13 @@ use blindmatch_audit::{
     checkpoint::CheckpointError,
     cosignature::Quorum,
     note::NoteError,
+    record::Salted,
     tree::{leaf_hash, verify_consistency, verify_inclusion},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
-use super::*;
+use super::{scan::path, *};
 use crate::disk::{Faults, Operation, Verdict};
 
 const START: u64 = 1_763_798_400;
@@ -216,6 +217,48 @@ fn only_the_ledger_itself_begins_an_incarnation() {
 }
 
 #[test]
+fn a_salted_event_has_the_nonce_of_its_record() {
+    let (_home, _, ledger) = created(settings());
+    let event = |nonce: &[u8; 32]| Event::Policy {
+        policy: Salted::new(nonce, b"policy"),
+        config: Salted::new(nonce, b"config"),
+    };
+    for _ in 0..2 {
+        let appended = ledger.append_salted(event).unwrap();
+        let record = ledger.log().record(appended.first).unwrap();
+        assert_eq!(record.event, event(&record.nonce));
+    }
+    let nonces = [1, 2].map(|number| ledger.log().record(number).unwrap().nonce);
+    assert_ne!(nonces[0], nonces[1]);
+    let incarnation = |_: &[u8; 32]| first().event();
+    let refused = ledger.append_salted(incarnation);
+    assert!(matches!(refused, Err(LedgerError::Events)));
+}
+
+#[test]
+fn a_ledger_that_its_owner_does_not_want_is_left_as_it_is() {
+    let (home, disk) = with_tail(settings(), 3, b"torn");
+    let files = || {
+        let read = |path: &Path| fs::read(home.path().join(path)).unwrap();
+        [read(&PathBuf::from(path(0))), read(Path::new(HEAD))]
+    };
+    let before = files();
+    let new_key = Settings {
+        key: key(2),
+        earlier: vec![note_key(1)],
+        ..settings()
+    };
+    let refused = Ledger::open_checked(&disk, new_key, |log| {
+        assert_eq!(log.size(), 6);
+        Err::<(), _>(LedgerError::Exists)
+    });
+    assert!(matches!(refused, Err(LedgerError::Exists)));
+    assert_eq!(files(), before);
+    let (_, tail) = Ledger::open(&disk, settings()).unwrap();
+    assert!(tail.torn.is_some() && files() != before);
+}
+
+#[test]
 fn a_ledger_is_created_once() {
     let (_home, disk, ledger) = created(settings());
     ledger.append(vec![event(0)]).unwrap();
@@ -303,7 +346,12 @@ fn with_tail(settings: Settings, events: u64, tail: &[u8]) -> (TempDir, Disk) {
 fn frames(numbers: std::ops::Range<u64>) -> Vec<u8> {
     let mut random = StdRng::seed_from_u64(9);
     let records: Vec<_> = numbers
-        .map(|number| record(event(number), START, &mut random).encode())
+        .map(|number| Record {
+            time: START,
+            nonce: nonce(&mut random),
+            event: event(number),
+        })
+        .map(|record| record.encode())
         .collect();
     let mut bytes = Vec::new();
     for (number, record) in records.iter().enumerate() {
