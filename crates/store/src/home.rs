@@ -108,7 +108,8 @@ impl Home {
     }
 
     /// Opens a home: becomes its owner, checks who may read it and that the storage key is its
-    /// own, and removes what is left of files that were never finished.
+    /// own, and removes what is left of files that were never finished and of keys that were being
+    /// destroyed.
     ///
     /// `now` is the time in seconds since 1970.
     ///
@@ -121,6 +122,7 @@ impl Home {
         check_permissions(&disk)?;
         let storage = own_storage_key(&disk, &marker)?;
         disk.sweep()?;
+        NamedKeys::new(disk.clone(), &storage).sweep()?;
         Ok(Self {
             disk,
             storage,

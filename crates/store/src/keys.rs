@@ -228,6 +228,24 @@ impl NamedKeys {
         Ok(self.disk.destroy(&place(name)?)?)
     }
 
+    /// Removes what a crash left of secrets that were being destroyed: files in which zeros stand in
+    /// the place of the secret.
+    pub(crate) fn sweep(&self) -> Result<(), KeyError> {
+        for name in self.names()? {
+            // What does not read now is refused when it is used.
+            let Ok(bytes) = self.disk.read(&place(&name)?, MAX_SECRET) else {
+                continue;
+            };
+            let bytes = Zeroizing::new(bytes);
+            let secret = bytes.split_last_chunk::<MAC>().map(|(secret, _)| secret);
+            // No secret of this length is zeros by chance.
+            if secret.is_some_and(|s| s.len() >= 16 && s.iter().all(|byte| *byte == 0)) {
+                self.destroy(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn mac(&self, name: &str, secret: &[u8]) -> Result<Hmac<Sha256>, KeyError> {
         // HMAC takes keys of every length.
         let mac = Hmac::<Sha256>::new_from_slice(self.mac.as_slice());

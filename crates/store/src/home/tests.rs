@@ -136,3 +136,25 @@ fn what_died_aside_is_swept_when_the_home_opens() {
     Home::open(disk.clone(), 1).unwrap();
     assert!(disk.list(ASIDE).unwrap().is_empty());
 }
+
+#[test]
+fn a_key_that_was_being_destroyed_is_gone_when_the_home_opens() {
+    let (_place, disk) = created();
+    let path = |name: &str| disk.root().join(KEYS).join(name);
+    let home = Home::open(disk.clone(), 2).unwrap();
+    for name in ["whole", "zeros", "half", "damaged"] {
+        home.named_keys().store(name, &[7; 32]).unwrap();
+    }
+    drop(home);
+    // As the process died between two writes, behind them, or otherwise.
+    fs::write(path("zeros"), [0; 64]).unwrap();
+    let mut bytes = fs::read(path("half")).unwrap();
+    bytes.splice(..32, [0; 32]);
+    fs::write(path("half"), bytes).unwrap();
+    let mut bytes = fs::read(path("damaged")).unwrap();
+    bytes.splice(..31, [0; 31]);
+    fs::write(path("damaged"), bytes).unwrap();
+    let home = Home::open(disk.clone(), 3).unwrap();
+    assert_eq!(home.named_keys().names().unwrap(), ["damaged", "whole"]);
+    home.named_keys().load("whole").unwrap();
+}
