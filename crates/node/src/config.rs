@@ -16,6 +16,9 @@ use crate::error::Error;
 /// The file's name in the home.
 pub const FILE: &str = "blindmatch.toml";
 
+/// More bytes than it has.
+pub(crate) const MAX_CONFIG: u64 = 1 << 20;
+
 /// The most days that an indicator may be kept after it was last imported: ten years.
 pub const MOST_DAYS: u32 = 3_660;
 

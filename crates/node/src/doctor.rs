@@ -43,6 +43,16 @@ pub enum State {
     Wrong,
 }
 
+/// Ends what commands that were cut short left half done, as far as nobody has to be asked.
+///
+/// # Errors
+///
+/// Those of opening the node and its ledger.
+pub fn repair(home: &Path) -> Result<(), Error> {
+    Node::open(home)?.ledger()?;
+    Ok(())
+}
+
 /// Looks at everything in the home; `suffixes` is the hash of the public suffix list in use.
 #[must_use]
 pub fn examine(home: &Path, suffixes: &[u8; 32]) -> Vec<Finding> {
@@ -104,6 +114,25 @@ fn keys(look: &Look<'_>) -> Looked {
         .iter()
         .map(|error| Finding::wrong("", error))
         .collect();
+    let (stale, requested) = look.node.idle_keys()?;
+    if !stale.is_empty() {
+        found.push(Finding::warning(
+            &format!(
+                "{} of delegations that are not in force are not destroyed yet",
+                stale.len()
+            ),
+            &["blindmatch doctor --repair"],
+        ));
+    }
+    if let Some(number) = requested {
+        found.push(Finding::warning(
+            &format!("those for delegation number {number} are made, and it is not here yet"),
+            &[
+                "blindmatch keys rotate --delegation FILE",
+                "or make others: blindmatch keys rotate",
+            ],
+        ));
+    }
     if found.is_empty() {
         found.push(Finding::fine(
             "",
@@ -249,11 +278,18 @@ fn collections(look: &Look<'_>) -> Looked {
 }
 
 fn ledger(look: &Look<'_>) -> Looked {
-    let (log, tail) = look.node.log()?;
+    let (log, tail, half_done) = look.node.verify_ledger()?;
     let mut found = vec![Finding::fine(
         "",
         &format!("{} records, all in order", log.size()),
     )];
+    for half_done in half_done {
+        found.push(Finding::of(
+            State::Wrong,
+            &half_done.to_string(),
+            &[half_done.next()],
+        ));
+    }
     if tail.torn.is_some() {
         found.push(Finding::warning(
             "a crash left part of an append that nobody was told of; it is cut off at the next one",

@@ -24,6 +24,7 @@ use crate::config::ConfigError;
 use crate::ledger::exported::ExportedError;
 use crate::payment::PaymentKeyId;
 use crate::payment::wrapped::{Passage, WrapError};
+use crate::recorded::Unknown;
 
 /// Why a command ended without its result.
 #[derive(Debug)]
@@ -33,6 +34,15 @@ pub enum Error {
     Home(HomeError),
     /// An `init` was cut short in this directory.
     Unfinished(PathBuf),
+    /// An `init` of another member, or with another role or address, was cut short in this directory.
+    BegunAs {
+        /// The directory.
+        home: PathBuf,
+        /// Its member.
+        member: Name,
+        /// Its consortium.
+        consortium: Name,
+    },
     /// A file of the home is not what this program writes.
     Damaged(PathBuf),
     /// A key of the home, by name, cannot be read or written.
@@ -88,6 +98,8 @@ pub enum Error {
     NoExclusions(Name),
     /// The ledger does not open, or does not take a record.
     Ledger(LedgerError),
+    /// The ledger is an older copy of itself: it does not know what this node has since recorded.
+    LedgerOlder(Unknown),
     /// A backup cannot be written, read or restored.
     Backup(PathBuf, BackupError),
     /// A file is no checkpoint.
@@ -163,6 +175,16 @@ impl fmt::Display for Error {
             Self::Unfinished(path) => {
                 write!(f, "an earlier `init` did not finish in {}", path.display())
             }
+            Self::BegunAs {
+                home,
+                member,
+                consortium,
+            } => write!(
+                f,
+                "an earlier `init` in {} was of {member} of {consortium}, or with another role or \
+                 address",
+                home.display()
+            ),
             Self::Damaged(path) => write!(f, "{} is damaged", path.display()),
             Self::Key(name, error) => write!(f, "keys/{name}: {error}"),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
@@ -221,6 +243,11 @@ impl fmt::Display for Error {
             }
             Self::NoExclusions(name) => write!(f, "no list of exclusions {name} was added"),
             Self::Ledger(error) => error.fmt(f),
+            Self::LedgerOlder(unknown) => write!(
+                f,
+                "ledger: it does not know {unknown}, which this node recorded and has: it is an older \
+                 copy of itself, and what else it lacks may be debits"
+            ),
             Self::Backup(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Checkpoint(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Exported(path, error) => write!(f, "{}: {error}", path.display()),

@@ -176,11 +176,15 @@ impl Node {
             parsed.map_err(|error| Error::Exclusions(file.display().to_string(), error))?;
         let path = format!("{OWN}/{name}.json");
         if self.disk().exists(&path).map_err(HomeError::Disk)? {
-            return Err(Error::ExclusionsExist(name.clone()));
+            // The same again is what a command that was cut short has to come to.
+            if self.disk().read(&path, MAX_LIST).map_err(HomeError::Disk)? != json {
+                return Err(Error::ExclusionsExist(name.clone()));
+            }
+        } else {
+            let made = self.home().disk().create_directory(OWN);
+            made.map_err(HomeError::Disk)?;
+            self.publish(&path, &json)?;
         }
-        let made = self.home().disk().create_directory(OWN);
-        made.map_err(HomeError::Disk)?;
-        self.publish(&path, &json)?;
         parsed
             .lists()
             .first()

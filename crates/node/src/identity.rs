@@ -17,8 +17,8 @@ use crate::config;
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
 use crate::node::{Node, NodeFiles, publish};
-use crate::node_keys;
 use crate::payment::wrapped::generate_recipient;
+use crate::{files, node_keys};
 
 /// The exported identity key, where it is no longer in the home.
 pub type Offline<'a> = Option<&'a Path>;
@@ -149,6 +149,25 @@ impl Node {
         Ok(Exported::new(kind, member, consortium, key))
     }
 
+    /// Writes the identity key or the storage key to the file `to`, to be kept elsewhere. Where
+    /// that file holds it already, also when it is in the home no more, nothing is written: so the
+    /// same command, said again, ends what was cut short.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdentityOffline`], [`Error::File`].
+    pub fn export_to(&self, kind: Kind, to: &Path) -> Result<(), Error> {
+        let kept = Exported::read(kind, to).ok();
+        let is_ours = |kept: &Exported| match kind {
+            Kind::Storage => *kept.key() == *self.home().storage_key().export(),
+            Kind::Identity => self.identity(Some(to)).is_ok(),
+        };
+        if kept.is_some_and(|kept| is_ours(&kept)) {
+            return Ok(());
+        }
+        files::write_secret(to, &self.export(kind)?.to_text())
+    }
+
     /// Notes that the storage key is kept elsewhere, now that it is.
     ///
     /// # Errors
@@ -179,8 +198,7 @@ impl Node {
     /// [`Error::NoSecret`], [`Error::OtherIdentity`] where that file does not hold it.
     pub fn remove_identity(&self, kept: &Path) -> Result<(), Error> {
         self.identity(Some(kept))?;
-        let removed = self.home().named_keys().destroy(IDENTITY);
-        removed.map_err(|error| Error::Key(IDENTITY.to_owned(), error))
+        self.destroy_keys(&[IDENTITY.to_owned()])
     }
 
     /// What is sealed to this member is opened with this.

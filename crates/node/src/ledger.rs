@@ -31,19 +31,25 @@ impl Node {
             from: Checkpoint::empty(settings.origin.clone()),
         };
         let (ledger, _) = Ledger::create(self.home().disk(), settings, &beginning)?;
-        ledger.append(vec![delegated(&self.delegation()?)?])?;
+        let recorded = self.recorded(&ledger.log())?;
+        self.complete(&ledger, recorded)?;
         Ok(ledger)
     }
 
     /// Opens the ledger, to write it. The tail is what a crash left behind the last checkpoint,
-    /// acknowledged to nobody: what was torn has been cut.
+    /// acknowledged to nobody: what was torn has been cut. What a command that was cut short did not
+    /// come to is recorded, and so is a policy that is another than the last one.
     ///
     /// # Errors
     ///
-    /// [`Error::Ledger`], with what is damaged and where.
+    /// [`Error::Ledger`], with what is damaged and where; [`Error::LedgerOlder`], and nothing is
+    /// changed then.
     pub fn ledger(&self) -> Result<(Ledger, Tail), Error> {
         let settings = settings(self, &self.home().named_keys())?;
-        Ok(Ledger::open(self.home().disk(), settings)?)
+        let check = |log: &Log| self.recorded(log);
+        let (ledger, tail, recorded) = Ledger::open_checked(self.home().disk(), settings, check)?;
+        self.complete(&ledger, recorded)?;
+        Ok((ledger, tail))
     }
 }
 

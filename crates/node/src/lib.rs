@@ -24,6 +24,7 @@ pub mod node;
 pub mod node_keys;
 pub mod payment;
 pub mod policy;
+pub mod recorded;
 pub mod roster;
 
 pub use blindmatch_audit as audit;

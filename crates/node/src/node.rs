@@ -16,7 +16,6 @@ use crate::error::Error;
 const TRUST: &str = "roster/trust";
 /// A roster is a note, and little stands beside it.
 const MAX_TRUST: u64 = 2 << 20;
-const MAX_CONFIG: u64 = 1 << 20;
 
 /// What of a node can be read, even while another process owns its home.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ impl NodeFiles {
     }
 
     pub(crate) fn of(disk: Disk) -> Result<Self, Error> {
-        let text = match disk.read(config::FILE, MAX_CONFIG) {
+        let text = match disk.read(config::FILE, config::MAX_CONFIG) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Unfinished(disk.root().to_owned()));
             }
@@ -97,7 +96,16 @@ impl Node {
     ///
     /// [`Error::Home`], [`Error::Unfinished`], [`Error::Config`].
     pub fn open(home: &Path) -> Result<Self, Error> {
-        let home = Home::open(Disk::new(home), clock::now())?;
+        Self::on(Disk::new(home))
+    }
+
+    /// Opens the node with these files.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn on(disk: Disk) -> Result<Self, Error> {
+        let home = Home::open(disk, clock::now())?;
         let files = NodeFiles::of(home.disk().clone())?;
         Ok(Self { files, home })
     }

@@ -119,8 +119,7 @@ impl Node {
     /// Those of reading.
     pub fn check_keys(&self) -> Result<(usize, Vec<Error>), Error> {
         let keys = self.home().named_keys();
-        let names = keys.names();
-        let names = names.map_err(|error| Error::Key(String::new(), error))?;
+        let names = self.key_names()?;
         let count = names.len();
         let mut refused = Vec::new();
         for name in names {
@@ -132,6 +131,33 @@ impl Node {
             refused.extend(self.checkpoint_key(&keys).err());
         }
         Ok((count, refused))
+    }
+
+    /// Node keys that belong to no delegation in force: those that are to be destroyed, and the
+    /// number of the delegation that was requested and is not here yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub fn idle_keys(&self) -> Result<(Vec<String>, Option<u64>), Error> {
+        let idle = node_keys(&self.key_names()?, self.delegation()?.number);
+        Ok((idle.stale, idle.requested))
+    }
+
+    pub(crate) fn key_names(&self) -> Result<Vec<String>, Error> {
+        let names = self.home().named_keys().names();
+        names.map_err(|error| Error::Key(String::new(), error))
+    }
+
+    pub(crate) fn destroy_keys(&self, names: &[String]) -> Result<(), Error> {
+        let keys = self.home().named_keys();
+        for name in names {
+            match keys.destroy(name) {
+                Ok(()) | Err(KeyError::Missing) => {}
+                Err(error) => return Err(Error::Key(name.clone(), error)),
+            }
+        }
+        Ok(())
     }
 
     /// Makes new node keys, delegates to them for `days` days and destroys the keys before. Where
@@ -169,14 +195,16 @@ impl Node {
     ) -> Result<String, Error> {
         let now = clock::now();
         let in_force = (now, now + u64::from(days) * 86_400);
+        let last = self.delegation()?;
+        let idle = node_keys(&self.key_names()?, last.number);
+        self.destroy_keys(&idle.newer)?;
         let secrets = NodeSecrets::generate(rng);
-        let terms = self
-            .delegation()?
-            .succeed(secrets.public(), in_force, revoke);
+        let terms = last.succeed(secrets.public(), in_force, revoke);
         secrets.request(&self.home().named_keys(), &terms)
     }
 
-    /// Works from now on with the keys of the delegation in `file`, and destroys those before.
+    /// Works from now on with the keys of the delegation in `file`, and destroys those before; where
+    /// it does so already, nothing changes.
     ///
     /// # Errors
     ///
@@ -186,6 +214,9 @@ impl Node {
         let delegation = Delegation::read(&files::read(file, MAX_NOTE)?)
             .map_err(|error| Error::Delegation(file.to_owned(), error))?;
         let last = self.delegation()?;
+        if delegation == last {
+            return Ok(last);
+        }
         let keys = self.home().named_keys();
         let number = delegation.number;
         let requested = last.number.checked_add(1) == Some(number)
@@ -201,26 +232,50 @@ impl Node {
     }
 
     fn adopt(&self, ledger: &Ledger, delegation: &Delegation) -> Result<(), Error> {
-        let keys = self.home().named_keys();
-        let checkpoints = signing_key(&keys, delegation)?;
+        let checkpoints = signing_key(&self.home().named_keys(), delegation)?;
         keep(self.home(), delegation)?;
         ledger.replace_key(checkpoints)?;
         ledger.append(vec![delegated(delegation)?])?;
-        let present = delegation.number.to_string();
-        let named = |error| Error::Key(String::new(), error);
-        for name in keys.names().map_err(named)? {
-            let node_key = name
-                .rsplit_once('-')
-                .filter(|(key, _)| NODE_KEYS.contains(key));
-            if node_key.is_some_and(|(_, number)| number != present) {
-                match keys.destroy(&name) {
-                    Ok(()) | Err(KeyError::Missing) => {}
-                    Err(error) => return Err(Error::Key(name, error)),
-                }
-            }
-        }
-        Ok(())
+        // Not before: that they are still here says that a record is missing and no more.
+        self.destroy_keys(&node_keys(&self.key_names()?, delegation.number).stale)
     }
+}
+
+/// The node keys of a home that are not those of the delegation in force.
+pub(crate) struct IdleKeys {
+    /// Those of earlier delegations, and those that were made in part: they are to be destroyed.
+    pub(crate) stale: Vec<String>,
+    /// The number of the next delegation, where all keys for it are here: it was requested.
+    pub(crate) requested: Option<u64>,
+    /// All of later numbers.
+    pub(crate) newer: Vec<String>,
+}
+
+/// Which of these keys stand idle while the delegation of this number is in force.
+pub(crate) fn node_keys(names: &[String], in_force: u64) -> IdleKeys {
+    let number = |name: &str| {
+        let (kind, number) = name.rsplit_once('-')?;
+        let number = number.parse::<u64>().ok()?;
+        NODE_KEYS.contains(&kind).then_some(number)
+    };
+    let of = |wanted: &dyn Fn(u64) -> bool| {
+        let names = names.iter();
+        let names = names.filter(|name| number(name).is_some_and(wanted));
+        names.cloned().collect::<Vec<_>>()
+    };
+    let next = in_force.saturating_add(1);
+    let requested = (of(&|number| number == next).len() == NODE_KEYS.len()).then_some(next);
+    IdleKeys {
+        stale: of(&|number| number != in_force && Some(number) != requested),
+        requested,
+        newer: of(&|number| number > in_force),
+    }
+}
+
+/// The name of the key that signs checkpoints under the delegation of this number.
+pub(crate) fn checkpoint_key_name(number: u64) -> String {
+    let [_, _, checkpoints, _] = NODE_KEYS;
+    format!("{checkpoints}-{number}")
 }
 
 /// The secret halves of the node keys.
@@ -281,8 +336,7 @@ fn keep(home: &Home, delegation: &Delegation) -> Result<(), Error> {
 /// The key that signs checkpoints under this delegation, if it is the one that the delegation
 /// names: a checkpoint of another key would take the place of the ledger's last good one.
 fn signing_key(keys: &NamedKeys, delegation: &Delegation) -> Result<SigningKey, Error> {
-    let [_, _, checkpoints, _] = NODE_KEYS;
-    let name = format!("{checkpoints}-{}", delegation.number);
+    let name = checkpoint_key_name(delegation.number);
     let key = SigningKey::from_bytes(&*load(keys, &name)?);
     if key.verifying_key() == delegation.keys.checkpoints {
         Ok(key)

@@ -18,7 +18,7 @@ use crate::files;
 use crate::node::{Node, NodeFiles};
 
 /// What a policy file has at most, and a little more, so that the excess is seen.
-const MAX_POLICY: u64 = 2 << 20;
+pub(crate) const MAX_POLICY: u64 = 2 << 20;
 
 /// The file's name in the home.
 pub const FILE: &str = "policy.toml";

@@ -75,13 +75,17 @@ pub(crate) struct ConfigArguments {
 }
 
 pub(crate) const DOCTOR_EXAMPLE: &str = "\
-Example:
+Examples:
   blindmatch doctor
+  blindmatch doctor --repair        end first what an interrupted command left half done
 
 Exits with 1 where something does not work; warnings alone are no error.";
 
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArguments {
+    /// First end what commands that were interrupted left half done: record it, destroy old keys.
+    #[arg(long)]
+    pub(crate) repair: bool,
     /// The folder with the public suffix list, otherwise found beside the program.
     #[arg(long, value_name = "DIR", env = "BLINDMATCH_TABLES")]
     pub(crate) tables: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! `blindmatch doctor`.
 
-use blindmatch_node::doctor::{Finding, State, examine};
+use blindmatch_node::doctor::{Finding, State, examine, repair};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -25,6 +25,9 @@ struct Shown {
 }
 
 pub(crate) fn run(arguments: &DoctorArguments, global: &Global) -> Result<Exit, Error> {
+    if arguments.repair {
+        repair(&global.home()?)?;
+    }
     let suffixes = tables::public_suffixes(arguments.tables.as_deref())?;
     let findings = examine(&global.home()?, suffixes.sha256());
     let count = |state| findings.iter().filter(|one| one.state == state).count();

@@ -141,16 +141,15 @@ fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
         ));
     }
     let node = Node::open(&global.home()?)?;
-    let key = node.export(kind)?;
     let words = match &arguments.to {
         Some(file) => {
-            files::write_secret(file, &key.to_text())?;
+            node.export_to(kind, file)?;
             None
         }
         None => {
             let question = format!("Show the {kind} key on this terminal?");
             confirm(&question, arguments.yes)?;
-            Some(key.to_text().to_string())
+            Some(node.export(kind)?.to_text().to_string())
         }
     };
     if let (Some(file), true) = (&arguments.to, arguments.remove) {

@@ -77,7 +77,7 @@ struct Own {
 }
 
 fn verify_own(global: &Global) -> Result<(), Error> {
-    let (log, tail) = NodeFiles::read(&global.home()?)?.log()?;
+    let (log, tail, half_done) = NodeFiles::read(&global.home()?)?.verify_ledger()?;
     let head = log.head().unverified();
     let cosigned = log.cosigned().map_err(blindmatch_node::Error::from)?;
     let own = Own {
@@ -94,6 +94,10 @@ fn verify_own(global: &Global) -> Result<(), Error> {
     output::show("ledger_verify", &own, global.output)?;
     if !global.quiet {
         tell(&tail, "will be cut off when the node next writes");
+        for half_done in half_done {
+            eprintln!("note: {half_done}");
+            output::next(global, half_done.next());
+        }
     }
     Ok(())
 }

@@ -42,11 +42,12 @@ fn a_list_applies_once_it_was_added() -> Test {
         (&offices["in_force"], &offices["shipped"]),
         (&json!(true), &json!(false))
     );
-    place.fails(
-        "--home acme exclusions add offices.json",
-        1,
-        &["already", "remove offices"],
-    )?;
+    let add = "--home acme exclusions add offices.json";
+    // The same again changes nothing; another of that name does not take its place.
+    assert_eq!(place.json(add)?["entries"], 1);
+    let changed = place.read("offices.json")?.replace("Our", "My");
+    place.write("offices.json", changed)?;
+    place.fails(add, 1, &["already", "remove offices"])?;
     place.ok("--home acme exclusions remove offices")?;
     assert_eq!(place.json(import)?["accepted"], json!({ "ip": 2 }));
     place.fails(

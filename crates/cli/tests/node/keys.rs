@@ -31,8 +31,19 @@ fn an_exported_key_is_in_a_file_for_its_owner_alone() -> Test {
     let exported = place.json("--home acme keys export storage --to s")?;
     assert_eq!(exported["words"], json!(null));
     assert_eq!(fs::metadata(place.path("s"))?.mode() & 0o777, 0o600);
+    // The same key again is no other; what else is there stays.
+    place.ok("--home acme keys export storage --to s")?;
+    place.init("bank", "provider")?;
     let says = ["exists", "nothing is written over"];
-    place.fails("--home acme keys export storage --to s", 1, &says)
+    place.fails("--home bank keys export storage --to s", 1, &says)?;
+    place.fails("--home acme keys export identity --to s", 1, &says)?;
+    place.ok("--home acme keys export identity --to id --remove")?;
+    place.ok("--home acme keys export identity --to id --remove")?;
+    place.fails(
+        "--home bank keys export identity --to id --remove",
+        1,
+        &says,
+    )
 }
 
 #[test]
@@ -74,10 +85,12 @@ fn an_identity_key_signs_on_a_machine_of_its_own() -> Test {
     assert_eq!(signed["number"], 2);
     let adopted = place.json("--home acme keys rotate --delegation 2.delegation")?;
     assert_eq!(adopted["number"], 2);
-    assert_eq!(place.json("--home acme ledger verify")?["records"], 3);
+    // It began, delegated, has a policy.
+    assert_eq!(place.json("--home acme ledger verify")?["records"], 4);
     // It is adopted once, and only what was requested last.
     let again = "--home acme keys rotate --delegation 2.delegation";
-    place.fails(again, 1, &["requested last", "--request"])?;
+    assert_eq!(place.json(again)?["number"], 2);
+    assert_eq!(place.json("--home acme ledger verify")?["records"], 4);
     place.ok("--home acme keys rotate --request 3.request")?;
     place.ok("--home acme keys rotate --request 3b.request")?;
     place.ok("keys sign --identity id 3.request 3.delegation")?;
@@ -85,6 +98,7 @@ fn an_identity_key_signs_on_a_machine_of_its_own() -> Test {
     place.fails(early, 1, &["requested last"])?;
     place.ok("keys sign --identity id 3b.request 3b.delegation")?;
     place.ok("--home acme keys rotate --delegation 3b.delegation")?;
+    place.fails(again, 1, &["requested last", "--request"])?;
     // Nobody else's identity signs.
     place.init("bank", "provider")?;
     place.ok("--home bank keys export identity --to other")?;

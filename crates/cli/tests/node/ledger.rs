@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use serde_json::json;
 
-use crate::place::{Place, Test, stderr};
+use crate::place::{Place, Test, files, stderr};
 use crate::roster::Consortium;
 
 /// The key that a member's ledger is verified with.
@@ -18,16 +19,19 @@ fn key(place: &Place, home: &str) -> Result<String, Box<dyn std::error::Error>> 
 fn what_a_node_does_is_in_its_ledger() -> Test {
     let consortium = Consortium::new()?;
     let place = &consortium.place;
-    // It began, delegated to its keys, accepted a roster.
+    // It began, delegated to its keys, had a policy, accepted a roster.
     let own = place.json("--home acme ledger verify")?;
     assert_eq!(own["schema"], "blindmatch.ledger_verify.v1");
     assert_eq!(
         (&own["records"], &own["incarnation"]),
-        (&json!(3), &json!(1))
+        (&json!(4), &json!(1))
     );
     place.ok("--home acme keys rotate")?;
-    assert_eq!(place.json("--home acme ledger verify")?["records"], 4);
-    place.ok("--home acme ledger proof 2 roster.proof")?;
+    assert_eq!(place.json("--home acme ledger verify")?["records"], 5);
+    place.ok("--home acme ledger proof 2 policy.proof")?;
+    let proven = place.json("--home acme ledger verify policy.proof")?;
+    assert_eq!(proven["event"], "policy_in_force");
+    place.ok("--home acme ledger proof 3 roster.proof")?;
     let proven = place.json("--home acme ledger verify roster.proof")?;
     assert_eq!(proven["event"], "roster_accepted");
     assert_eq!(proven["fields"]["number"], 1);
@@ -102,18 +106,18 @@ fn an_exported_ledger_is_verified_line_by_line() -> Test {
     place.ok("--home acme ledger export acme.ledger")?;
     let key = key(&place, "acme")?;
     let verify = format!("ledger verify --key {key}");
-    assert_eq!(place.json(&format!("{verify} acme.ledger"))?["size"], 3);
+    assert_eq!(place.json(&format!("{verify} acme.ledger"))?["size"], 4);
     let exported = place.read("acme.ledger")?;
     let lines: Vec<_> = exported.lines().collect();
-    let [head, first, second, third] = lines.as_slice() else {
+    let [head, first, second, third, last] = lines.as_slice() else {
         panic!("{exported}");
     };
     for (changed, says) in [
-        (vec![*head, first, third], "missing"),
-        (vec![*head, first, second], "missing"),
-        (vec![*head, first, second, second], "there"),
-        (vec![*head, second, first, third], "missing"),
-        (vec![*head, first, second, third, third], "twice"),
+        (vec![*head, first, third, last], "missing"),
+        (vec![*head, first, second, third], "missing"),
+        (vec![*head, first, second, second, last], "there"),
+        (vec![*head, second, first, third, last], "missing"),
+        (vec![*head, first, second, third, last, last], "twice"),
         (vec![*first], "line 1"),
     ] {
         place.write("changed", changed.join("\n") + "\n")?;
@@ -177,5 +181,100 @@ fn a_damaged_ledger_refuses_and_says_where() -> Test {
     for line in ["--home acme ledger verify", "--home acme keys rotate"] {
         place.fails(line, 1, &["record 1", "blindmatch restore"])?;
     }
+    Ok(())
+}
+
+/// Makes the files of the folder `from` those of the folder `to`.
+fn put(from: &Path, to: &Path) -> std::io::Result<()> {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to)?;
+    for file in files(from)? {
+        fs::copy(&file, to.join(file.file_name().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_older_copy_of_the_ledger_is_noticed_by_roster_and_delegation() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let (ledger, older) = (place.path("acme/ledger"), place.path("older"));
+    put(&ledger, &older)?;
+    consortium.next("2.roster", "1.roster", 1)?;
+    place.ok("--home acme roster install 2.roster")?;
+    put(&ledger, &place.path("newest"))?;
+    for (change, says) in [
+        ("roster install 2.roster", "roster number 2"),
+        ("keys rotate", "delegation number 2"),
+    ] {
+        if change == "keys rotate" {
+            put(&place.path("newest"), &ledger)?;
+            put(&ledger, &older)?;
+            place.ok(&format!("--home acme {change}"))?;
+            put(&ledger, &place.path("newest"))?;
+        }
+        put(&older, &ledger)?;
+        let says = [says, "older copy", "newest copy", "restore"];
+        for line in [
+            "ledger verify",
+            "keys rotate",
+            "backup b",
+            "roster install 2.roster",
+            "doctor --repair",
+        ] {
+            place.fails(&format!("--home acme {line}"), 1, &says)?;
+        }
+        let doctor = place.run("--home acme doctor")?;
+        let shown = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert_eq!(doctor.status.code(), Some(1));
+        assert!(says.iter().all(|text| shown.contains(text)), "{shown}");
+        // Nothing was signed, cut or recorded.
+        for file in files(&older)? {
+            let name = file.file_name().unwrap_or_default();
+            assert_eq!(fs::read(&file)?, fs::read(ledger.join(name))?);
+        }
+    }
+    put(&place.path("newest"), &ledger)?;
+    place.ok("--home acme ledger verify")?;
+    place.ok("--home acme keys rotate")?;
+    Ok(())
+}
+
+#[test]
+fn a_roster_that_was_recorded_and_is_not_held_is_installed_again() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let trust = place.path("acme/roster/trust");
+    let before = fs::read(&trust)?;
+    consortium.next("2.roster", "1.roster", 1)?;
+    // One of the same number that says something else, and the one behind it.
+    consortium.next("other.roster", "1.roster", 2)?;
+    consortium.next("3.roster", "2.roster", 1)?;
+    place.ok("--home acme roster install 2.roster")?;
+    let records = place.json("--home acme ledger verify")?["records"].clone();
+    // As it is where the command died between its two steps.
+    fs::write(&trust, &before)?;
+    let output = place.run("--home acme ledger verify")?;
+    assert!(stderr(&output).contains("roster number 2"));
+    assert!(stderr(&output).contains("roster install"));
+    let doctor = place.run("--home acme doctor")?;
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("roster number 2 is recorded"));
+    place.fails(
+        "--home acme roster install other.roster",
+        1,
+        &["administrators signed two"],
+    )?;
+    place.ok("--home acme roster install 2.roster")?;
+    assert_eq!(place.json("--home acme ledger verify")?["records"], records);
+    assert_eq!(place.json("--home acme roster show")?["number"], 2);
+    // A roster that is older than what the ledger knows is not taken, whatever is held.
+    place.ok("--home acme roster install 3.roster")?;
+    fs::write(&trust, &before)?;
+    place.fails(
+        "--home acme roster install 2.roster",
+        1,
+        &["never goes back"],
+    )?;
+    place.ok("--home acme roster install 3.roster")?;
     Ok(())
 }

@@ -48,6 +48,14 @@ impl Consortium {
         Ok(consortium)
     }
 
+    /// The roster behind another, signed, with a quorum of so many witnesses.
+    pub(crate) fn next(&self, roster: &str, after: &str, quorum: u8) -> Test {
+        self.place.ok(&format!(
+            "roster new --after {after} --witness-quorum {quorum} {roster}"
+        ))?;
+        self.sign(roster, &["ada", "bob"])
+    }
+
     #[track_caller]
     fn sign(&self, roster: &str, signers: &[&str]) -> Test {
         for signer in signers {

@@ -44,12 +44,21 @@ impl Error {
                 ),
                 None => "wait a moment and type the same again".to_owned(),
             }],
-            Self::Unfinished(path) => vec![format!(
-                "nothing of it was used yet; remove it and begin again: rm -r {}",
-                path.display()
-            )],
+            Self::Unfinished(_) => vec![
+                "type the same `init` again: it goes on with what is there".to_owned(),
+            ],
+            Self::BegunAs { .. } => vec![
+                "type the same `init` as then: it goes on with what is there".to_owned(),
+                "or make another node with --home DIR".to_owned(),
+            ],
             Self::Damaged(_) => vec![
                 "leave the home as it is and restore a backup into another: blindmatch --home DIR \
+                 restore --storage-key KEY BACKUP"
+                    .to_owned(),
+            ],
+            Self::LedgerOlder(_) => vec![
+                "put the newest copy of ledger/ back, all of it: nothing else was changed".to_owned(),
+                "or leave the home as it is and restore a backup into another: blindmatch --home DIR \
                  restore --storage-key KEY BACKUP"
                     .to_owned(),
             ],

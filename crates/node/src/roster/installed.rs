@@ -42,10 +42,12 @@ impl Node {
     pub fn install_roster(&self, ledger: &Ledger, file: &Path) -> Result<Judged, Error> {
         let judged = self.judge_roster(file)?;
         if let Some(accepted) = &judged.accepted {
-            ledger.append(vec![Event::Roster {
-                number: judged.roster.number,
-                digest: judged.roster.digest().0,
-            }])?;
+            let (number, digest) = (judged.roster.number, judged.roster.digest().0);
+            let recorded = self.recorded(&ledger.log())?;
+            let known = recorded.knows(number, digest);
+            if !known.map_err(|error| Error::RosterRefused(file.to_owned(), error))? {
+                ledger.append(vec![Event::Roster { number, digest }])?;
+            }
             self.keep_trust(&accepted.trust)?;
         }
         Ok(judged)

@@ -1,0 +1,273 @@
+//! What the ledger records of what lies beside it: the roster that is held, the delegation in force,
+//! the policy. Told apart are a command that was cut short, which is completed, and a ledger that is
+//! an older copy of itself, which is not opened (`spec/43 §7`).
+
+use std::fmt;
+use std::io;
+
+use blindmatch_audit::record::{Event, Record, Salted};
+use blindmatch_audit::tree::Hash;
+use blindmatch_membership::{Delegation, RosterError, SignedRoster};
+use blindmatch_policy::Policy;
+use blindmatch_store::home::HomeError;
+use blindmatch_store::ledger::{Ledger, LedgerError, Log, Tail};
+
+use crate::error::Error;
+use crate::ledger::delegated;
+use crate::node::{Node, NodeFiles};
+use crate::node_keys::{checkpoint_key_name, node_keys};
+use crate::{config, policy};
+
+/// So many records are read at a time, from the newest on.
+const STEP: u64 = 256;
+
+/// What a command that was cut short left half done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfDone {
+    /// The roster of this number is recorded, and the node does not hold it: it has to be installed
+    /// again.
+    Roster(u64),
+    /// The delegation of this number is in force, and not recorded: whoever next opens the ledger
+    /// to write it records it.
+    Delegation(u64),
+}
+
+/// What the node has and its ledger does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The roster of this number.
+    Roster(u64),
+    /// The delegation of this number.
+    Delegation(u64),
+}
+
+/// The newest records about what lies beside the ledger.
+pub(crate) struct Recorded {
+    roster: Option<(u64, Hash)>,
+    policy: Option<Record>,
+    /// What is to be recorded because a command did not come to it.
+    missing: Vec<Event>,
+    half_done: Vec<HalfDone>,
+}
+
+/// What lies beside the ledger.
+#[derive(PartialEq)]
+struct Beside {
+    held: Option<SignedRoster>,
+    delegations: Vec<Delegation>,
+    keys: Vec<String>,
+}
+
+impl NodeFiles {
+    /// The ledger as it is on disk, as [`log`](Self::log) reads it, held against what lies beside
+    /// it: what commands left half done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LedgerOlder`], [`Error::Ledger`], [`Error::Damaged`].
+    pub fn verify_ledger(&self) -> Result<(Log, Tail, Vec<HalfDone>), Error> {
+        loop {
+            let beside = self.beside()?;
+            let (log, tail) = self.log()?;
+            // Another process may be at work between the two.
+            if self.beside()? == beside {
+                let recorded = self.compare(&log, &beside)?;
+                return Ok((log, tail, recorded.half_done));
+            }
+        }
+    }
+
+    /// Holds the ledger against what lies beside it.
+    pub(crate) fn recorded(&self, log: &Log) -> Result<Recorded, Error> {
+        self.compare(log, &self.beside()?)
+    }
+
+    fn beside(&self) -> Result<Beside, Error> {
+        Ok(Beside {
+            held: self.trust()?.held().cloned(),
+            delegations: self.delegations()?,
+            keys: self.disk().list("keys").map_err(HomeError::Disk)?,
+        })
+    }
+
+    fn compare(&self, log: &Log, beside: &Beside) -> Result<Recorded, Error> {
+        let damaged = || Error::Damaged(self.disk().root().join("roster"));
+        let held = beside.held.as_ref().map(SignedRoster::roster);
+        let held = held.map(|roster| (roster.number, roster.digest().0));
+        let (newest, earlier) = beside.delegations.split_last().ok_or_else(damaged)?;
+        let before = earlier.last();
+        let own = delegated(newest)?;
+        let mut found = Recorded {
+            roster: None,
+            policy: None,
+            missing: Vec::new(),
+            half_done: Vec::new(),
+        };
+        let (mut has_held, mut has_newest, mut last) = (held.is_none(), false, None);
+        for record in newest_first(log) {
+            let record = record?;
+            match &record.event {
+                Event::Roster { number, digest } => {
+                    found.roster.get_or_insert((*number, *digest));
+                    has_held |= held == Some((*number, *digest));
+                }
+                Event::Delegation { member, digest }
+                    if member.as_str() == newest.member.as_str() =>
+                {
+                    has_newest |= record.event == own;
+                    last.get_or_insert(*digest);
+                }
+                Event::Policy { .. } if found.policy.is_none() => found.policy = Some(record),
+                _ => {}
+            }
+            if has_held && found.roster.is_some() && last.is_some() && found.policy.is_some() {
+                break;
+            }
+        }
+
+        // A ledger that has only begun knows of nothing yet.
+        let begun = log.size() == 1;
+        match (held, found.roster) {
+            (Some((number, digest)), _) if !has_held && begun => {
+                found.missing.push(Event::Roster { number, digest });
+            }
+            // A roster is recorded before it is held.
+            (Some((number, _)), _) if !has_held => {
+                return Err(Error::LedgerOlder(Unknown::Roster(number)));
+            }
+            (held, Some(recorded)) if held != Some(recorded) => {
+                found.half_done.push(HalfDone::Roster(recorded.0));
+            }
+            _ => {}
+        }
+        if has_newest {
+            // It is recorded behind those before it, and none is removed.
+            return if last == Some(newest.digest().0) {
+                Ok(found)
+            } else {
+                Err(damaged())
+            };
+        }
+        // A delegation is recorded before the keys of the one before it are destroyed.
+        let cut_short = before.is_some_and(|before| {
+            last == Some(before.digest().0)
+                && beside.keys.contains(&checkpoint_key_name(before.number))
+        });
+        if !begun && !cut_short {
+            return Err(Error::LedgerOlder(Unknown::Delegation(newest.number)));
+        }
+        found.missing.push(own);
+        found.half_done.push(HalfDone::Delegation(newest.number));
+        Ok(found)
+    }
+}
+
+impl Node {
+    /// Records what a command that was cut short did not come to, destroys the keys that it would
+    /// have destroyed, and records the policy that is in force now.
+    pub(crate) fn complete(&self, ledger: &Ledger, recorded: Recorded) -> Result<(), Error> {
+        if !recorded.missing.is_empty() {
+            ledger.append(recorded.missing)?;
+        }
+        self.destroy_keys(&node_keys(&self.key_names()?, self.delegation()?.number).stale)?;
+        self.record_policy(ledger, recorded.policy.as_ref())
+    }
+
+    /// Records the policy and the configuration, where `last`, the newest record of them, is of
+    /// others. A policy that is none is not in force.
+    fn record_policy(&self, ledger: &Ledger, last: Option<&Record>) -> Result<(), Error> {
+        let read = |file, limit| match self.disk().read(file, limit) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => bytes.map(Some).map_err(HomeError::Disk),
+        };
+        let policy = read(policy::FILE, policy::MAX_POLICY)?;
+        let policy = policy.filter(|policy| {
+            let text = str::from_utf8(policy).ok();
+            text.is_some_and(|text| Policy::parse(text).is_ok())
+        });
+        let config = read(config::FILE, config::MAX_CONFIG)?;
+        let (Some(policy), Some(config)) = (policy, config) else {
+            return Ok(());
+        };
+        let event = |nonce: &[u8; 32]| Event::Policy {
+            policy: Salted::new(nonce, &policy),
+            config: Salted::new(nonce, &config),
+        };
+        if last.is_none_or(|last| last.event != event(&last.nonce)) {
+            ledger.append_salted(event)?;
+        }
+        Ok(())
+    }
+}
+
+impl Recorded {
+    /// Whether this roster is recorded already: an install of it was cut short.
+    ///
+    /// # Errors
+    ///
+    /// [`RosterError::Older`], [`RosterError::Fork`], where the ledger has a newer one, or another
+    /// of this number.
+    pub(crate) fn knows(&self, number: u64, digest: Hash) -> Result<bool, RosterError> {
+        match self.roster {
+            Some((held, _)) if held > number => Err(RosterError::Older {
+                held,
+                given: number,
+            }),
+            Some((held, other)) if held == number && other != digest => {
+                Err(RosterError::Fork { number })
+            }
+            recorded => Ok(recorded == Some((number, digest))),
+        }
+    }
+}
+
+/// All records, the newest first.
+fn newest_first(log: &Log) -> impl Iterator<Item = Result<Record, LedgerError>> {
+    let steps = (0..log.size().div_ceil(STEP)).rev();
+    steps.flat_map(|step| {
+        let first = step * STEP;
+        let records = log.records(first..first.saturating_add(STEP));
+        let mut records: Vec<_> = records.map(|record| Ok(record?.1)).collect();
+        records.reverse();
+        records
+    })
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Roster(number) => write!(f, "roster number {number}"),
+            Self::Delegation(number) => write!(f, "delegation number {number}"),
+        }
+    }
+}
+
+impl fmt::Display for HalfDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Roster(number) => write!(
+                f,
+                "roster number {number} is recorded, and its install did not end: this node does not \
+                 hold it yet"
+            ),
+            Self::Delegation(number) => write!(
+                f,
+                "delegation number {number} is in force, and not recorded yet: its command did not end"
+            ),
+        }
+    }
+}
+
+impl HalfDone {
+    /// What ends it.
+    #[must_use]
+    pub const fn next(&self) -> &'static str {
+        match self {
+            Self::Roster(_) => "blindmatch roster install FILE",
+            Self::Delegation(_) => "blindmatch doctor --repair",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
