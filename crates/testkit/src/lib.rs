@@ -8,11 +8,15 @@
 //! - [`world`]: a consortium of two with one view between them.
 //! - [`TemporaryFiles`]: publications too large for memory.
 //! - [`in_the_clear`]: what any protocol must find.
+//! - `crash`: processes that are killed and disks that fail, for tests of `store` and `node`
+//!   (feature `crash`, since it needs the store).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod clock;
+#[cfg(feature = "crash")]
+pub mod crash;
 mod host;
 pub mod link;
 mod pump;

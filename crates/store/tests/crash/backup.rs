@@ -18,7 +18,7 @@ use blindmatch_audit::{
 use blindmatch_indicator::LabelFields;
 use blindmatch_store::{
     backup::{BackupError, Restoring, Summary, backup, verify},
-    collection::{CollectionKind, Collections, ImportPlan, Mention, Mode, Ttl},
+    collection::{CollectionError, CollectionKind, Collections, ImportPlan, Mention, Mode, Ttl},
     disk::Disk,
     home::{Home, HomeError},
     index::{Charged, Facts},
@@ -303,8 +303,10 @@ fn open(disk: &Disk, rng: &mut StdRng) -> Result<(Home, Ledger, Collections), Ba
     }
     let collections = Collections::open(&home)?;
     let name = "abusers".parse().unwrap();
-    let contents = collections.contents(&name);
-    let there = contents.map_or(0, |contents| contents.sources.len());
+    let there = match collections.contents(&name) {
+        Err(CollectionError::Missing) => 0,
+        contents => contents?.sources.len(),
+    };
     for source in ["first", "second"].into_iter().skip(there) {
         import(&collections, source, rng)?;
     }

@@ -1,9 +1,6 @@
-//! What a crash leaves behind, against a model of what was acknowledged before it.
-//!
-//! A child process works on a home and says on stdout what was acknowledged to it. It is killed at
-//! a random time, or a [`faults`] plan ends or fails one of its disk operations. The parent then
-//! reads the home and holds it against all that was said. Nothing acknowledged may be lost, nothing
-//! be there twice, no append or file be there in part.
+//! What a crash leaves behind of ledgers, imports, indexes and backups
+//! ([`harness`](blindmatch_testkit::crash)). Nothing acknowledged may be lost, nothing be there
+//! twice, no append or file be there in part.
 //!
 //! `cargo test` runs a short tier. The long one, which prints its counts:
 //!
@@ -23,9 +20,7 @@
 )]
 
 mod backup;
-mod faults;
 mod flips;
-mod harness;
 mod imports;
 mod index;
 mod ledger;
@@ -37,6 +32,7 @@ use blindmatch_store::{
     home::{Home, HomeError},
     keys::StorageKey,
 };
+use blindmatch_testkit::crash as harness;
 use libtest_mimic::{Arguments, Trial};
 
 use crate::{

@@ -14,16 +14,16 @@ use std::{
 use blindmatch_store::disk::{Faults, Operation, Verdict};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::harness::say;
+use super::say;
 
 /// The ways in which an operation fails.
-pub(crate) const KINDS: [&str; 5] = ["EIO", "ENOSPC", "short write", "torn write", "kill"];
+pub(super) const KINDS: [&str; 5] = ["EIO", "ENOSPC", "short write", "torn write", "kill"];
 
 /// What the child says before a sync fails: from there on it must be dead.
-pub(crate) const SYNC_FAILS: &str = "sync fails";
+pub(super) const SYNC_FAILS: &str = "sync fails";
 
 /// Fails one operation.
-pub(crate) struct Plan {
+pub(super) struct Plan {
     at: u64,
     kind: Kind,
     next: AtomicU64,
@@ -45,7 +45,7 @@ const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
 impl Plan {
-    pub(crate) fn new(at: u64, kind: &str) -> Self {
+    pub(super) fn new(at: u64, kind: &str) -> Self {
         let kind = match kind {
             "EIO" => Kind::Error(EIO),
             "ENOSPC" => Kind::Error(ENOSPC),
@@ -62,7 +62,7 @@ impl Plan {
     }
 
     /// How many operations there were.
-    pub(crate) fn operations(&self) -> u64 {
+    pub(super) fn operations(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
 }
@@ -96,7 +96,7 @@ impl Faults for Plan {
 /// A file keeps what was synced and any part of what was written behind it, the rest of which may
 /// be zeros; a name that was created, renamed, removed, or a file that was cut, may be as before.
 /// For work of one thread.
-pub(crate) struct PowerCut {
+pub(super) struct PowerCut {
     root: PathBuf,
     at: u64,
     state: Mutex<State>,
@@ -121,7 +121,7 @@ struct Change {
 }
 
 impl PowerCut {
-    pub(crate) fn new(root: &Path, at: u64, seed: u64) -> Self {
+    pub(super) fn new(root: &Path, at: u64, seed: u64) -> Self {
         Self {
             root: root.to_owned(),
             at,
@@ -204,7 +204,8 @@ impl State {
             if length <= *synced {
                 continue;
             }
-            let kept = self.rng.random_range(*synced..=length) as usize;
+            let kept = self.rng.random_range(*synced..=length);
+            let kept = usize::try_from(kept).unwrap();
             if self.rng.random_ratio(1, 3) {
                 bytes[kept..].fill(0);
             } else {

@@ -1,4 +1,11 @@
-//! Children that work and die, and the parent that kills them and compares.
+//! What a crash leaves behind, against a model of what was acknowledged before it.
+//!
+//! A child process works on a home and says on stdout what was acknowledged to it. It is killed at
+//! a random time, or a plan ends or fails one of its disk operations. The parent then reads the home
+//! and holds it against all that was said. The test is a binary of its own: called with `child` as
+//! its first argument, it hands the others to [`run_child`].
+//!
+//! `BLINDMATCH_SEED` repeats what was drawn.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +25,15 @@ use blindmatch_store::disk::Disk;
 use libtest_mimic::Failed;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
-use crate::faults::{KINDS, Plan, PowerCut, SYNC_FAILS};
+mod faults;
+
+use self::faults::{KINDS, Plan, PowerCut, SYNC_FAILS};
 
 /// What happened, by name; printed at the end.
-pub(crate) type Counts = BTreeMap<&'static str, u64>;
+pub type Counts = BTreeMap<&'static str, u64>;
 
 /// Work on a home, and what must hold of it whenever the process dies.
-pub(crate) trait Workload {
+pub trait Workload {
     /// What children are started by.
     const NAME: &'static str;
 
@@ -53,26 +62,26 @@ pub(crate) trait Workload {
 }
 
 /// Says a line, in the child.
-pub(crate) fn say(line: fmt::Arguments<'_>) {
+pub fn say(line: fmt::Arguments<'_>) {
     // One write: a line is there whole or not at all.
     let line = format!("{line}\n");
     io::stdout().lock().write_all(line.as_bytes()).unwrap();
 }
 
 /// A number that the environment may change.
-pub(crate) fn number(name: &str, usual: u64) -> u64 {
+pub fn number(name: &str, usual: u64) -> u64 {
     let name = format!("BLINDMATCH_{name}");
     env::var(name).map_or(usual, |value| value.parse().unwrap())
 }
 
 /// The randomness of a test, and the seed that `BLINDMATCH_SEED` repeats it by.
-pub(crate) fn seeded() -> (u64, StdRng) {
+pub fn seeded() -> (u64, StdRng) {
     let seed = number("SEED", rand::rng().next_u64());
     (seed, StdRng::seed_from_u64(seed))
 }
 
 /// The child: `HOME SEED [fault AT KIND | cut AT]`.
-pub(crate) fn run_child<W: Workload>(arguments: &[String]) {
+pub fn run_child<W: Workload>(arguments: &[String]) {
     let home = Path::new(&arguments[0]);
     let seed = arguments[1].parse().unwrap();
     let faults = arguments[2..].iter().map(String::as_str);
@@ -92,7 +101,7 @@ pub(crate) fn run_child<W: Workload>(arguments: &[String]) {
 }
 
 /// Kills children at random times, a quarter of them at least before they have opened the home.
-pub(crate) fn kills<W: Workload>(wanted: u64) -> Result<(), Failed> {
+pub fn kills<W: Workload>(wanted: u64) -> Result<(), Failed> {
     const KILLS_OF_A_HOME: u64 = 50;
     let (seed, mut rng) = seeded();
     let mut counts = Counts::new();
@@ -135,7 +144,7 @@ pub(crate) fn kills<W: Workload>(wanted: u64) -> Result<(), Failed> {
 }
 
 /// Fails every disk operation of the work in turn, in each way; of all these only one in `every`.
-pub(crate) fn faults<W: Workload>(every: usize) -> Result<(), Failed> {
+pub fn faults<W: Workload>(every: usize) -> Result<(), Failed> {
     let mut counts = Counts::new();
     let operations = operations::<W>()?;
     let cases = (0..operations).flat_map(|at| KINDS.map(|kind| (at, kind)));
@@ -151,7 +160,7 @@ pub(crate) fn faults<W: Workload>(every: usize) -> Result<(), Failed> {
 }
 
 /// Cuts the power at random operations: what was not synced is lost, or partly there.
-pub(crate) fn power_cuts<W: Workload>(wanted: u64) -> Result<(), Failed> {
+pub fn power_cuts<W: Workload>(wanted: u64) -> Result<(), Failed> {
     let (seed, mut rng) = seeded();
     let mut counts = Counts::new();
     let operations = operations::<W>()?;
