@@ -193,6 +193,7 @@ impl World {
             now: NOW,
             ttl: Ttl::default(),
             allow_shrink: false,
+            payment_key: None,
         };
         let canonicaliser = &feeds.canonicaliser;
         let open = || feeds.open(file).expect("a feed");

@@ -178,6 +178,7 @@ fn store(
         now: now()?,
         ttl: Ttl::default(),
         allow_shrink: false,
+        payment_key: None,
     };
     let feed = File::open(file)?;
     let (report, _) = import(

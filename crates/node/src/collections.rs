@@ -12,6 +12,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::import::derived;
 use crate::node::Node;
+use crate::payment::PaymentKeyId;
 
 /// After so many seconds in which a node did nothing, its clock is believed only on the operator's
 /// word: 30 days.
@@ -70,7 +71,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Liaison`].
+    /// [`Error::Liaison`], [`Error::Key`].
     pub fn import_plan(&self, wanted: Wanted) -> Result<ImportPlan, Error> {
         if self.config().node.role == Role::Liaison {
             return Err(Error::Liaison);
@@ -83,6 +84,7 @@ impl Node {
             now: clock::now(),
             ttl: self.ttl(),
             allow_shrink: wanted.allow_shrink,
+            payment_key: self.payment_key()?.map(|key| *key.id().as_bytes()),
         })
     }
 
@@ -134,6 +136,21 @@ impl Node {
         let days = |kind: &IndicatorType| Some((*kind, NonZeroU16::new(days(kind)?)?));
         Ttl(IndicatorType::ALL.iter().filter_map(days).collect())
     }
+}
+
+/// The sources whose card numbers are hashed under another payment key than `current`, which is that
+/// of the node: none of them matches anybody's until all of the source is imported again.
+pub fn under_other_key(
+    contents: &Contents,
+    current: Option<PaymentKeyId>,
+) -> impl Iterator<Item = &SourceName> {
+    let sources = contents.sources.iter();
+    sources
+        .filter(move |(_, source)| {
+            let key = source.payment_key.map(PaymentKeyId::from_bytes);
+            key.is_some() && key != current
+        })
+        .map(|(name, _)| name)
 }
 
 /// What a collection consists of now.

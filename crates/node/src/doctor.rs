@@ -4,12 +4,14 @@ use std::path::Path;
 
 use blindmatch_membership::Digest;
 use blindmatch_policy::Severity;
+use blindmatch_store::collection::Contents;
 use blindmatch_store::home::HomeError;
 
 use crate::clock;
-use crate::collections::contents;
+use crate::collections::{contents, under_other_key};
 use crate::error::Error;
 use crate::node::Node;
+use crate::payment::PaymentKeyId;
 use crate::roster::ceremony::SUFFIXES;
 
 /// Days before something expires from which on it is told.
@@ -265,6 +267,10 @@ fn collections(look: &Look<'_>) -> Looked {
     let mut found = Vec::new();
     for name in names {
         let read = contents(&collections, name).and_then(|contents| {
+            // A key that is damaged was told of with the keys.
+            if let Ok(key) = look.node.payment_key() {
+                found.extend(stale_cards(&contents, key.map(|key| key.id())));
+            }
             let verified = collections.verify(&contents);
             verified.map_err(|error| Error::Collection(contents.name, error))
         });
@@ -275,6 +281,21 @@ fn collections(look: &Look<'_>) -> Looked {
         found.push(Finding::fine("", &what));
     }
     Ok(found)
+}
+
+/// Card numbers that match nobody's, because they are hashed under another payment key.
+fn stale_cards(contents: &Contents, key: Option<PaymentKeyId>) -> impl Iterator<Item = Finding> {
+    under_other_key(contents, key).map(|source| {
+        let name = &contents.name;
+        let what = format!(
+            "{name}: the card numbers of the source {source} are hashed under another payment key \
+             than this node's, and match none"
+        );
+        let next = format!(
+            "import all of it again: blindmatch import --collection {name} --source {source} FILE"
+        );
+        Finding::warning(&what, &[&next])
+    })
 }
 
 fn ledger(look: &Look<'_>) -> Looked {

@@ -72,6 +72,12 @@ impl PaymentKeyId {
         (id.to_string() == text).then_some(id)
     }
 
+    /// The name with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

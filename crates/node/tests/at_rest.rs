@@ -125,6 +125,7 @@ fn nothing_is_readable_at_rest() {
                 now: NOW,
                 ttl: Ttl::default(),
                 allow_shrink: false,
+                payment_key: None,
             };
             let feed = format!("type,value,id\n{row}\n");
             let read = |sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {

@@ -30,7 +30,7 @@ use crate::row::{Row, RowReader};
 use crate::sealed::{Kind, SealedError, SealedReader, claimed_id};
 use crate::sort::{BUFFER, Sorter};
 
-pub use contents::{CollectionKind, Contents, Source, UnknownKind};
+pub use contents::{CollectionKind, Contents, PaymentKeyId, Source, UnknownKind};
 pub use expire::Derive;
 pub use import::{Import, ImportPlan, Imported, Mention, Mode, Ttl, shrinks};
 pub use names::{CollectionName, NotAName, SourceName};
@@ -77,6 +77,9 @@ pub enum CollectionError {
         /// Values that it would have.
         after: u64,
     },
+    /// The card numbers of the source are hashed under another payment key than those that were to
+    /// be added or taken out.
+    PaymentKey,
     /// Another import into this home is under way.
     Busy,
     /// The collection has as many sources as there may be, or as many imports.
@@ -380,6 +383,10 @@ impl fmt::Display for CollectionError {
             Self::Shrinks { before, after } => write!(
                 f,
                 "the source would shrink from {before} values to {after}, by more than 30 %"
+            ),
+            Self::PaymentKey => f.write_str(
+                "the card numbers of the source are hashed under another payment key than this \
+                 node has now, so none of the two would match",
             ),
             Self::Busy => f.write_str("another import into this home is under way"),
             Self::Full => f.write_str("the collection takes no more sources or imports"),

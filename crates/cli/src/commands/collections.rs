@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use blindmatch_node::Node;
-use blindmatch_node::collections::contents;
+use blindmatch_node::collections::{contents, under_other_key};
+use blindmatch_node::payment::PaymentKeyId;
 use blindmatch_node::store::collection::{Contents, Source};
 use serde::Serialize;
 
@@ -28,7 +29,18 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
         }
         Some(CollectionsCommand::Show { name }) => {
             let contents = contents(&node.collections()?, name.clone())?;
-            output::show("collections_show", &Shown::of(&contents), global.output)?;
+            let mut sources = contents.sources.values();
+            // Without card numbers the key is nobody's business here.
+            let key = if sources.any(|source| source.payment_key.is_some()) {
+                node.payment_key()?.map(|key| key.id())
+            } else {
+                None
+            };
+            output::show(
+                "collections_show",
+                &Shown::of(&contents, key),
+                global.output,
+            )?;
         }
     }
     Ok(Exit::Done)
@@ -102,6 +114,8 @@ struct Shown {
     /// Names this state of it.
     snapshot: String,
     sources: Vec<ShownSource>,
+    /// Sources whose card numbers are hashed under another payment key than the node's.
+    under_other_payment_key: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -111,14 +125,19 @@ struct ShownSource {
     /// The first day on which a value of it has expired.
     expires: Option<String>,
     bytes: u64,
+    /// Names the payment key of its card numbers.
+    payment_key: Option<String>,
     values: BTreeMap<&'static str, u64>,
     derived: BTreeMap<&'static str, u64>,
 }
 
 impl Shown {
-    fn of(contents: &Contents) -> Self {
+    fn of(contents: &Contents, key: Option<PaymentKeyId>) -> Self {
         let sources = contents.sources.iter();
         Self {
+            under_other_payment_key: under_other_key(contents, key)
+                .map(ToString::to_string)
+                .collect(),
             collection: contents.name.to_string(),
             kind: contents.kind.name(),
             snapshot: hex(&contents.digest()),
@@ -138,6 +157,9 @@ impl ShownSource {
             imported: time(source.imported),
             expires: expires.map(time),
             bytes: source.bytes,
+            payment_key: source
+                .payment_key
+                .map(|key| PaymentKeyId::from_bytes(key).to_string()),
             values: by_type(&source.counts.given),
             derived: by_type(&source.counts.derived),
         }
@@ -177,7 +199,14 @@ impl Report for Shown {
                 &in_words(&source.values),
             ]);
         }
-        format!("{}\n{}", fields.render(), sources.render())
+        let mut shown = format!("{}\n{}", fields.render(), sources.render());
+        for source in &self.under_other_payment_key {
+            shown.push_str(&format!(
+                "\nthe card numbers of {source} are hashed under another payment key than this \
+                 node's, and match none: import all of {source} again"
+            ));
+        }
+        shown
     }
 
     fn rows(&self) -> Vec<impl Serialize> {

@@ -8,6 +8,10 @@ use crate::args::keys::PaymentCommand;
 use crate::error::{Error, Exit};
 use crate::output::{self, Report, Table};
 
+/// What a replaced key means for what was imported.
+const STALE: &str = "import the sources with card numbers again, whole: under another key none of \
+                     them matches; `blindmatch doctor` names them";
+
 #[derive(Serialize)]
 struct Payment {
     key: String,
@@ -39,7 +43,10 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
     };
     output::show(name, &payment, global.output)?;
     match command {
-        PaymentCommand::New(_) => {
+        PaymentCommand::New(arguments) => {
+            if arguments.replace {
+                output::next(global, STALE);
+            }
             let what = "wrap it for each member that matches card numbers: blindmatch keys \
                         payment wrap --to MEMBER FILE";
             output::next(global, what);
@@ -53,10 +60,7 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
             output::next(global, &what);
         }
         PaymentCommand::Install(arguments) if arguments.replace => {
-            output::next(
-                global,
-                "import the card numbers again: under another key none of them matches",
-            );
+            output::next(global, STALE);
         }
         PaymentCommand::Install(_) => {}
     }

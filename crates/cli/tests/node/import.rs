@@ -209,6 +209,49 @@ fn card_numbers_need_the_payment_key() -> Test {
 }
 
 #[test]
+fn card_numbers_under_another_payment_key_are_told_of_and_not_mixed() -> Test {
+    let place = Place::with_acme()?;
+    let show = |place: &Place| place.json("--home acme collections show cards");
+    place.write("cards.csv", "pan\n4111111111111111\n4000000000000002\n")?;
+    place.write("more.csv", "pan\n5555555555554444\n")?;
+    place.write("ips", "8.8.8.8\n")?;
+    place.ok("--home acme keys payment new")?;
+    let import = "--home acme import --collection cards --source s --map pan=pan";
+    place.ok(&format!("{import} cards.csv"))?;
+    let shown = show(&place)?;
+    assert_eq!(shown["under_other_payment_key"], json!([]));
+    place.ok("--home acme keys payment new --replace")?;
+    for how in ["--append more.csv", "--remove cards.csv"] {
+        let says = ["another payment key", "without --append"];
+        place.fails(&format!("{import} {how}"), 1, &says)?;
+    }
+    place.ok("--home acme import --collection cards --source s --append ips")?;
+    let stale = show(&place)?;
+    assert_eq!(stale["under_other_payment_key"], json!(["s"]));
+    let key = |shown: &Value| shown["sources"][0]["payment_key"].clone();
+    assert_eq!(key(&stale), key(&shown));
+    assert!(
+        place
+            .ok("--home acme collections show cards")?
+            .contains("import all of s again")
+    );
+    let examined = place.json("--home acme doctor")?.to_string();
+    assert!(examined.contains("import --collection cards --source s FILE"));
+    place.ok(&format!("{import} --allow-shrink cards.csv"))?;
+    place.ok(&format!("{import} --append more.csv"))?;
+    let renewed = show(&place)?;
+    assert_eq!(renewed["under_other_payment_key"], json!([]));
+    assert_ne!(key(&renewed), key(&shown));
+    assert!(
+        !place
+            .json("--home acme doctor")?
+            .to_string()
+            .contains("payment key")
+    );
+    Ok(())
+}
+
+#[test]
 fn a_liaison_contributes_nothing() -> Test {
     let place = Place::new()?;
     place.init("gov", "liaison")?;

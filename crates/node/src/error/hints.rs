@@ -306,6 +306,11 @@ fn collection(error: &CollectionError) -> Vec<String> {
             "is the feed whole? If it is meant to be so, add --allow-shrink".to_owned(),
             "to keep what the source held, add --append".to_owned(),
         ],
+        CollectionError::PaymentKey => vec![
+            "import all of the source again, without --append or --remove: blindmatch import \
+             --collection NAME --source SOURCE FILE"
+                .to_owned(),
+        ],
         CollectionError::Busy => vec!["wait until it is done".to_owned()],
         CollectionError::Clock => {
             vec!["is the clock of this machine right? see: date".to_owned()]

@@ -57,9 +57,14 @@ pub struct Source {
     pub bytes: u64,
     /// The first day on which one of its rows has expired.
     pub expires: Option<Day>,
+    /// Names the payment key under which its card numbers are hashed, where it holds any.
+    pub payment_key: Option<PaymentKeyId>,
     /// How many indicators it holds, those that expired since it was written included.
     pub counts: Counts,
 }
+
+/// The name of a payment key.
+pub type PaymentKeyId = [u8; 16];
 
 impl CollectionKind {
     /// Both kinds.
@@ -190,7 +195,13 @@ impl Contents {
                 .fixed(&source.id.0)
                 .u64(source.imported)
                 .u64(source.bytes)
-                .u64(source.expires.map_or(0, unix_seconds));
+                .u64(source.expires.map_or(0, unix_seconds))
+                .bytes(
+                    source
+                        .payment_key
+                        .as_ref()
+                        .map_or(&[], <[u8; 16]>::as_slice),
+                );
             for counts in [&source.counts.given, &source.counts.derived] {
                 // At most one for each type.
                 writer.u8(u8::try_from(counts.len()).unwrap_or(u8::MAX));
@@ -235,6 +246,7 @@ impl Contents {
                 imported: reader.u64()?,
                 bytes: reader.u64()?,
                 expires: day(reader.u64()?)?,
+                payment_key: payment_key(reader.bytes(16)?)?,
                 counts: Counts {
                     given: counts(&mut reader)?,
                     derived: counts(&mut reader)?,
@@ -273,6 +285,13 @@ fn day(seconds: u64) -> Result<Option<Day>, DecodeError> {
         Ok(Some(day))
     } else {
         Err(DecodeError::Field)
+    }
+}
+
+fn payment_key(bytes: &[u8]) -> Result<Option<PaymentKeyId>, DecodeError> {
+    match bytes {
+        [] => Ok(None),
+        id => id.try_into().map(Some).map_err(|_| DecodeError::Field),
     }
 }
 

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 use super::contents::MAX_SOURCES;
 use super::expire::{Derive, remaining};
 use super::{
-    CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied, Source,
-    SourceName, SourceRows, begun, current, directory, source_path,
+    CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied, PaymentKeyId,
+    Source, SourceName, SourceRows, begun, current, directory, source_path,
 };
 use crate::disk::Aside;
 use crate::keys::{FileId, FileKeys, Key};
@@ -57,6 +57,8 @@ pub struct ImportPlan {
     pub ttl: Ttl,
     /// Whether a replacement may take more than 30 % from its source.
     pub allow_shrink: bool,
+    /// Names the payment key under which the card numbers are hashed that are imported.
+    pub payment_key: Option<PaymentKeyId>,
 }
 
 /// One indicator and what a row of a feed says about it.
@@ -173,6 +175,7 @@ impl Collections {
             imported: now,
             bytes: written.bytes,
             expires: written.expires,
+            payment_key: written.payment_key,
             counts: written.counts,
         };
         let path = source_path(&contents.name, &source);
@@ -205,8 +208,18 @@ impl Import<'_> {
     ///
     /// # Errors
     ///
-    /// Those of the disk.
+    /// [`CollectionError::PaymentKey`] of a card number that is hashed under another key than
+    /// those of the source, and those of the disk.
     pub fn push(&mut self, mention: &Mention<'_>) -> Result<(), CollectionError> {
+        let is_card = mention.key.first() == Some(&IndicatorType::Pan.code());
+        if is_card && self.plan.mode != Mode::Replace {
+            let source = self.contents.sources.get(&self.plan.source);
+            let cards =
+                source.filter(|source| source.counts.given.contains_key(&IndicatorType::Pan));
+            if cards.is_some_and(|source| source.payment_key != self.plan.payment_key) {
+                return Err(CollectionError::PaymentKey);
+            }
+        }
         let given = Origin {
             given: true,
             derived: false,
@@ -322,6 +335,13 @@ impl Import<'_> {
             others,
             has_handles: contents.kind == CollectionKind::Abuse,
             number: contents.imports + 1,
+            payment_key: match plan.mode {
+                Mode::Replace => plan.payment_key,
+                // What is added or taken out is hashed under the same.
+                _ => before
+                    .and_then(|source| source.payment_key)
+                    .or(plan.payment_key),
+            },
         };
         let written = merge.write(collections, &mut rows, rng)?;
         drop(rows);
@@ -398,6 +418,8 @@ pub(super) struct Merge {
     pub(super) others: Vec<SourceRows>,
     pub(super) has_handles: bool,
     pub(super) number: u32,
+    /// Under which its card numbers are hashed, if it turns out to have any.
+    pub(super) payment_key: Option<PaymentKeyId>,
 }
 
 /// A new source, written aside.
@@ -408,6 +430,7 @@ pub(super) struct Written {
     id: FileId,
     key: Key,
     expires: Option<Day>,
+    payment_key: Option<PaymentKeyId>,
     pub(super) counts: Counts,
     /// How many given rows were given before.
     pub(super) kept: u64,
@@ -457,7 +480,9 @@ impl Merge {
             writer.push(&row)?;
         }
         let sealed = writer.finish()?;
+        let has_cards = counts.given.contains_key(&IndicatorType::Pan);
         Ok(Written {
+            payment_key: self.payment_key.filter(|_| has_cards),
             file: sealed.sink,
             digest: sealed.digest,
             bytes: sealed.length,

@@ -94,6 +94,7 @@ impl Collections {
                 others: Vec::new(),
                 has_handles: contents.kind == CollectionKind::Abuse,
                 number: contents.imports.saturating_add(1),
+                payment_key: source.payment_key,
             };
             let written = merge.write(self, &mut sorter.finish()?, rng)?;
             let discarded;

@@ -102,6 +102,7 @@ fn plan(source: &str, mode: Mode) -> ImportPlan {
         now: NOW,
         ttl: Ttl::default(),
         allow_shrink: false,
+        payment_key: None,
     }
 }
 
@@ -416,6 +417,44 @@ fn time_does_not_run_backwards() {
     );
     assert_eq!(world.collections.contents(&name()).unwrap(), before);
     world.import(&plan("a", Mode::Replace), &ips(0..4)).unwrap();
+}
+
+#[test]
+fn card_numbers_of_two_payment_keys_do_not_mix() {
+    let card = |number: u8| (vec![11, 1, number], None);
+    let under = |key: u8, mode| ImportPlan {
+        payment_key: Some([key; 16]),
+        ..plan("cards", mode)
+    };
+    let mut world = World::new();
+    let key = |world: &World| {
+        let contents = world.collections.contents(&name()).unwrap();
+        contents.sources.values().next().unwrap().payment_key
+    };
+    world.import(&under(1, Mode::Replace), &ips(0..3)).unwrap();
+    assert_eq!(key(&world), None);
+    let (two, four) = ([card(1), card(2)], [card(1), card(2), card(3), card(4)]);
+    world.import(&under(1, Mode::Append), &two).unwrap();
+    world.import(&under(1, Mode::Append), &four).unwrap();
+    assert_eq!(key(&world), Some([1; 16]));
+    let before = world.rows(NOW);
+    for mode in [Mode::Append, Mode::Remove] {
+        for other in [under(2, mode), plan("cards", mode)] {
+            let error = world.import(&other, &two).unwrap_err();
+            assert!(matches!(error, CollectionError::PaymentKey), "{error}");
+        }
+        // Other types have nothing to do with it.
+        world.import(&under(2, mode), &ips(7..9)).unwrap();
+        assert_eq!(key(&world), Some([1; 16]));
+    }
+    assert_eq!(world.rows(NOW), before);
+    world.import(&under(2, Mode::Replace), &four).unwrap_err();
+    let all: Vec<_> = ips(0..3).into_iter().chain(four).collect();
+    world.import(&under(2, Mode::Replace), &all).unwrap();
+    assert_eq!(key(&world), Some([2; 16]));
+    // Without cards there is no key.
+    world.import(&under(2, Mode::Remove), &all[3..]).unwrap();
+    assert_eq!(key(&world), None);
 }
 
 #[test]
