@@ -5,8 +5,10 @@ use std::num::NonZeroU16;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PaymentKey};
 use blindmatch_membership::Role;
 use blindmatch_store::collection::{
-    CollectionKind, CollectionName, Collections, Contents, ImportPlan, Mode, SourceName, Ttl,
+    CollectionError, CollectionKind, CollectionName, Collections, Contents, ImportPlan, Mode,
+    SourceName, Ttl,
 };
+use blindmatch_store::ledger::LedgerError;
 
 use crate::clock;
 use crate::error::Error;
@@ -31,6 +33,27 @@ pub struct Wanted {
     pub mode: Mode,
     /// Whether it may shrink by more than 30 %.
     pub allow_shrink: bool,
+}
+
+/// What an expiry did.
+#[derive(Debug, Default)]
+pub struct Expired {
+    /// How many values are gone.
+    pub values: u64,
+    /// The collections in which something is damaged, so that not all could be destroyed.
+    pub left: Vec<Error>,
+}
+
+impl Expired {
+    fn leave(&mut self, name: CollectionName, error: CollectionError) -> Result<(), Error> {
+        let is_damage = error.is_damage();
+        let error = Error::Collection(name, error);
+        if !is_damage {
+            return Err(error);
+        }
+        self.left.push(error);
+        Ok(())
+    }
 }
 
 impl Node {
@@ -88,8 +111,56 @@ impl Node {
         })
     }
 
-    /// Destroys what has expired by `now`, in every collection; gives the number of values that
-    /// are gone.
+    /// What comes before an import: its clock is held against what the node did, and what has
+    /// expired is destroyed ([`expire`](Self::expire)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`] where the clock is behind, [`Error::Pause`] where it is far ahead, those of
+    /// reading; then nothing should be imported.
+    pub fn before_import(
+        &self,
+        collections: &Collections,
+        canonicaliser: &Canonicaliser,
+        plan: &ImportPlan,
+        after_pause: bool,
+    ) -> Result<Expired, Error> {
+        self.hold_first_import(collections, plan, after_pause)?;
+        self.expire(collections, canonicaliser, plan.now, after_pause)
+    }
+
+    /// Holds the clock of a first import against all that the node did. (The store holds every
+    /// later one against those before it in its collection.) A clock that is behind would let the
+    /// rows expire too early, one that is ahead would refuse every later import.
+    fn hold_first_import(
+        &self,
+        collections: &Collections,
+        plan: &ImportPlan,
+        after_pause: bool,
+    ) -> Result<(), Error> {
+        let found = collections.contents(&plan.collection);
+        if !matches!(found, Err(CollectionError::Missing)) {
+            return Ok(());
+        }
+        let (last, now) = (self.log()?.0.time(), plan.now);
+        if now < last {
+            return Err(LedgerError::Time { last, now }.into());
+        }
+        let mut newest = last;
+        for name in collections.names()? {
+            // What cannot be read vouches for no time.
+            if let Ok(contents) = collections.contents(&name) {
+                newest = newest.max(contents.newest().unwrap_or(0));
+            }
+        }
+        if !after_pause && is_pause(newest, now) {
+            return Err(Error::Pause { newest, now });
+        }
+        Ok(())
+    }
+
+    /// Destroys what has expired by `now`, in every collection. What is damaged is left as it is,
+    /// and does not keep the others from it.
     ///
     /// What is destroyed does not come back, and a clock that is ahead would destroy all. So where
     /// something has expired and the node has done nothing for [`PAUSE`], neither imported nor
@@ -105,28 +176,33 @@ impl Node {
         canonicaliser: &Canonicaliser,
         now: u64,
         after_pause: bool,
-    ) -> Result<u64, Error> {
+    ) -> Result<Expired, Error> {
+        let mut expired = Expired::default();
         let mut newest = 0;
         let mut due = Vec::new();
         for name in collections.names()? {
-            let contents = contents(collections, name)?;
-            newest = newest.max(contents.newest().unwrap_or(0));
-            if contents.is_due(now) {
-                due.push(contents.name);
+            match collections.contents(&name) {
+                Ok(contents) => {
+                    newest = newest.max(contents.newest().unwrap_or(0));
+                    if contents.is_due(now) {
+                        due.push(name);
+                    }
+                }
+                Err(error) => expired.leave(name, error)?,
             }
         }
-        let is_pause = |newest: u64| now.saturating_sub(newest) > PAUSE;
-        if !after_pause && !due.is_empty() && is_pause(newest) {
+        if !after_pause && !due.is_empty() && is_pause(newest, now) {
             newest = newest.max(self.log()?.0.time());
-            if is_pause(newest) {
+            if is_pause(newest, now) {
                 return Err(Error::Pause { newest, now });
             }
         }
         let derive = |encoded: &[u8]| derived(canonicaliser, encoded);
-        let mut expired = 0;
         for name in due {
-            let gone = collections.expire(&name, now, &derive, &mut rand::rng());
-            expired += gone.map_err(|error| Error::Collection(name, error))?;
+            match collections.expire(&name, now, &derive, &mut rand::rng()) {
+                Ok(gone) => expired.values += gone,
+                Err(error) => expired.leave(name, error)?,
+            }
         }
         Ok(expired)
     }
@@ -136,6 +212,12 @@ impl Node {
         let days = |kind: &IndicatorType| Some((*kind, NonZeroU16::new(days(kind)?)?));
         Ttl(IndicatorType::ALL.iter().filter_map(days).collect())
     }
+}
+
+/// Whether a node that did something at `newest` has done nothing since for too long to believe its
+/// clock.
+const fn is_pause(newest: u64, now: u64) -> bool {
+    now.saturating_sub(newest) > PAUSE
 }
 
 /// The sources whose card numbers are hashed under another payment key than `current`, which is that

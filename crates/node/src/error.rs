@@ -81,7 +81,8 @@ pub enum Error {
     Collections(CollectionError),
     /// Something about this collection failed.
     Collection(CollectionName, CollectionError),
-    /// Something has expired, by a clock that is far ahead of all that this node did.
+    /// Something has expired or is to be imported for the first time, by a clock that is far ahead
+    /// of all that this node did.
     Pause {
         /// The newest import or record of the ledger, in seconds since 1970.
         newest: u64,

@@ -366,6 +366,19 @@ impl fmt::Debug for Collections {
     }
 }
 
+impl CollectionError {
+    /// Whether a file or key is not what was written, or gone: no disk that may work again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::ListLost { .. } | Self::File(_) => true,
+            Self::Key { error, .. } => !matches!(error, KeyError::Disk(_)),
+            Self::Disk(error) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for CollectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -40,8 +40,8 @@ pub(crate) struct ImportArguments {
     /// Let the source shrink by more than 30 %.
     #[arg(long)]
     pub(crate) allow_shrink: bool,
-    /// Destroy what has expired although the clock is 30 days and more ahead of the newest import
-    /// and record.
+    /// Believe the clock although it is 30 days and more ahead of the newest import and record:
+    /// what has expired by it is destroyed.
     #[arg(long)]
     pub(crate) expire: bool,
     #[command(flatten)]

@@ -57,7 +57,10 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     let canonicaliser = node.with_payment_key(reading::canonicaliser(&arguments.reading)?)?;
     let exclusions = node.exclusions(&canonicaliser)?;
     let collections = node.collections()?;
-    let expired = node.expire(&collections, &canonicaliser, plan.now, arguments.expire)?;
+    let expired = node.before_import(&collections, &canonicaliser, &plan, arguments.expire)?;
+    for left in &expired.left {
+        eprintln!("warning: {left}; what expired in it is not destroyed");
+    }
     let files = slice::from_ref(&arguments.file);
     let line = CommandLine::typed(files);
     let source = Source::open(&arguments.file)?;
@@ -108,7 +111,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         counts: report.tally.into(),
         added: report.added,
         removed: report.removed,
-        expired,
+        expired: expired.values,
         snapshot: hex(&report.contents.digest()),
     };
     output::show("import", &imported, global.output)?;

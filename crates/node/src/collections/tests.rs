@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use blindmatch_indicator::{LabelFields, PublicSuffixes};
 use blindmatch_membership::Address;
@@ -43,7 +43,7 @@ impl World {
         world
     }
 
-    fn import(&self, collection: &str, now: u64) {
+    fn plan(&self, collection: &str, now: u64) -> ImportPlan {
         let wanted = Wanted {
             collection: collection.parse().unwrap(),
             kind: None,
@@ -51,10 +51,14 @@ impl World {
             mode: Mode::Replace,
             allow_shrink: false,
         };
-        let plan = ImportPlan {
+        ImportPlan {
             now,
             ..self.node.import_plan(wanted).unwrap()
-        };
+        }
+    }
+
+    fn import(&self, collection: &str, now: u64) {
+        let plan = self.plan(collection, now);
         let rng = &mut rand::rng();
         let mut import = self.collections.import(plan, rng).unwrap();
         let mention = Mention {
@@ -68,8 +72,11 @@ impl World {
 
     fn expire(&self, now: u64, after_pause: bool) -> Result<u64, Error> {
         let (collections, canonicaliser) = (&self.collections, &self.canonicaliser);
-        self.node
-            .expire(collections, canonicaliser, now, after_pause)
+        let expired = self
+            .node
+            .expire(collections, canonicaliser, now, after_pause)?;
+        assert!(expired.left.is_empty());
+        Ok(expired.values)
     }
 }
 
@@ -99,4 +106,66 @@ fn what_expires_while_the_node_is_in_use_needs_no_word() {
     assert_eq!(world.expire(world.began + 89 * DAY, false).unwrap(), 0);
     world.import("two", world.began + 80 * DAY);
     assert_eq!(world.expire(world.began + 90 * DAY, false).unwrap(), 1);
+}
+
+#[test]
+fn a_first_import_is_held_against_what_the_node_did() {
+    let world = World::new();
+    let hold = |collection: &str, now, after_pause| {
+        let plan = world.plan(collection, now);
+        let (collections, canonicaliser) = (&world.collections, &world.canonicaliser);
+        let node = &world.node;
+        node.before_import(collections, canonicaliser, &plan, after_pause)
+    };
+    // Behind the newest record: `init` made one just before.
+    for after_pause in [false, true] {
+        let error = hold("three", world.began - 100, after_pause).unwrap_err();
+        assert!(
+            matches!(error, Error::Ledger(LedgerError::Time { .. })),
+            "{error}"
+        );
+    }
+    let ahead = world.began + PAUSE + 100;
+    let error = hold("three", ahead, false).unwrap_err();
+    assert!(
+        matches!(error, Error::Pause { now, .. } if now == ahead),
+        "{error}"
+    );
+    hold("three", ahead, true).unwrap();
+    hold("three", world.began + PAUSE, false).unwrap();
+    // A later import is the store's to judge.
+    hold("two", ahead, false).unwrap();
+    hold("two", world.began - 100, false).unwrap();
+    // An import in between vouches for the clock.
+    world.import("two", world.began + 10 * DAY);
+    hold("three", ahead, false).unwrap();
+}
+
+#[test]
+fn what_is_damaged_keeps_nothing_else_from_expiring() {
+    let world = World::new();
+    let source = |collection: &str| {
+        let contents = contents(&world.collections, collection.parse().unwrap()).unwrap();
+        let source = contents.sources.values().next().unwrap().file_name();
+        let root = world.node.disk().root();
+        root.join("collections").join(collection).join(source)
+    };
+    let path = source("one");
+    let whole = std::fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, flipped).unwrap();
+    let expire = || {
+        let now = world.began + 100 * DAY;
+        let canonicaliser = &world.canonicaliser;
+        let expired = world
+            .node
+            .expire(&world.collections, canonicaliser, now, true);
+        expired.unwrap()
+    };
+    let expired = expire();
+    assert_eq!((expired.values, expired.left.len()), (1, 1));
+    assert!(expired.left[0].to_string().starts_with("collection one: "));
+    std::fs::write(&path, whole).unwrap();
+    assert_eq!(expire().values, 1);
 }
