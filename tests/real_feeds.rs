@@ -193,6 +193,7 @@ impl World {
             now: NOW,
             ttl: Ttl::default(),
             allow_shrink: false,
+            discard_damaged: false,
             payment_key: None,
         };
         let canonicaliser = &feeds.canonicaliser;

@@ -178,6 +178,7 @@ fn store(
         now: now()?,
         ttl: Ttl::default(),
         allow_shrink: false,
+        discard_damaged: false,
         payment_key: None,
     };
     let feed = File::open(file)?;

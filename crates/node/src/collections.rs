@@ -33,6 +33,8 @@ pub struct Wanted {
     pub mode: Mode,
     /// Whether it may shrink by more than 30 %.
     pub allow_shrink: bool,
+    /// Whether it is replaced although it is damaged.
+    pub discard_damaged: bool,
 }
 
 /// What an expiry did.
@@ -107,6 +109,7 @@ impl Node {
             now: clock::now(),
             ttl: self.ttl(),
             allow_shrink: wanted.allow_shrink,
+            discard_damaged: wanted.discard_damaged,
             payment_key: self.payment_key()?.map(|key| *key.id().as_bytes()),
         })
     }

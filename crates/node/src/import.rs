@@ -6,7 +6,7 @@ use std::fmt;
 use blindmatch_feeds::{Refused, Row, Sieve, Tally};
 use blindmatch_indicator::{Canonicaliser, Indicator, IndicatorType, Refusal};
 use blindmatch_store::collection::{
-    CollectionError, CollectionName, Collections, Contents, ImportPlan, Mention, Mode,
+    CollectionError, CollectionName, Collections, Contents, ImportPlan, Mention, Mode, SourceName,
 };
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -19,8 +19,10 @@ pub struct Report {
     pub tally: Tally,
     /// How many indicators the source has now that it did not have before.
     pub added: u64,
-    /// How many it had before and has no more.
+    /// How many it had before and has no more; all of them, where they could not be read.
     pub removed: u64,
+    /// The damaged sources that a replacement did without.
+    pub discarded: Vec<(SourceName, CollectionError)>,
     /// The collection as it is now.
     pub contents: Contents,
     /// Why the file that was replaced is not destroyed yet; the next import tries again.
@@ -110,6 +112,7 @@ pub fn import<T, E>(
         tally: sieve.tally(imported.counts.given, imported.counts.derived),
         added: imported.added,
         removed: imported.removed,
+        discarded: imported.discarded,
         contents: imported.contents,
         left_behind: imported.left_behind,
     };

@@ -125,6 +125,7 @@ fn nothing_is_readable_at_rest() {
                 now: NOW,
                 ttl: Ttl::default(),
                 allow_shrink: false,
+                discard_damaged: false,
                 payment_key: None,
             };
             let feed = format!("type,value,id\n{row}\n");

@@ -258,7 +258,10 @@ impl Collections {
                 });
             }
         }
-        Ok(self.disk.remove(path)?)
+        match self.disk.remove(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed?),
+        }
     }
 
     /// Removes files that no list names.
@@ -374,6 +377,16 @@ impl CollectionError {
             Self::ListLost { .. } | Self::File(_) => true,
             Self::Key { error, .. } => !matches!(error, KeyError::Disk(_)),
             Self::Disk(error) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
+    /// Whether it is the list of sources that is damaged or gone, and not a source.
+    #[must_use]
+    pub fn is_of_list(&self) -> bool {
+        match self {
+            Self::ListLost { .. } => true,
+            Self::File(SealedError::In { file, .. }) => file.ends_with(CURRENT),
             _ => false,
         }
     }

@@ -40,6 +40,10 @@ pub(crate) struct ImportArguments {
     /// Let the source shrink by more than 30 %.
     #[arg(long)]
     pub(crate) allow_shrink: bool,
+    /// Replace the source although it is damaged: what it held is destroyed, and of an abuse
+    /// collection the values get new handles.
+    #[arg(long, conflicts_with_all = ["append", "remove"])]
+    pub(crate) discard_damaged: bool,
     /// Believe the clock although it is 30 days and more ahead of the newest import and record:
     /// what has expired by it is destroyed.
     #[arg(long)]

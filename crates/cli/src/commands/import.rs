@@ -7,7 +7,7 @@ use blindmatch_indicator::Indicator;
 use blindmatch_node::Node;
 use blindmatch_node::collections::Wanted;
 use blindmatch_node::import::{ImportError, import};
-use blindmatch_node::store::collection::Mode;
+use blindmatch_node::store::collection::{CollectionKind, Mode};
 use serde::Serialize;
 
 use crate::args::collections::ImportArguments;
@@ -34,6 +34,8 @@ struct Imported {
     added: u64,
     /// Indicators that it had before and has no more.
     removed: u64,
+    /// Damaged sources of which nothing could be read: what of them was replaced is lost.
+    discarded: Vec<String>,
     /// Values of all collections that had expired and were destroyed before.
     expired: u64,
     /// Names the state of the collection.
@@ -53,6 +55,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         source: arguments.source.clone(),
         mode,
         allow_shrink: arguments.allow_shrink,
+        discard_damaged: arguments.discard_damaged,
     })?;
     let canonicaliser = node.with_payment_key(reading::canonicaliser(&arguments.reading)?)?;
     let exclusions = node.exclusions(&canonicaliser)?;
@@ -111,6 +114,11 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         counts: report.tally.into(),
         added: report.added,
         removed: report.removed,
+        discarded: report
+            .discarded
+            .iter()
+            .map(|(source, _)| source.to_string())
+            .collect(),
         expired: expired.values,
         snapshot: hex(&report.contents.digest()),
     };
@@ -169,6 +177,21 @@ impl Report for Imported {
         counts
             .count("added", self.added, &place)
             .count("removed", self.removed, &from);
+        for source in &self.discarded {
+            let what = if *source == self.source {
+                let handles = if self.kind == CollectionKind::Abuse.name() {
+                    ", and what no other source has got new handles"
+                } else {
+                    ""
+                };
+                format!(
+                    "{source}: what it held is destroyed, all of the feed is new to it{handles}"
+                )
+            } else {
+                format!("{source}: no handle was taken from it; replace it likewise")
+            };
+            counts.row(&["damaged", "", &what]);
+        }
         if self.expired > 0 {
             counts.count("expired", self.expired, "of all collections, destroyed");
         }

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, Test, files};
+use crate::place::{Place, Test, files, stderr};
 use crate::roster::Consortium;
 
 const IMPORT: &str = "--home acme import --collection fraud";
@@ -35,6 +36,7 @@ fn the_report_adds_up_and_says_what_changed() -> Test {
         "refanged": 1,
         "added": 3,
         "removed": 0,
+        "discarded": [],
         "expired": 0,
     });
     expected["snapshot"] = report["snapshot"].clone();
@@ -248,6 +250,63 @@ fn card_numbers_under_another_payment_key_are_told_of_and_not_mixed() -> Test {
             .to_string()
             .contains("payment key")
     );
+    Ok(())
+}
+
+#[test]
+fn a_damaged_source_is_replaced_on_the_operator_s_word() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n9.9.9.9\n")?;
+    let import = "--home acme import --collection c --kind abuse --source s";
+    place.ok(&format!("{import} feed"))?;
+    let folder = place.path("acme/collections/c");
+    let damage = |what: &dyn Fn(&Path) -> std::io::Result<()>| -> Test {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if !path.ends_with("current") {
+                what(&path)?;
+            }
+        }
+        Ok(())
+    };
+    let flip = |path: &Path| {
+        let mut bytes = fs::read(path)?;
+        if let Some(byte) = bytes.last_mut() {
+            *byte ^= 1;
+        }
+        fs::write(path, bytes)
+    };
+    let remove = |path: &Path| fs::remove_file(path);
+    for what in [&flip as &dyn Fn(&Path) -> std::io::Result<()>, &remove] {
+        damage(what)?;
+        let says = ["--source SOURCE --discard-damaged FILE", "--collection NEW"];
+        place.fails(&format!("{import} feed"), 1, &says)?;
+        place.fails(&format!("{import} --append feed"), 1, &says)?;
+        place.fails(&format!("{import} --append --discard-damaged feed"), 2, &[])?;
+        let report = place.json(&format!("{import} --discard-damaged feed"))?;
+        assert_eq!(
+            (&report["discarded"], &report["added"], &report["removed"]),
+            (&json!(["s"]), &json!(2), &json!(2))
+        );
+        let doctor = place.json("--home acme doctor")?;
+        assert_eq!(doctor["ok"], true, "{doctor}");
+        assert_eq!(fs::read_dir(&folder)?.count(), 2);
+    }
+    // Where nothing is damaged, the word changes nothing.
+    let report = place.json(&format!("{import} --discard-damaged feed"))?;
+    assert_eq!(
+        (&report["discarded"], &report["added"]),
+        (&json!([]), &json!(0))
+    );
+    // A damaged list is not replaced, and the hint does not say so.
+    flip(&folder.join("current"))?;
+    let output = place.run(&format!("{import} --discard-damaged feed"))?;
+    let said = stderr(&output);
+    assert!(
+        !output.status.success() && !said.contains("--discard-damaged"),
+        "{said}"
+    );
+    place.ok("--home acme import --collection d feed")?;
     Ok(())
 }
 

@@ -50,6 +50,7 @@ impl World {
             source: "feed".parse().unwrap(),
             mode: Mode::Replace,
             allow_shrink: false,
+            discard_damaged: false,
         };
         ImportPlan {
             now,

@@ -320,13 +320,22 @@ fn collection(error: &CollectionError) -> Vec<String> {
             "if it was ahead at that import, import into a new collection with --collection NAME"
                 .to_owned(),
         ],
-        CollectionError::Key { .. } | CollectionError::File(_) => vec![
-            "import its sources again into a new collection: blindmatch import --collection NEW FILE"
-                .to_owned(),
-            "or leave the home as it is and restore a backup into another: blindmatch --home DIR \
-             restore --storage-key KEY BACKUP"
-                .to_owned(),
-        ],
+        error if error.is_damage() => {
+            let again = "import its sources again into a new collection: blindmatch import \
+                         --collection NEW FILE";
+            let restore = "or leave the home as it is and restore a backup into another: blindmatch \
+                           --home DIR restore --storage-key KEY BACKUP";
+            if error.is_of_list() {
+                return vec![again.to_owned(), restore.to_owned()];
+            }
+            vec![
+                "replace the source by its whole feed: blindmatch import --collection NAME --source \
+                 SOURCE --discard-damaged FILE"
+                    .to_owned(),
+                format!("or {again}"),
+                restore.to_owned(),
+            ]
+        }
         _ => Vec::new(),
     }
 }

@@ -68,6 +68,7 @@ impl World {
             now: 1_763_798_400,
             ttl: Default::default(),
             allow_shrink: false,
+            discard_damaged: false,
             payment_key: None,
         };
         let options = Options {

@@ -57,6 +57,9 @@ pub struct ImportPlan {
     pub ttl: Ttl,
     /// Whether a replacement may take more than 30 % from its source.
     pub allow_shrink: bool,
+    /// Whether a replacement does without what it would read of damaged sources: handles, and what
+    /// is new.
+    pub discard_damaged: bool,
     /// Names the payment key under which the card numbers are hashed that are imported.
     pub payment_key: Option<PaymentKeyId>,
 }
@@ -90,8 +93,12 @@ pub struct Imported {
     pub counts: Counts,
     /// How many indicators the source has now that it did not have before.
     pub added: u64,
-    /// How many it had before and has no more.
+    /// How many it had before and has no more. Where what it had could not be read, all of that
+    /// counts as removed and all that it has as added.
     pub removed: u64,
+    /// What the replacement did without: damaged sources and what is wrong with them. Of the one
+    /// that was replaced the values have new handles, except where another source gave them.
+    pub discarded: Vec<(SourceName, CollectionError)>,
     /// The collection as it is now.
     pub contents: Contents,
     /// Why the file that was replaced is not destroyed yet. The next import tries again, and so
@@ -295,6 +302,12 @@ impl Import<'_> {
         let before = contents.sources.get(&plan.source);
         let open = |source| collections.open_source(&contents.name, source);
         let old = || before.map(open).transpose();
+        let discarded = if plan.discard_damaged && plan.mode == Mode::Replace {
+            collections.damaged(&contents)?
+        } else {
+            Vec::new()
+        };
+        let is_whole = |name: &SourceName| discarded.iter().all(|(damaged, _)| damaged != name);
         let mut counts = Counts::default();
         let imported = Counted {
             rows: sorter.finish()?,
@@ -328,10 +341,11 @@ impl Import<'_> {
             .sources
             .iter()
             .filter(|(name, _)| contents.kind == CollectionKind::Abuse && **name != plan.source)
+            .filter(|(name, _)| is_whole(name))
             .map(|(_, source)| open(source))
             .collect::<Result<_, _>>()?;
         let merge = Merge {
-            old: old()?,
+            old: if is_whole(&plan.source) { old()? } else { None },
             others,
             has_handles: contents.kind == CollectionKind::Abuse,
             number: contents.imports + 1,
@@ -355,13 +369,14 @@ impl Import<'_> {
         }
         let (added, kept) = (has - written.kept, written.kept);
         let switched = collections.switch(contents, &plan.source, written, plan.now, rng);
-        let (contents, discarded) = switched?;
+        let (contents, destroyed) = switched?;
         Ok(Imported {
             counts,
             added,
             removed: had - kept.min(had),
+            discarded,
             contents,
-            left_behind: discarded.err(),
+            left_behind: destroyed.err(),
         })
     }
 }

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use blindmatch_indicator::Day;
 
-use super::{CollectionError, Collections, Contents, SourceRows};
+use super::{
+    CollectionError, CollectionName, Collections, Contents, Source, SourceName, SourceRows,
+};
 use crate::merge::{Live, Rows, Union};
 use crate::row::Row;
 use crate::sealed::SealedError;
@@ -38,12 +40,29 @@ impl Collections {
     ///
     /// A [`CollectionError`] that names the first file that does not read, or whose key does not.
     pub fn verify(&self, contents: &Contents) -> Result<(), CollectionError> {
-        for source in contents.sources.values() {
-            self.read_source(&contents.name, source, |mut sealed| {
-                (0..sealed.blocks()).try_for_each(|number| sealed.block(number).map(|_| ()))
-            })?;
+        let mut sources = contents.sources.values();
+        sources.try_for_each(|source| self.verify_source(&contents.name, source))
+    }
+
+    /// The sources that do not read, or whose keys do not, and why.
+    pub(super) fn damaged(
+        &self,
+        contents: &Contents,
+    ) -> Result<Vec<(SourceName, CollectionError)>, CollectionError> {
+        let mut damaged = Vec::new();
+        for (name, source) in &contents.sources {
+            match self.verify_source(&contents.name, source) {
+                Err(error) if error.is_damage() => damaged.push((name.clone(), error)),
+                verified => verified?,
+            }
         }
-        Ok(())
+        Ok(damaged)
+    }
+
+    fn verify_source(&self, name: &CollectionName, source: &Source) -> Result<(), CollectionError> {
+        self.read_source(name, source, |mut sealed| {
+            (0..sealed.blocks()).try_for_each(|number| sealed.block(number).map(|_| ()))
+        })
     }
 }
 

@@ -102,6 +102,7 @@ fn plan(source: &str, mode: Mode) -> ImportPlan {
         now: NOW,
         ttl: Ttl::default(),
         allow_shrink: false,
+        discard_damaged: false,
         payment_key: None,
     }
 }
@@ -455,6 +456,93 @@ fn card_numbers_of_two_payment_keys_do_not_mix() {
     // Without cards there is no key.
     world.import(&under(2, Mode::Remove), &all[3..]).unwrap();
     assert_eq!(key(&world), None);
+}
+
+#[test]
+fn a_damaged_source_is_replaced_without_what_it_said() {
+    let mut world = World::new();
+    world
+        .import(&plan("a", Mode::Replace), &ips(0..10))
+        .unwrap();
+    world
+        .import(&plan("b", Mode::Replace), &ips(5..15))
+        .unwrap();
+    let before = world.rows(NOW);
+    let path = |world: &World, source: &str| {
+        let contents = world.collections.contents(&name()).unwrap();
+        let source = &contents.sources[&source.parse().unwrap()];
+        world.home.disk().root().join(source_path(&name(), source))
+    };
+    let damage = |world: &World, source: &str| {
+        let path = path(world, source);
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    let discarding = |source: &str, mode| ImportPlan {
+        discard_damaged: true,
+        ..plan(source, mode)
+    };
+    damage(&world, "a");
+    let (list, old) = (
+        world.collections.contents(&name()).unwrap(),
+        path(&world, "a"),
+    );
+    for refused in [
+        plan("a", Mode::Replace),
+        discarding("a", Mode::Append),
+        discarding("a", Mode::Remove),
+    ] {
+        let error = world.import(&refused, &ips(0..10)).unwrap_err();
+        assert!(error.is_damage() && !error.is_of_list(), "{error}");
+    }
+    assert_eq!(world.collections.contents(&name()).unwrap(), list);
+    // A feed that lost most of its values is refused all the same.
+    let error = world
+        .import(&discarding("a", Mode::Replace), &ips(0..3))
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        CollectionError::Shrinks {
+            before: 10,
+            after: 3
+        }
+    ));
+    let imported = world
+        .import(&discarding("a", Mode::Replace), &ips(0..10))
+        .unwrap();
+    assert!(matches!(&imported.discarded[..], [(source, _)] if source.as_str() == "a"));
+    assert_eq!((imported.added, imported.removed), (10, 10));
+    assert!(imported.left_behind.is_none() && !old.exists());
+    assert_eq!(world.files().1, 2);
+    let handle = |rows: &Seen, number| rows[&ip(number)].1.unwrap();
+    let after = world.rows(NOW);
+    assert_eq!(after.len(), before.len());
+    for number in 0..15 {
+        let same = handle(&before, number) == handle(&after, number);
+        assert_eq!(same, number >= 5, "{number}");
+    }
+
+    // Both, and of one the key.
+    damage(&world, "a");
+    let contents = world.collections.contents(&name()).unwrap();
+    let key = contents.sources[&"b".parse().unwrap()].id;
+    world.home.file_keys().destroy(key).unwrap();
+    let imported = world
+        .import(&discarding("a", Mode::Replace), &ips(0..10))
+        .unwrap();
+    assert_eq!(imported.discarded.len(), 2);
+    world
+        .import(&plan("b", Mode::Replace), &ips(5..15))
+        .unwrap_err();
+    let imported = world
+        .import(&discarding("b", Mode::Replace), &ips(5..15))
+        .unwrap();
+    assert_eq!(imported.discarded.len(), 1);
+    assert!(imported.left_behind.is_none());
+    let contents = world.collections.contents(&name()).unwrap();
+    world.collections.verify(&contents).unwrap();
+    assert_eq!(world.rows(NOW).len(), 15);
 }
 
 #[test]

@@ -336,6 +336,7 @@ fn import(collections: &Collections, source: &str, rng: &mut StdRng) -> Result<(
         now: NOW,
         ttl: Ttl::default(),
         allow_shrink: false,
+        discard_damaged: false,
         payment_key: None,
     };
     let mut import = collections.import(plan, rng)?;

@@ -231,6 +231,7 @@ fn push(collections: &Collections, step: &Step, rng: &mut StdRng) -> Result<(), 
         now: NOW,
         ttl: Ttl::default(),
         allow_shrink: true,
+        discard_damaged: false,
         payment_key: None,
     };
     let mut import = collections.import(plan, rng)?;
