@@ -70,6 +70,21 @@ impl<'c> Sieve<'c> {
         self
     }
 
+    /// Holds nothing back, whatever was excluded: what is to be taken away is taken away.
+    #[must_use]
+    pub fn excluding_nothing(self) -> Self {
+        Self {
+            excluding: None,
+            ..self
+        }
+    }
+
+    /// Whether an indicator is held back, without counting it: for those that follow from others.
+    pub fn holds_back(&self) -> impl Fn(&Indicator) -> bool + use<'c> {
+        let excluding = self.excluding;
+        move |indicator| excluding.is_some_and(|(excluding, _)| excluding(indicator).is_some())
+    }
+
     /// Takes the values of a row: each that is an indicator goes to `accepted`, each that is refused
     /// to `refused`.
     pub fn take(
@@ -184,9 +199,13 @@ impl<'c> Intake<'c> {
             derived,
         } = self;
         let canonicaliser = sieve.canonicaliser;
+        let holds_back = sieve.holds_back();
         let mut accepted = |indicator: &Indicator| {
             note(valid, *key, indicator);
             for follows in canonicaliser.derive(indicator) {
+                if holds_back(&follows) {
+                    continue;
+                }
                 note(derived, *key, &follows);
             }
         };

@@ -1,8 +1,10 @@
 //! What a node holds, and how it is taken in.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-use blindmatch_indicator::{Canonicaliser, IndicatorType, PaymentKey};
+use blindmatch_feeds::Exclusions;
+use blindmatch_indicator::{Canonicaliser, Day, Indicator, IndicatorType, PaymentKey};
 use blindmatch_membership::Role;
 use blindmatch_store::collection::{
     CollectionError, CollectionKind, CollectionName, Collections, Contents, ImportPlan, Mode,
@@ -12,6 +14,7 @@ use blindmatch_store::ledger::LedgerError;
 
 use crate::clock;
 use crate::error::Error;
+use crate::exclusions::today;
 use crate::import::derived;
 use crate::node::Node;
 use crate::payment::PaymentKeyId;
@@ -125,11 +128,18 @@ impl Node {
         &self,
         collections: &Collections,
         canonicaliser: &Canonicaliser,
+        exclusions: &Exclusions,
         plan: &ImportPlan,
         after_pause: bool,
     ) -> Result<Expired, Error> {
         self.hold_first_import(collections, plan, after_pause)?;
-        self.expire(collections, canonicaliser, plan.now, after_pause)
+        self.expire(
+            collections,
+            canonicaliser,
+            exclusions,
+            plan.now,
+            after_pause,
+        )
     }
 
     /// Holds the clock of a first import against all that the node did. (The store holds every
@@ -177,6 +187,7 @@ impl Node {
         &self,
         collections: &Collections,
         canonicaliser: &Canonicaliser,
+        exclusions: &Exclusions,
         now: u64,
         after_pause: bool,
     ) -> Result<Expired, Error> {
@@ -200,7 +211,8 @@ impl Node {
                 return Err(Error::Pause { newest, now });
             }
         }
-        let derive = |encoded: &[u8]| derived(canonicaliser, encoded);
+        let holds_back = |indicator: &Indicator| exclusions.reason_for(indicator).is_some();
+        let derive = |encoded: &[u8]| derived(canonicaliser, &holds_back, encoded);
         for name in due {
             match collections.expire(&name, now, &derive, &mut rand::rng()) {
                 Ok(gone) => expired.values += gone,
@@ -208,6 +220,31 @@ impl Node {
             }
         }
         Ok(expired)
+    }
+
+    /// How many rows of a collection today's lists exclude, by list and reason: what was imported
+    /// before them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`], and those of the lists.
+    pub fn excluded(
+        &self,
+        collections: &Collections,
+        contents: &Contents,
+        canonicaliser: &Canonicaliser,
+    ) -> Result<BTreeMap<(String, String), u64>, Error> {
+        let exclusions = self.exclusions(canonicaliser)?;
+        if exclusions.lists().is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let now = i64::try_from(clock::now()).ok();
+        let failed = |error| Error::Collection(contents.name.clone(), error);
+        let today = now.and_then(Day::from_unix_seconds);
+        let today = today.ok_or_else(|| failed(CollectionError::Clock))?;
+        let mut rows = collections.rows(contents, today).map_err(failed)?;
+        let counts = today::count(&mut rows, &exclusions, canonicaliser);
+        counts.map_err(|error| failed(error.into()))
     }
 
     fn ttl(&self) -> Ttl {

@@ -93,6 +93,8 @@ pub enum Error {
     Exclusions(String, ExclusionError),
     /// The roster names a list of exclusions that this node lacks.
     ExclusionsMissing(Name, Digest),
+    /// A list of exclusions that was added is not what was added.
+    ExclusionsChanged(PathBuf),
     /// There is a list of exclusions of this name.
     ExclusionsExist(Name),
     /// No list of exclusions of this name was added.
@@ -238,6 +240,11 @@ impl fmt::Display for Error {
             Self::ExclusionsMissing(name, _) => write!(
                 f,
                 "the roster names the list of exclusions {name}, which this node lacks"
+            ),
+            Self::ExclusionsChanged(path) => write!(
+                f,
+                "{} is not the list that was added: its bytes have changed since",
+                path.display()
             ),
             Self::ExclusionsExist(name) => {
                 write!(f, "there is a list of exclusions {name} already")

@@ -12,6 +12,8 @@ use blindmatch_indicator::Canonicaliser;
 use blindmatch_membership::{Digest, Name};
 use blindmatch_store::home::HomeError;
 
+pub mod today;
+
 use crate::error::Error;
 use crate::files;
 use crate::node::{Node, NodeFiles};
@@ -89,8 +91,8 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::ExclusionsMissing`] where the roster names one that this node lacks, and those of
-    /// reading.
+    /// [`Error::ExclusionsMissing`] where the roster names one that this node lacks,
+    /// [`Error::ExclusionsChanged`], and those of reading.
     pub fn exclusions(&self, canonicaliser: &Canonicaliser) -> Result<Exclusions, Error> {
         let mut wanted = self.roster_exclusions()?;
         let mut exclusions = Exclusions::default();
@@ -136,14 +138,27 @@ impl NodeFiles {
         Ok(held.unwrap_or_default())
     }
 
-    /// Own lists first, then those of the program: name, bytes, whether it was added.
+    /// The files of own lists.
+    fn own_lists(&self) -> Result<Vec<String>, Error> {
+        Ok(if self.disk().exists(OWN).map_err(HomeError::Disk)? {
+            self.disk().list(OWN).map_err(HomeError::Disk)?
+        } else {
+            Vec::new()
+        })
+    }
+
+    /// Own lists first, then those of the program: name, bytes, whether it was added. One of its own
+    /// whose bytes changed since it was added is an error: it would leave out other values.
     fn lists(&self) -> Result<Vec<(String, Vec<u8>, bool)>, Error> {
         let mut lists = Vec::new();
-        if self.disk().exists(OWN).map_err(HomeError::Disk)? {
-            for file in self.disk().list(OWN).map_err(HomeError::Disk)? {
-                let json = self.disk().read(&format!("{OWN}/{file}"), MAX_LIST);
-                lists.push((bare(&file).to_owned(), json.map_err(HomeError::Disk)?, true));
+        for file in self.own_lists()? {
+            let path = format!("{OWN}/{file}");
+            let json = self.disk().read(&path, MAX_LIST).map_err(HomeError::Disk)?;
+            let (name, digest) = named(&file);
+            if digest != Some(&Digest::of(&json).to_string()) {
+                return Err(Error::ExclusionsChanged(self.disk().root().join(path)));
             }
+            lists.push((name.to_owned(), json, true));
         }
         let shipped = SHIPPED.iter();
         lists.extend(shipped.map(|(file, json)| (bare(file).to_owned(), json.to_vec(), false)));
@@ -174,17 +189,14 @@ impl Node {
         let parsed = Exclusions::parse(&json, canonicaliser);
         let parsed =
             parsed.map_err(|error| Error::Exclusions(file.display().to_string(), error))?;
-        let path = format!("{OWN}/{name}.json");
-        if self.disk().exists(&path).map_err(HomeError::Disk)? {
-            // The same again is what a command that was cut short has to come to.
-            if self.disk().read(&path, MAX_LIST).map_err(HomeError::Disk)? != json {
-                return Err(Error::ExclusionsExist(name.clone()));
-            }
-        } else {
-            let made = self.home().disk().create_directory(OWN);
-            made.map_err(HomeError::Disk)?;
-            self.publish(&path, &json)?;
+        let file = format!("{name}.{}.json", Digest::of(&json));
+        // The same again is what a command that was cut short has to come to.
+        if self.own_file(name)?.is_some_and(|kept| kept != file) {
+            return Err(Error::ExclusionsExist(name.clone()));
         }
+        let made = self.home().disk().create_directory(OWN);
+        made.map_err(HomeError::Disk)?;
+        self.publish(&format!("{OWN}/{file}"), &json)?;
         parsed
             .lists()
             .first()
@@ -198,11 +210,25 @@ impl Node {
     ///
     /// [`Error::NoExclusions`].
     pub fn remove_exclusions(&self, name: &Name) -> Result<(), Error> {
-        let path = format!("{OWN}/{name}.json");
-        if !self.disk().exists(&path).map_err(HomeError::Disk)? {
-            return Err(Error::NoExclusions(name.clone()));
-        }
-        Ok(self.home().disk().remove(&path).map_err(HomeError::Disk)?)
+        let file = self.own_file(name)?;
+        let file = file.ok_or_else(|| Error::NoExclusions(name.clone()))?;
+        let removed = self.home().disk().remove(&format!("{OWN}/{file}"));
+        Ok(removed.map_err(HomeError::Disk)?)
+    }
+
+    /// The file of the list that was added under a name, whatever is in it.
+    fn own_file(&self, name: &Name) -> Result<Option<String>, Error> {
+        let mut files = self.own_lists()?.into_iter();
+        Ok(files.find(|file| named(file).0 == name.as_str()))
+    }
+}
+
+/// The name of an own list and the digest of its bytes, from the name of its file (`spec/43-home.md`
+/// §1).
+fn named(file: &str) -> (&str, Option<&str>) {
+    match bare(file).rsplit_once('.') {
+        Some((name, digest)) if digest.len() == 64 => (name, Some(digest)),
+        _ => (bare(file), None),
     }
 }
 

@@ -48,8 +48,9 @@ pub enum ImportError<E> {
 
 /// Imports what `read` hands out, as `plan` says: it is called once, with the sink for its rows.
 ///
-/// Nothing has changed when this fails. `sieve` knows the canonicaliser and what is excluded;
-/// `refused` is told of each value that is refused.
+/// Nothing has changed when this fails. `sieve` knows the canonicaliser and what is excluded, of the
+/// values and of what follows from them; a removal takes out what is excluded too. `refused` is
+/// told of each value that is refused.
 ///
 /// # Errors
 ///
@@ -64,6 +65,10 @@ pub fn import<T, E>(
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<(Report, T), ImportError<E>> {
     let removes = plan.mode == Mode::Remove;
+    let holds_back = sieve.holds_back();
+    if removes {
+        sieve = sieve.excluding_nothing();
+    }
     let mut import = collections.import(plan, rng)?;
     let mut types = BTreeSet::new();
     let mut last_type = None;
@@ -82,6 +87,9 @@ pub fn import<T, E>(
             let mut pushed = import.push(&mention(&key, row));
             if !removes {
                 for derived in canonicaliser.derive(indicator) {
+                    if holds_back(&derived) {
+                        continue;
+                    }
                     encode(&derived, &mut key);
                     let derived = mention(&key, row);
                     pushed = pushed.and_then(|()| import.push_derived(&derived, kind));
@@ -106,7 +114,7 @@ pub fn import<T, E>(
     if !removes {
         cards_apart(collections, &types)?;
     }
-    let derive = |encoded: &[u8]| derived(canonicaliser, encoded);
+    let derive = |encoded: &[u8]| derived(canonicaliser, &holds_back, encoded);
     let imported = import.finish(&derive, rng)?;
     let report = Report {
         tally: sieve.tally(imported.counts.given, imported.counts.derived),
@@ -119,10 +127,14 @@ pub fn import<T, E>(
     Ok((report, summary))
 }
 
-/// What follows from the indicator that is encoded so, encoded likewise: what
-/// [`Collections::expire`] asks for.
+/// What follows from the indicator that is encoded so, encoded likewise, without what `holds_back`:
+/// what [`Collections::expire`] asks for.
 #[must_use]
-pub fn derived(canonicaliser: &Canonicaliser, encoded: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+pub fn derived(
+    canonicaliser: &Canonicaliser,
+    holds_back: &dyn Fn(&Indicator) -> bool,
+    encoded: &[u8],
+) -> Vec<Zeroizing<Vec<u8>>> {
     let derives = |kind| {
         use IndicatorType::{Domain, Email, Network, Url};
         matches!(kind, Domain | Email | Network | Url)
@@ -134,7 +146,8 @@ pub fn derived(canonicaliser: &Canonicaliser, encoded: &[u8]) -> Vec<Zeroizing<V
     let Some(indicator) = canonicaliser.decode(encoded) else {
         return Vec::new();
     };
-    let derived = canonicaliser.derive(&indicator);
+    let mut derived = canonicaliser.derive(&indicator);
+    derived.retain(|indicator| !holds_back(indicator));
     derived.iter().map(Indicator::encode).collect()
 }
 

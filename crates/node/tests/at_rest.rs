@@ -160,7 +160,7 @@ fn nothing_is_readable_at_rest() {
             indicator.as_bytes().to_vec(),
             reference.as_bytes().to_vec(),
         ];
-        for derived in derived(&canonicaliser, &encoded) {
+        for derived in derived(&canonicaliser, &|_| false, &encoded) {
             values.push(derived.get(2..).unwrap().to_vec());
         }
         values.push(encoded.to_vec());

@@ -88,12 +88,15 @@ pub(crate) struct CollectionsArguments {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum CollectionsCommand {
-    /// Show one collection: its sources, and how many of which type.
+    /// Show one collection: its sources, how many of which type, and what is excluded by lists that
+    /// came after its imports.
     #[command(after_help = "Example:\n  blindmatch collections show fraud")]
     Show {
         /// The collection.
         #[arg(value_name = "NAME")]
         name: CollectionName,
+        #[command(flatten)]
+        tables: TablesArguments,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use blindmatch_indicator::Canonicaliser;
 use blindmatch_node::Node;
 use blindmatch_node::collections::{contents, under_other_key};
 use blindmatch_node::payment::PaymentKeyId;
@@ -13,6 +14,7 @@ use crate::args::collections::{CollectionsArguments, CollectionsCommand};
 use crate::error::{Error, Exit};
 use crate::feed_report::{by_type, in_words};
 use crate::output::{self, Report, Side, Table, grouped, hex, time};
+use crate::tables::public_suffixes;
 
 pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<Exit, Error> {
     let node = Node::open(&global.home()?)?;
@@ -27,8 +29,9 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
                 output::next(global, "blindmatch import --collection NAME FILE");
             }
         }
-        Some(CollectionsCommand::Show { name }) => {
-            let contents = contents(&node.collections()?, name.clone())?;
+        Some(CollectionsCommand::Show { name, tables }) => {
+            let collections = node.collections()?;
+            let contents = contents(&collections, name.clone())?;
             let mut sources = contents.sources.values();
             // Without card numbers the key is nobody's business here.
             let key = if sources.any(|source| source.payment_key.is_some()) {
@@ -36,11 +39,10 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
             } else {
                 None
             };
-            output::show(
-                "collections_show",
-                &Shown::of(&contents, key),
-                global.output,
-            )?;
+            let canonicaliser = Canonicaliser::new(public_suffixes(tables.tables.as_deref())?);
+            let excluded = node.excluded(&collections, &contents, &canonicaliser)?;
+            let shown = Shown::of(&contents, key, excluded);
+            output::show("collections_show", &shown, global.output)?;
         }
     }
     Ok(Exit::Done)
@@ -116,6 +118,15 @@ struct Shown {
     sources: Vec<ShownSource>,
     /// Sources whose card numbers are hashed under another payment key than the node's.
     under_other_payment_key: Vec<String>,
+    /// What lists exclude that came after the imports: it is neither served nor asked with.
+    excluded: Vec<ShownExcluded>,
+}
+
+#[derive(Serialize)]
+struct ShownExcluded {
+    list: String,
+    reason: String,
+    rows: u64,
 }
 
 #[derive(Serialize)]
@@ -132,11 +143,19 @@ struct ShownSource {
 }
 
 impl Shown {
-    fn of(contents: &Contents, key: Option<PaymentKeyId>) -> Self {
+    fn of(
+        contents: &Contents,
+        key: Option<PaymentKeyId>,
+        excluded: BTreeMap<(String, String), u64>,
+    ) -> Self {
+        let excluded = excluded.into_iter();
         let sources = contents.sources.iter();
         Self {
             under_other_payment_key: under_other_key(contents, key)
                 .map(ToString::to_string)
+                .collect(),
+            excluded: excluded
+                .map(|((list, reason), rows)| ShownExcluded { list, reason, rows })
                 .collect(),
             collection: contents.name.to_string(),
             kind: contents.kind.name(),
@@ -205,6 +224,20 @@ impl Report for Shown {
                 "\nthe card numbers of {source} are hashed under another payment key than this \
                  node's, and match none: import all of {source} again"
             ));
+        }
+        let rows: u64 = self.excluded.iter().map(|excluded| excluded.rows).sum();
+        if rows > 0 {
+            let what = match rows {
+                1 => "1 row is".to_owned(),
+                _ => format!("{} rows are", grouped(rows)),
+            };
+            shown.push_str(&format!(
+                "\n{what} excluded since the import, and neither served nor asked with; import the \
+                 sources again to drop them:"
+            ));
+            for ShownExcluded { reason, rows, .. } in &self.excluded {
+                shown.push_str(&format!("\n  {}: {reason}", grouped(*rows)));
+            }
         }
         shown
     }

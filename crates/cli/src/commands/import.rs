@@ -60,7 +60,13 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     let canonicaliser = node.with_payment_key(reading::canonicaliser(&arguments.reading)?)?;
     let exclusions = node.exclusions(&canonicaliser)?;
     let collections = node.collections()?;
-    let expired = node.before_import(&collections, &canonicaliser, &plan, arguments.expire)?;
+    let expired = node.before_import(
+        &collections,
+        &canonicaliser,
+        &exclusions,
+        &plan,
+        arguments.expire,
+    )?;
     for left in &expired.left {
         eprintln!("warning: {left}; what expired in it is not destroyed");
     }

@@ -58,6 +58,54 @@ fn a_list_applies_once_it_was_added() -> Test {
 }
 
 #[test]
+fn what_a_later_list_excludes_is_shown_with_the_reason() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n9.9.9.1\n9.9.9.9\n")?;
+    place.ok("--home acme import --collection c feed")?;
+    let show = "--home acme collections show c";
+    assert_eq!(place.json(show)?["excluded"], json!([]));
+    place.write("offices.json", OFFICES)?;
+    place.ok("--home acme exclusions add offices.json")?;
+    let reason = "lies in a block of `Our offices` (version 1)";
+    let expected = json!([{ "list": "Our offices", "reason": reason, "rows": 2 }]);
+    assert_eq!(place.json(show)?["excluded"], expected);
+    let text = place.ok(show)?;
+    assert!(
+        text.contains("2 rows are excluded since the import"),
+        "{text}"
+    );
+    assert!(text.contains(reason), "{text}");
+    // What it says to do helps.
+    place.ok("--home acme import --collection c --allow-shrink feed")?;
+    assert_eq!(place.json(show)?["excluded"], json!([]));
+    Ok(())
+}
+
+#[test]
+fn a_list_that_changed_on_disk_is_noticed() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n9.9.9.9\n")?;
+    place.write("offices.json", OFFICES)?;
+    place.ok("--home acme exclusions add offices.json")?;
+    let entries = std::fs::read_dir(place.path("acme/exclusions"))?;
+    let file = entries.last().ok_or("a list")??.path();
+    // Another network, so that it is a list still.
+    let changed = std::fs::read_to_string(&file)?.replace("9.9.9.0", "8.9.9.0");
+    std::fs::write(&file, changed)?;
+    let says = ["is not the list that was added", "exclusions remove"];
+    place.fails("--home acme import --collection c feed", 1, &says)?;
+    place.fails("--home acme exclusions list", 1, &says)?;
+    let output = place.run("--home acme doctor --output json")?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(says[0]));
+    place.ok("--home acme exclusions remove offices")?;
+    place.ok("--home acme exclusions add offices.json")?;
+    let report = place.json("--home acme import --collection c feed")?;
+    assert_eq!(report["excluded"], json!({ "Our offices": 1 }));
+    Ok(())
+}
+
+#[test]
 fn lists_come_with_the_program_and_are_applied_by_name() -> Test {
     let place = Place::with_acme()?;
     assert_eq!(line(&place, "acme", "public-resolvers")?["in_force"], false);

@@ -73,9 +73,13 @@ impl World {
 
     fn expire(&self, now: u64, after_pause: bool) -> Result<u64, Error> {
         let (collections, canonicaliser) = (&self.collections, &self.canonicaliser);
-        let expired = self
-            .node
-            .expire(collections, canonicaliser, now, after_pause)?;
+        let expired = self.node.expire(
+            collections,
+            canonicaliser,
+            &Exclusions::default(),
+            now,
+            after_pause,
+        )?;
         assert!(expired.left.is_empty());
         Ok(expired.values)
     }
@@ -116,7 +120,13 @@ fn a_first_import_is_held_against_what_the_node_did() {
         let plan = world.plan(collection, now);
         let (collections, canonicaliser) = (&world.collections, &world.canonicaliser);
         let node = &world.node;
-        node.before_import(collections, canonicaliser, &plan, after_pause)
+        node.before_import(
+            collections,
+            canonicaliser,
+            &Exclusions::default(),
+            &plan,
+            after_pause,
+        )
     };
     // Behind the newest record: `init` made one just before.
     for after_pause in [false, true] {
@@ -159,9 +169,13 @@ fn what_is_damaged_keeps_nothing_else_from_expiring() {
     let expire = || {
         let now = world.began + 100 * DAY;
         let canonicaliser = &world.canonicaliser;
-        let expired = world
-            .node
-            .expire(&world.collections, canonicaliser, now, true);
+        let expired = world.node.expire(
+            &world.collections,
+            canonicaliser,
+            &Exclusions::default(),
+            now,
+            true,
+        );
         expired.unwrap()
     };
     let expired = expire();

@@ -73,6 +73,11 @@ impl Error {
                 format!("ask an administrator for the file whose SHA-256 is {digest}"),
                 format!("then: blindmatch exclusions add --name {name} FILE"),
             ],
+            Self::ExclusionsChanged(_) => vec![
+                "take it out and add it again: blindmatch exclusions remove NAME, then: blindmatch \
+                 exclusions add --name NAME FILE"
+                    .to_owned(),
+            ],
             Self::ExclusionsExist(name) => vec![format!(
                 "to replace it: blindmatch exclusions remove {name}, then add it again"
             )],

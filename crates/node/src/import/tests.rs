@@ -149,6 +149,35 @@ fn what_is_excluded_is_counted_under_its_list() {
 }
 
 #[test]
+fn what_follows_is_excluded_too_and_a_removal_takes_all() {
+    let world = World::new();
+    let url = "https://host.example.com/login\n";
+    let host =
+        |indicator: &Indicator| (*indicator.to_text() == "host.example.com").then_some("hosts");
+    let excluding = || Sieve::new(&world.canonicaliser).excluding(&host, [7; 16]);
+    let import = |sieve, mode, feed| world.import_through(sieve, "abusers", mode, feed, None);
+    let derived = |outcome: Outcome| {
+        let source = outcome.unwrap().0.contents.sources.into_values().next();
+        source.unwrap().counts
+    };
+    // A page on a well-known host is somebody's; the host itself is not.
+    let counts = derived(import(excluding(), Mode::Replace, url));
+    assert_eq!(counts.given_total(), 1);
+    assert!(counts.derived.is_empty());
+    let counts = derived(import(Sieve::new(&world.canonicaliser), Mode::Replace, url));
+    assert_eq!(counts.derived.len(), 1);
+    // Nor does it follow from what a removal leaves.
+    let two = format!("{url}host.example.com\n9.9.9.9\n");
+    import(Sieve::new(&world.canonicaliser), Mode::Append, &two).unwrap();
+    let counts = derived(import(excluding(), Mode::Remove, "9.9.9.9\n"));
+    assert_eq!(counts.given_total(), 2);
+    assert!(!counts.derived.contains_key(&IndicatorType::UrlHost));
+    // Whoever takes a value out means it, whatever excludes it by now.
+    let (report, _) = import(excluding(), Mode::Remove, "host.example.com\n").unwrap();
+    assert_eq!((report.removed, report.tally.excluded.len()), (1, 0));
+}
+
+#[test]
 fn card_numbers_need_the_key_and_keep_apart() {
     let mut world = World::new();
     let pan = Some(IndicatorType::Pan);
