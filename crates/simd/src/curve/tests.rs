@@ -99,17 +99,6 @@ fn tails_of_every_length() {
     }
 }
 
-#[test]
-fn many_random_elements() {
-    check_random(Backend::detect(), 2, 50_000, 5000);
-}
-
-#[test]
-#[ignore = "an hour: 10^7 elements, half mapped, half decoded"]
-fn very_many_random_elements() {
-    check_random(Backend::detect(), 3, 5_000_000, 4000);
-}
-
 /// Small ones, large ones, single bits, and all digits of a kind.
 fn edge_scalars() -> Vec<Scalar> {
     let minus_one = -Scalar::ONE;

@@ -175,28 +175,49 @@ fn extremes(rng: &mut StdRng, round: usize) -> FieldElement {
 fn products_sums_and_differences_at_the_bounds() {
     #[target_feature(enable = "avx512ifma")]
     fn check(rng: &mut StdRng) {
-        for round in 0..3000 {
-            let (a, b) = (inputs(rng, round), inputs(rng, round));
-            let (pa, pb) = (plain(&a), plain(&b));
-            let expect = |element: FieldElement, of: fn(Plain, Plain) -> Plain| {
-                assert_digits(&element);
-                let expected: [_; LANES] = std::array::from_fn(|lane| of(pa[lane], pb[lane]));
-                assert_eq!(
-                    plain(&element),
-                    expected,
-                    "round {round}: {:x?}",
-                    (lanes(&a), lanes(&b))
-                );
-                assert_eq!(element.to_bytes(), expected.map(Plain::to_bytes));
-            };
-            expect(a.multiply(&b), Plain::multiply);
-            expect(a.square(), |a, _| a.multiply(a));
-            expect(a.add(&b), Plain::add);
-            expect(a.sub(&b), |a, b| a.add(b.negate()));
-            expect(a.negate(), |a, _| a.negate());
-        }
+        check_arithmetic(rng, 3000);
     }
     on_ifma(check);
+}
+
+/// `cargo test --release -p blindmatch-simd --lib -- --ignored --nocapture ten_million`
+#[test]
+#[ignore = "a minute or two, and only of use when optimised"]
+fn ten_million_products_sums_and_differences_at_the_bounds() {
+    #[target_feature(enable = "avx512ifma")]
+    fn check(rng: &mut StdRng) {
+        let rounds = 10_000_000 / LANES;
+        check_arithmetic(rng, rounds);
+        println!(
+            "{} products, squares, sums, differences and negations each",
+            rounds * LANES
+        );
+    }
+    on_ifma(check);
+}
+
+#[target_feature(enable = "avx512ifma")]
+fn check_arithmetic(rng: &mut StdRng, rounds: usize) {
+    for round in 0..rounds {
+        let (a, b) = (inputs(rng, round), inputs(rng, round));
+        let (pa, pb) = (plain(&a), plain(&b));
+        let expect = |element: FieldElement, of: fn(Plain, Plain) -> Plain| {
+            assert_digits(&element);
+            let expected: [_; LANES] = std::array::from_fn(|lane| of(pa[lane], pb[lane]));
+            assert_eq!(
+                plain(&element),
+                expected,
+                "round {round}: {:x?}",
+                (lanes(&a), lanes(&b))
+            );
+            assert_eq!(element.to_bytes(), expected.map(Plain::to_bytes));
+        };
+        expect(a.multiply(&b), Plain::multiply);
+        expect(a.square(), |a, _| a.multiply(a));
+        expect(a.add(&b), Plain::add);
+        expect(a.sub(&b), |a, b| a.add(b.negate()));
+        expect(a.negate(), |a, _| a.negate());
+    }
 }
 
 /// The longest chains of `Wide` that the point formulas make.
