@@ -9,6 +9,7 @@ use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::backend::{Backend, Kind};
+use crate::stack::wiped;
 
 /// The position of the first encoding that is no element of the group, or is the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +50,15 @@ impl Points {
     /// The elements that 64 uniform bytes each stand for (RFC 9496 §4.3.4).
     #[must_use]
     pub fn from_uniform(backend: Backend, uniform: &[[u8; 64]]) -> Self {
-        Self(match backend.kind() {
-            Kind::Serial => Repr::Serial(serial::from_uniform(uniform)),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => {
-                // SAFETY: the backend proves the processor's features.
-                Repr::Avx512(unsafe { vector::Points::from_uniform(uniform) })
-            }
+        wiped(|| {
+            Self(match backend.kind() {
+                Kind::Serial => Repr::Serial(serial::from_uniform(uniform)),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => {
+                    // SAFETY: the backend proves the processor's features.
+                    Repr::Avx512(unsafe { vector::Points::from_uniform(uniform) })
+                }
+            })
         })
     }
 
@@ -88,12 +91,12 @@ impl Points {
     /// The encodings of `scalar` times each element. Constant time in the scalar.
     #[must_use]
     pub fn multiply_encode(&self, scalar: &Scalar) -> Vec<[u8; 32]> {
-        match &self.0 {
+        wiped(|| match &self.0 {
             Repr::Serial(points) => serial::multiply_encode(points, scalar),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: points of this kind are only made with a backend that proves the features.
             Repr::Avx512(points) => unsafe { points.multiply_encode(scalar) },
-        }
+        })
     }
 
     /// The encodings of each element times the scalar at its position. Constant time in the
@@ -104,12 +107,12 @@ impl Points {
     #[must_use]
     pub fn multiply_each_encode(&self, scalars: &[Scalar]) -> Vec<[u8; 32]> {
         assert_eq!(self.len(), scalars.len(), "one scalar for each element");
-        match &self.0 {
+        wiped(|| match &self.0 {
             Repr::Serial(points) => serial::multiply_each_encode(points, scalars),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: points of this kind are only made with a backend that proves the features.
             Repr::Avx512(points) => unsafe { points.multiply_each_encode(scalars) },
-        }
+        })
     }
 
     /// Each element plus the one at its position in `other`.
@@ -119,7 +122,7 @@ impl Points {
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
         assert_eq!(self.len(), other.len(), "one element for each");
-        match (&self.0, &other.0) {
+        wiped(|| match (&self.0, &other.0) {
             (Repr::Serial(a), Repr::Serial(b)) => Self(Repr::Serial(serial::add(a, b))),
             #[cfg(target_arch = "x86_64")]
             (Repr::Avx512(a), Repr::Avx512(b)) => {
@@ -128,19 +131,21 @@ impl Points {
             }
             #[cfg(target_arch = "x86_64")]
             _ => panic!("elements of two backends"),
-        }
+        })
     }
 
     /// The generator times each of the scalars. Constant time in the scalars.
     #[must_use]
     pub fn multiples_of_generator(backend: Backend, scalars: &[Scalar]) -> Self {
-        Self(match backend.kind() {
-            Kind::Serial => Repr::Serial(serial::multiples_of_generator(scalars)),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => {
-                // SAFETY: the backend proves the processor's features.
-                Repr::Avx512(unsafe { vector::FixedBase::generator().multiply(scalars) })
-            }
+        wiped(|| {
+            Self(match backend.kind() {
+                Kind::Serial => Repr::Serial(serial::multiples_of_generator(scalars)),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => {
+                    // SAFETY: the backend proves the processor's features.
+                    Repr::Avx512(unsafe { vector::FixedBase::generator().multiply(scalars) })
+                }
+            })
         })
     }
 
@@ -163,24 +168,24 @@ impl Points {
     /// The encodings of the elements.
     #[must_use]
     pub fn encode(&self) -> Vec<[u8; 32]> {
-        match &self.0 {
+        wiped(|| match &self.0 {
             Repr::Serial(points) => serial::encode(points),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: points of this kind are only made with a backend that proves the features.
             Repr::Avx512(points) => unsafe { points.encode() },
-        }
+        })
     }
 
     /// The encodings of twice each element, which are cheaper than those of the elements: all of
     /// a batch share one inversion.
     #[must_use]
     pub fn double_encode(&self) -> Vec<[u8; 32]> {
-        match &self.0 {
+        wiped(|| match &self.0 {
             Repr::Serial(points) => serial::double_encode(points),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: points of this kind are only made with a backend that proves the features.
             Repr::Avx512(points) => unsafe { points.double_encode() },
-        }
+        })
     }
 }
 
@@ -243,13 +248,15 @@ impl FixedBase {
     /// The element times each of the scalars. Constant time in the scalars.
     #[must_use]
     pub fn multiply(&self, scalars: &[Scalar]) -> Points {
-        Points(match &self.0 {
-            Table::Serial(table) => Repr::Serial(serial::multiply_base(table, scalars)),
-            #[cfg(target_arch = "x86_64")]
-            Table::Avx512(table) => {
-                // SAFETY: tables of this kind are only made with a backend that proves the features.
-                Repr::Avx512(unsafe { table.multiply(scalars) })
-            }
+        wiped(|| {
+            Points(match &self.0 {
+                Table::Serial(table) => Repr::Serial(serial::multiply_base(table, scalars)),
+                #[cfg(target_arch = "x86_64")]
+                Table::Avx512(table) => {
+                    // SAFETY: tables of this kind are only made with a backend that proves the features.
+                    Repr::Avx512(unsafe { table.multiply(scalars) })
+                }
+            })
         })
     }
 }

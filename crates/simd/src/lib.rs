@@ -17,7 +17,8 @@
 //! permuted in registers; which lanes are negative or not square stays in mask registers. What
 //! says `vartime` does neither and is for public values. How many items there are, how long a
 //! message is and whether an encoding is bad is public. Scalars, tables of multiples and elements
-//! are wiped when they are dropped; copies in registers and on the stack are not.
+//! are wiped when they are dropped, and the part of the stack that a kernel used is written over
+//! when it ends; copies in registers are not.
 //!
 //! ```
 //! use blindmatch_simd::{Backend, Points, expand_message_xmd};
@@ -45,6 +46,7 @@ mod curve;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 mod sha512;
+mod stack;
 
 pub use backend::{Backend, UnknownBackend};
 pub use curve::{FixedBase, Points, Undecodable};

@@ -10,17 +10,18 @@ mod vector;
 use zeroize::Zeroizing;
 
 use crate::backend::{Backend, Kind};
+use crate::stack::wiped;
 
 /// The digests of all messages, in order.
 pub fn sha512<'a, const PARTS: usize>(
     backend: Backend,
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
-    match backend.kind() {
+    wiped(|| match backend.kind() {
         Kind::Serial => serial::sha512(messages),
         #[cfg(target_arch = "x86_64")]
         Kind::Avx512 => vector::sha512(messages),
-    }
+    })
 }
 
 /// RFC 9380 §5.3.1 `expand_message_xmd` with SHA-512 to 64 bytes, of all messages, in order.
@@ -33,11 +34,11 @@ pub fn expand_message_xmd<'a, const PARTS: usize>(
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
     let suffix = Suffix::of(dst);
-    match backend.kind() {
+    wiped(|| match backend.kind() {
         Kind::Serial => serial::expand_message_xmd(&suffix, messages),
         #[cfg(target_arch = "x86_64")]
         Kind::Avx512 => vector::expand_message_xmd(&suffix, messages),
-    }
+    })
 }
 
 /// What stands at the end of both hashes of the expander.
