@@ -51,7 +51,7 @@ mod secret;
 mod support;
 pub mod voprf;
 
-pub use backend::{Backend, with_backend};
+pub use backend::{Backend, NoBackend, backend, choose_backend, with_backend};
 pub use dleq::Proof;
 pub use element::{BlindedElement, EvaluationElement, PublicKey};
 pub use error::{Error, Malformed};

@@ -2,6 +2,7 @@
 
 use blindmatch_simd::{Backend, Points, expand_message_xmd, sha512};
 use curve25519_dalek::Scalar;
+use rayon::prelude::*;
 use sha2::{Digest, Sha512};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -89,21 +90,31 @@ impl Mode {
         Ok(output(input, &issued_element))
     }
 
-    /// [`Mode::evaluate`] of each input.
-    pub(crate) fn evaluate_batch<I: AsRef<[u8]>>(
+    /// [`Mode::evaluate`] of each input. More than [`MAX_BATCH`] are work for several threads.
+    pub(crate) fn evaluate_batch<I: AsRef<[u8]> + Sync>(
         &self,
         key: &SecretKey,
         inputs: &[I],
     ) -> Result<Vec<Output>, Error> {
         check_inputs(inputs)?;
+        // Chosen for this thread, which is not the one that does the work.
         let backend = backend();
-        let mut all = Vec::with_capacity(inputs.len());
+        let mut all = blank_outputs(inputs.len());
         // In parts, so that the working set does not grow with the owner's set.
-        for part in inputs.chunks(MAX_BATCH) {
-            let input_elements = self.hash_to_group_batch(backend, part);
+        let part = |(number, (inputs, outputs)): (usize, (&[I], &mut [Output]))| {
+            let input_elements = self.hash_to_group_batch(backend, inputs);
             let issued = Zeroizing::new(input_elements.multiply_encode(key.scalar()));
-            refuse_identity(all.len(), &issued)?;
-            all.extend(outputs(backend, part, &issued));
+            refuse_identity(number * MAX_BATCH, &issued)?;
+            fill_outputs(backend, inputs, &issued, outputs);
+            Ok(())
+        };
+        if inputs.len() <= MAX_BATCH {
+            part((0, (inputs, &mut all)))?;
+        } else {
+            let parts = inputs
+                .par_chunks(MAX_BATCH)
+                .zip(all.par_chunks_mut(MAX_BATCH));
+            parts.enumerate().try_for_each(part)?;
         }
         Ok(all)
     }
@@ -174,6 +185,22 @@ pub(crate) fn outputs<I: AsRef<[u8]>>(
     inputs: &[I],
     unblinded: &[[u8; 32]],
 ) -> Vec<Output> {
+    let mut outputs = blank_outputs(inputs.len());
+    fill_outputs(backend, inputs, unblinded, &mut outputs);
+    outputs
+}
+
+/// A place for each output, in which it stays: a moved one would leave a copy behind.
+fn blank_outputs(count: usize) -> Vec<Output> {
+    (0..count).map(|_| Output::new([0; 64])).collect()
+}
+
+fn fill_outputs<I: AsRef<[u8]>>(
+    backend: Backend,
+    inputs: &[I],
+    unblinded: &[[u8; 32]],
+    outputs: &mut [Output],
+) {
     let lens = inputs.iter().map(|input| len_prefix(input.as_ref()));
     let lens = lens.collect::<Vec<_>>();
     let messages = inputs.iter().zip(&lens).zip(unblinded);
@@ -182,7 +209,9 @@ pub(crate) fn outputs<I: AsRef<[u8]>>(
         message
     });
     let digests = sha512(backend, messages);
-    digests.iter().copied().map(Output::new).collect()
+    for (output, digest) in outputs.iter_mut().zip(digests.iter()) {
+        output.fill(digest);
+    }
 }
 
 /// The hash that ends `Finalize` and `Evaluate`, RFC 9497 §3.3.1. The input's length is checked.

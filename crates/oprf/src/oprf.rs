@@ -61,7 +61,11 @@ pub fn evaluate(key: &SecretKey, input: &[u8]) -> Result<Output, Error> {
     OPRF.evaluate(key, input)
 }
 
-/// [`evaluate`] of each input, however many.
-pub fn evaluate_batch<I: AsRef<[u8]>>(key: &SecretKey, inputs: &[I]) -> Result<Vec<Output>, Error> {
+/// [`evaluate`] of each input, however many; more than [`MAX_BATCH`](crate::MAX_BATCH) are spread over rayon's
+/// threads.
+pub fn evaluate_batch<I: AsRef<[u8]> + Sync>(
+    key: &SecretKey,
+    inputs: &[I],
+) -> Result<Vec<Output>, Error> {
     OPRF.evaluate_batch(key, inputs)
 }

@@ -151,6 +151,10 @@ impl Output {
     pub(crate) const fn new(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
+
+    pub(crate) const fn fill(&mut self, bytes: &[u8; 64]) {
+        self.0.copy_from_slice(bytes);
+    }
 }
 
 impl ConstantTimeEq for Output {

@@ -90,8 +90,12 @@ pub fn evaluate(key: &SecretKey, input: &[u8]) -> Result<Output, Error> {
     VOPRF.evaluate(key, input)
 }
 
-/// [`evaluate`] of each input, however many.
-pub fn evaluate_batch<I: AsRef<[u8]>>(key: &SecretKey, inputs: &[I]) -> Result<Vec<Output>, Error> {
+/// [`evaluate`] of each input, however many; more than [`MAX_BATCH`] are spread over rayon's
+/// threads.
+pub fn evaluate_batch<I: AsRef<[u8]> + Sync>(
+    key: &SecretKey,
+    inputs: &[I],
+) -> Result<Vec<Output>, Error> {
     VOPRF.evaluate_batch(key, inputs)
 }
 

@@ -12,17 +12,25 @@ pub(crate) enum Kind {
     Avx512,
 }
 
-/// The name of a backend that does not exist or that this processor cannot run.
+/// Why a name is no backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownBackend;
+pub enum NoBackend {
+    /// It is none of `off`, `avx2` and `avx512`.
+    Unknown,
+    /// This processor cannot run it.
+    Lacking,
+}
 
-impl std::fmt::Display for UnknownBackend {
+impl std::fmt::Display for NoBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no such backend on this processor (off, avx512)")
+        f.write_str(match self {
+            Self::Unknown => "no such backend: there are off, avx2 and avx512",
+            Self::Lacking => "this processor lacks what that backend needs",
+        })
     }
 }
 
-impl std::error::Error for UnknownBackend {}
+impl std::error::Error for NoBackend {}
 
 impl Backend {
     /// One item at a time, on any processor.
@@ -43,19 +51,27 @@ impl Backend {
             .collect()
     }
 
-    /// The backend that the value of `BLINDMATCH_SIMD` names: `off` or `avx512`.
+    /// The backend that a value of `BLINDMATCH_SIMD` names:
+    ///
+    /// - `off`: [`Backend::SERIAL`], none of the kernels of this crate. curve25519-dalek and `sha2`
+    ///   still find AVX2 by themselves.
+    /// - `avx2`: the same on a processor that has AVX2. There is no kernel of four lanes, since
+    ///   it would not gain enough over dalek's own use of AVX2 (`bench/README.md`).
+    /// - `avx512`: eight lanes.
     ///
     /// # Errors
-    /// If there is no such backend or the processor cannot run it.
-    pub fn named(name: &str) -> Result<Self, UnknownBackend> {
+    /// If there is no such backend, or the processor cannot run it.
+    pub fn named(name: &str) -> Result<Self, NoBackend> {
         match name {
             "off" => Ok(Self::SERIAL),
-            "avx512" => Self::avx512().ok_or(UnknownBackend),
-            _ => Err(UnknownBackend),
+            "avx2" if has_avx2() => Ok(Self::SERIAL),
+            "avx512" => Self::avx512().ok_or(NoBackend::Lacking),
+            "avx2" => Err(NoBackend::Lacking),
+            _ => Err(NoBackend::Unknown),
         }
     }
 
-    /// What [`Backend::named`] takes.
+    /// What [`Backend::named`] takes; `off` for what `avx2` names as well.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
@@ -87,4 +103,12 @@ impl Backend {
     const fn avx512() -> Option<Self> {
         None
     }
+}
+
+fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    has
 }

@@ -48,6 +48,6 @@ mod lanes;
 mod sha512;
 mod stack;
 
-pub use backend::{Backend, UnknownBackend};
+pub use backend::{Backend, NoBackend};
 pub use curve::{FixedBase, Points, Undecodable};
 pub use sha512::{expand_message_xmd, sha512};

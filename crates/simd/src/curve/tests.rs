@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha512};
 
 use super::{FixedBase, Points, Undecodable};
-use crate::{Backend, UnknownBackend};
+use crate::{Backend, NoBackend};
 
 mod rfc9496;
 
@@ -87,7 +87,19 @@ fn the_backend_that_was_asked_for_does_the_work() {
             backend
         );
     }
-    assert_eq!(Backend::named("fast"), Err(UnknownBackend));
+    assert_eq!(Backend::named("fast"), Err(NoBackend::Unknown));
+    assert_eq!(Backend::named("AVX512"), Err(NoBackend::Unknown));
+    assert_eq!(Backend::named(""), Err(NoBackend::Unknown));
+    let forced = Backend::named("avx512");
+    assert_eq!(forced.is_ok(), vector);
+    assert!(vector || forced == Err(NoBackend::Lacking));
+    #[cfg(target_arch = "x86_64")]
+    let avx2 = is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    let avx2 = false;
+    let refused = Err(NoBackend::Lacking);
+    let expected = if avx2 { Ok(Backend::SERIAL) } else { refused };
+    assert_eq!(Backend::named("avx2"), expected);
 }
 
 #[test]
