@@ -9,6 +9,7 @@
 //! cache is not counted as memory. Queries are looked up there too; half of them are in the set.
 
 use std::io::BufWriter;
+use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,8 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use blindmatch_oprf::{MAX_BATCH, SecretKey, voprf};
+use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
+use blindmatch_oprf::{MAX_BATCH, Output, SecretKey, voprf};
 use blindmatch_psi::publication::{
     Domain, DummySeed, Edition, Epoch, FirstPublication, LABEL_LENGTH, Publication,
 };
@@ -45,6 +47,9 @@ pub(crate) struct Set {
     #[arg(long)]
     evaluate: bool,
 }
+
+/// 1.0.0.0, from which on some ten million addresses are somebody's.
+const FIRST_ADDRESS: u64 = 1 << 24;
 
 /// What one process measured.
 #[derive(Serialize, Deserialize)]
@@ -127,14 +132,23 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+/// The seconds from the text of so many addresses to the file that answers queries, on all threads.
+pub(crate) fn prepared_set(items: u64) -> anyhow::Result<f64> {
+    let set = Set {
+        items,
+        evaluate: true,
+    };
+    Ok(once_in_a_process(set)?.build_s)
+}
+
 /// Builds one set in this process, looks queries up in it, and prints what that took.
 pub(crate) fn once(set: Set) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut epoch = Epoch::begin(domain(), BUDGET, 1)?;
     let mut publication = FirstPublication::new(&TemporaryFiles, WORKING_SET)?;
-    let key = SecretKey::random(&mut StdRng::seed_from_u64(1));
+    let evaluator = Evaluator::new()?;
     if set.evaluate {
-        push_evaluated(set.items, &key, &mut publication)?;
+        push_evaluated(set.items, &evaluator, &mut publication)?;
     } else {
         for number in 0..set.items {
             publication.push(&synthetic(number), &label(number))?;
@@ -160,7 +174,7 @@ pub(crate) fn once(set: Set) -> anyhow::Result<()> {
     let publication = Publication::verify(OnDisk(file), edition, published.root)?;
     let verify_s = started.elapsed().as_secs_f64();
 
-    let mut queries = queries(set, &key)?;
+    let mut queries = queries(set, &evaluator)?;
     let single_per_s = single(&publication, &queries)?;
     queries.sort_unstable();
     let merge_per_s = merge(&publication, &queries)?;
@@ -193,7 +207,7 @@ fn once_in_a_process(set: Set) -> anyhow::Result<Once> {
 /// Evaluates the items in batches on all threads and pushes the outputs as they come.
 fn push_evaluated(
     items: u64,
-    key: &SecretKey,
+    evaluator: &Evaluator,
     publication: &mut FirstPublication<'_, TemporaryFiles>,
 ) -> anyhow::Result<()> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -207,8 +221,7 @@ fn push_evaluated(
                     let first = next.fetch_add(MAX_BATCH as u64, Ordering::Relaxed);
                     let batch = first..items.min(first + MAX_BATCH as u64);
                     let numbers = batch.clone().collect::<Vec<_>>();
-                    let inputs = numbers.iter().map(|n| n.to_be_bytes()).collect::<Vec<_>>();
-                    let outputs = voprf::evaluate_batch(key, &inputs);
+                    let outputs = evaluator.outputs(&numbers);
                     // The receiver is gone after an error; so are we then.
                     if batch.is_empty() || sender.send((batch.start, outputs)).is_err() {
                         return;
@@ -226,8 +239,37 @@ fn push_evaluated(
     })
 }
 
+/// Goes from the text of addresses to their outputs.
+struct Evaluator {
+    canonicaliser: Canonicaliser,
+    key: SecretKey,
+}
+
+impl Evaluator {
+    fn new() -> anyhow::Result<Self> {
+        // Addresses need no table; the shortest list keeps its parsing out of the figure.
+        let suffixes = PublicSuffixes::parse("// ===BEGIN ICANN DOMAINS===\ncom\n")?;
+        Ok(Self {
+            canonicaliser: Canonicaliser::new(suffixes),
+            key: SecretKey::random(&mut StdRng::seed_from_u64(1)),
+        })
+    }
+
+    fn outputs(&self, numbers: &[u64]) -> anyhow::Result<Vec<Output>> {
+        let items = numbers.iter().map(|number| {
+            let address = Ipv4Addr::from(u32::try_from(FIRST_ADDRESS + number)?);
+            let text = address.to_string();
+            let indicator = self.canonicaliser.parse(IndicatorType::Ip, &text)?;
+            Ok(indicator.encode())
+        });
+        let items = items.collect::<anyhow::Result<Vec<_>>>()?;
+        let items = items.iter().map(|item| item.as_slice()).collect::<Vec<_>>();
+        Ok(voprf::evaluate_batch(&self.key, &items)?)
+    }
+}
+
 /// Outputs to look up in random order, every other of them of an item of the set.
-fn queries(set: Set, key: &SecretKey) -> anyhow::Result<Vec<[u8; 64]>> {
+fn queries(set: Set, evaluator: &Evaluator) -> anyhow::Result<Vec<[u8; 64]>> {
     let count = set.items.min(if set.evaluate { 4_096 } else { 100_000 });
     let stride = set.items / count.div_ceil(2);
     let mut numbers: Vec<u64> = (0..count / 2)
@@ -237,8 +279,7 @@ fn queries(set: Set, key: &SecretKey) -> anyhow::Result<Vec<[u8; 64]>> {
     if !set.evaluate {
         return Ok(numbers.into_iter().map(synthetic).collect());
     }
-    let inputs = numbers.iter().map(|n| n.to_be_bytes()).collect::<Vec<_>>();
-    let outputs = voprf::evaluate_batch(key, &inputs)?;
+    let outputs = evaluator.outputs(&numbers)?;
     Ok(outputs.iter().map(|output| *output.as_bytes()).collect())
 }
 

@@ -12,6 +12,8 @@ mod machine;
 mod oprf;
 mod report;
 
+use anyhow::{Context, anyhow};
+use blindmatch_oprf::{Backend, choose_backend};
 use blindmatch_store::collection::CollectionKind;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -67,6 +69,7 @@ enum Name {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    choose_kernels()?;
     let report = match arguments.name {
         Name::Import => import::run(arguments.scale)?,
         Name::Oprf => oprf::run(arguments.scale)?,
@@ -80,4 +83,15 @@ fn main() -> anyhow::Result<()> {
         Output::Table => print!("{report}"),
     }
     Ok(())
+}
+
+/// Takes the kernels that `BLINDMATCH_SIMD` names instead of the fastest.
+fn choose_kernels() -> anyhow::Result<()> {
+    const NAME: &str = "BLINDMATCH_SIMD";
+    let Some(value) = std::env::var_os(NAME) else {
+        return Ok(());
+    };
+    let value = value.to_string_lossy();
+    let backend = Backend::named(&value).with_context(|| format!("{NAME}={value}"))?;
+    choose_backend(backend).map_err(|chosen| anyhow!("{} runs already", chosen.name()))
 }

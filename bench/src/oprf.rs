@@ -22,30 +22,39 @@
 //! costs both sides together, blind, `blind_evaluate` and finalize: with the RFC's blinding or with
 //! additive blinding, whichever is worse.
 //!
-//! `server_evaluate_vs_dalek`, `own_set_vs_dalek` and `client_vs_dalek` are our rates over dalek's
-//! where our batches run on the fastest backend of this processor, which a note names: what its
-//! kernels gain. They are `null` where that is dalek's. The client blinds and finalizes, by either
-//! blinding, whichever gains less.
+//! `*_vs_dalek` are our rates over dalek's where our batches run on the process's backend, the
+//! fastest of this processor or what `BLINDMATCH_SIMD` names: what its kernels gain. They are `null`
+//! where that is dalek's. `server_evaluate` is decode, multiply, encode without a proof,
+//! `server_prove` the same with it. The client blinds and finalizes, by either blinding, whichever
+//! gains less. Hashing to the group and encoding stand for themselves.
+//!
+//! `server_proof_share` and `client_proof_share` are rates with the proof over those without: the
+//! client's are those of the RFC's blinding in its two modes, since additive blinding has no output
+//! without a proof.
+//!
+//! Which backend dalek has is chosen when it is compiled: `bench/dalek-avx512` measures against both.
+
+mod kernels;
+mod threads;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use blindmatch_oprf::additive::{AuthenticatedKey, Blinded};
-use blindmatch_oprf::{Backend, Blind, MAX_BATCH, SecretKey, voprf, with_backend};
+use blindmatch_oprf::{Backend, Blind, MAX_BATCH, SecretKey, backend, oprf, voprf, with_backend};
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable};
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::Scale;
 use crate::report::Report;
+use crate::{Scale, lookup};
 
 /// What blinding an item needs of dalek, and evaluating an item of one's own.
 const BLIND: &[&str] = &["map", "multiply", "encode"];
+const EVALUATE: &[&str] = &["decode", "multiply", "encode"];
 const BLIND_EVALUATE: &[&str] = &["decode", "multiply", "encode", "weight", "combine"];
 const FINALIZE: &[&str] = &[
     "decode", "decode", "weight", "combine", "combine", "invert", "multiply", "encode",
@@ -77,18 +86,31 @@ pub(crate) fn run(scale: Scale) -> anyhow::Result<Report> {
         (3, 4)
     };
     let mut report = Report::new("oprf");
-    let fastest = Backend::detect();
+    let fastest = backend();
     let vector = (fastest != Backend::SERIAL).then_some(fastest);
     let best = measure(rounds, vector)?;
     report_overheads(&mut report, &best);
     report_gains(&mut report, &best, vector);
 
-    let [one, two] = own_set(units, rounds.min(5))?;
-    report.figure("own_set_1_thread_per_s", one);
-    report.figure("own_set_2_threads_per_s", two);
-    report.ratio("threads_2_vs_1", Some(two / one));
+    let own_set = threads::own_set(units, rounds.min(5))?;
+    report.figure("own_set_1_thread_per_s", own_set[0]);
+    report.figure("own_set_2_threads_per_s", own_set[1]);
+    let served = threads::served(units, rounds.min(5))?;
+    report.figure("served_1_thread_per_s", served[0]);
+    report.figure("served_2_threads_per_s", served[1]);
+    report.ratio("threads_2_vs_1", Some(own_set[1] / own_set[0]));
+    report.ratio("served_threads_2_vs_1", Some(served[1] / served[0]));
+    let items = if scale == Scale::Full {
+        1 << 20
+    } else {
+        1 << 16
+    };
+    report.figure("prepared_set_items", items as f64);
+    report.figure("prepared_set_s", lookup::prepared_set(items)?);
     report.note(format!(
-        "own_set_*_per_s and threads_2_vs_1 are of the backend {}",
+        "own_set_*, served_*, prepared_set_s and threads_2_vs_1 are of the backend {}; served are \
+         queries evaluated and proven; a prepared set goes from the text of IPv4 addresses to the \
+         file, on all threads",
         fastest.name()
     ));
     Ok(report)
@@ -154,6 +176,9 @@ fn report_gains(report: &mut Report, best: &Measured, backend: Option<Backend>) 
     let Measured { vector, dalek, .. } = best;
     if backend.is_some() {
         for (name, operation) in [
+            ("vector_evaluate_us", "evaluate"),
+            ("vector_hash_to_group_us", "hash_to_group"),
+            ("vector_encode_us", "encode"),
             ("vector_blind_us", "blind"),
             ("vector_blind_evaluate_us", "blind_evaluate"),
             ("vector_finalize_us", "finalize"),
@@ -163,26 +188,52 @@ fn report_gains(report: &mut Report, best: &Measured, backend: Option<Backend>) 
         ] {
             report.figure(name, vector.of(operation) * 1e6);
         }
+        report.figure("server_evaluate_per_s", 1.0 / vector.of("evaluate"));
     }
     let measured = |gain: f64| backend.map(|_| gain);
-    let server = dalek.sum(BLIND_EVALUATE) / vector.of("blind_evaluate");
+    let server = dalek.sum(EVALUATE) / vector.of("evaluate");
+    let prover = dalek.sum(BLIND_EVALUATE) / vector.of("blind_evaluate");
     let own_set = dalek.sum(BLIND) / vector.of("own_set");
     let client = CLIENTS
         .map(|(ours, needed)| dalek.sum(&needed.concat()) / vector.sum(&ours))
         .into_iter()
         .fold(f64::NAN, f64::min);
     report.ratio("server_evaluate_vs_dalek", measured(server));
+    report.ratio("server_prove_vs_dalek", measured(prover));
+    let hash_to_group = dalek.of("map") / vector.of("hash_to_group");
+    report.ratio("hash_to_group_vs_dalek", measured(hash_to_group));
+    let encode = dalek.of("encode") / vector.of("encode");
+    report.ratio("encode_vs_dalek", measured(encode));
     report.ratio("own_set_vs_dalek", measured(own_set));
     report.ratio("client_vs_dalek", measured(client));
+    let share = |without: &[&str], with: &[&str]| vector.sum(without) / vector.sum(with);
+    let server = share(&["evaluate"], &["blind_evaluate"]);
+    let client = share(&["blind", "finalize_unproved"], &["blind", "finalize"]);
+    report.ratio("server_proof_share", measured(server));
+    report.ratio("client_proof_share", measured(client));
     report.note(backend.map_or_else(
         || "*_vs_dalek: this processor has no vector backend".to_owned(),
         |backend| {
             format!(
-                "*_vs_dalek are rates of the backend {} over those of the same dalek operations",
-                backend.name()
+                "*_vs_dalek are rates of the backend {} over those of the same dalek operations, \
+                 dalek's backend {}; *_proof_share are its rates with the proof over those without",
+                backend.name(),
+                dalek_backend()
             )
         },
     ));
+}
+
+/// What dalek was compiled with, which all crates of the build are told.
+#[expect(unexpected_cfgs, reason = "dalek's own, which it declares for itself")]
+const fn dalek_backend() -> &'static str {
+    if cfg!(curve25519_dalek_backend = "avx512") {
+        "avx512"
+    } else if cfg!(curve25519_dalek_backend = "serial") {
+        "serial"
+    } else {
+        "default"
+    }
 }
 
 /// The least time that each operation took, in seconds for each of a batch's items.
@@ -235,6 +286,7 @@ fn measure(rounds: usize, vector: Option<Backend>) -> anyhow::Result<Measured> {
         };
         if let Some(vector) = vector {
             run(vector, &mut best.vector)?;
+            kernels::run(vector, &mut best.vector, &inputs);
         }
         run(Backend::SERIAL, &mut best.serial)?;
         let evaluated = dalek(&mut best.dalek, &ours.blinded, &scalar, &blinds(), &mut rng)?;
@@ -267,6 +319,7 @@ impl Ours {
 
         let rs = blinds();
         let blinded = best.time("blind", || voprf::blind_batch(inputs, &rs))?;
+        let unproved = best.time("evaluate", || oprf::blind_evaluate_batch(key, &blinded))?;
         let (evaluated, proof) = best.time("blind_evaluate", || {
             voprf::blind_evaluate_batch(key, &blinded, &fresh)
         })?;
@@ -274,6 +327,11 @@ impl Ours {
             voprf::finalize_batch(inputs, &rs, &evaluated, &blinded, key.public_key(), &proof)
         })?;
         ensure!(outputs == own, "the RFC's blinding gave other outputs");
+        ensure!(unproved == evaluated, "the proof changed the answer");
+        let outputs = best.time("finalize_unproved", || {
+            oprf::finalize_batch(inputs, &rs, &evaluated)
+        })?;
+        ensure!(outputs == own, "the two modes finalize alike");
 
         let additive = best.time("blind_additive", || Blinded::new(inputs, rs))?;
         let (answer, proof) = voprf::blind_evaluate_batch(key, additive.elements(), &fresh)?;
@@ -350,38 +408,6 @@ fn dalek(
     });
     best.time("invert", || Scalar::invert_batch_alloc(&mut scalars));
     Ok(encoded.iter().map(CompressedRistretto::to_bytes).collect())
-}
-
-/// The rates of one thread and of two that evaluate an own set of so many full batches.
-fn own_set(units: usize, rounds: usize) -> anyhow::Result<[f64; 2]> {
-    let key = SecretKey::random(&mut StdRng::seed_from_u64(2));
-    let batches = (0..units).map(inputs).collect::<Vec<_>>();
-    let mut best = [f64::INFINITY; 2];
-    for _ in 0..rounds {
-        for (threads, best) in (1..).zip(&mut best) {
-            let started = Instant::now();
-            evaluate_on(threads, &key, &batches)?;
-            *best = best.min(started.elapsed().as_secs_f64());
-        }
-    }
-    Ok(best.map(|seconds| (units * MAX_BATCH) as f64 / seconds))
-}
-
-/// Evaluates batches on so many threads, each of which takes the next batch when it is free.
-fn evaluate_on(threads: usize, key: &SecretKey, batches: &[Vec<[u8; 5]>]) -> anyhow::Result<()> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            std::hint::black_box(voprf::evaluate_batch(key, batch)?);
-        }
-        anyhow::Ok(())
-    };
-    thread::scope(|scope| {
-        let handles = (0..threads).map(|_| scope.spawn(work)).collect::<Vec<_>>();
-        handles
-            .into_iter()
-            .try_for_each(|handle| handle.join().unwrap_or_else(|_| unreachable!()))
-    })
 }
 
 /// A batch of inputs as long as an encoded IPv4 address.
