@@ -9,8 +9,9 @@
 
 use std::time::Instant;
 
+use blindmatch_vole::online::{Binned, Matching};
 use blindmatch_vole::setup::{receiver, sender};
-use blindmatch_vole::{Gf128, ItemHasher, Okvs, SessionId, Shape};
+use blindmatch_vole::{Decoded, Evaluations, Gf128, ItemHasher, Okvs, SenderKey, SessionId, Shape};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -89,48 +90,51 @@ fn main() {
         Okvs::encode_fresh(shape, &session, &xs, &mut rng).unwrap()
     });
     let okvs = Okvs::new(shape, &session, &seed);
-    let (r, masked) = stage("R  F8 mask", class, || {
-        r.mask(&shape, whole.clone(), &vector).unwrap()
+    let (r, masked): (Vec<_>, Vec<_>) = stage("R  F8 mask", class, || {
+        let bins = r.into_bins(&shape, whole.clone()).unwrap();
+        let parts = bins.into_iter().zip(vector.chunks(shape.width()));
+        parts.map(|(bin, p)| bin.mask(&shape, p).unwrap()).unzip()
     });
-    let s = stage("S  F8 unmask", class, || {
-        s.unmask(&shape, whole, &masked).unwrap()
+    let s: Vec<_> = stage("S  F8 unmask", class, || {
+        let bins = s.into_bins(&shape, whole.clone()).unwrap();
+        let parts = bins.into_iter().zip(&masked);
+        parts
+            .map(|(bin, part)| bin.unmask(&shape, part).unwrap())
+            .collect()
     });
 
-    let by_bin = |items: &[blindmatch_vole::Item]| {
-        let bins = okvs.partition(items.iter().map(|item| item.x())).unwrap();
-        (0..shape.bins())
-            .flat_map(|bin| bins.bin(bin).to_vec())
-            .collect::<Vec<_>>()
-    };
-    let order = stage("   partition (each side)", class, || by_bin(&ys));
+    let binned = |items: &[blindmatch_vole::Item]| Binned::new(&okvs, items).unwrap();
+    let order = stage("   partition (each side)", class, || binned(&ys));
     let w = Gf128::random(&mut rng);
-    let batches =
-        |items: &[blindmatch_vole::Item],
-         order: &[u32],
-         tag: &dyn Fn(&blindmatch_vole::Item, &blindmatch_vole::okvs::Row) -> u128| {
-            let mut tags = Vec::with_capacity(items.len());
-            for batch in order.chunks(1024) {
-                let batch: Vec<_> = batch.iter().map(|&index| &items[index as usize]).collect();
-                let rows = okvs.rows(&batch.iter().map(|item| item.x()).collect::<Vec<_>>());
-                tags.extend(batch.iter().zip(&rows).map(|(item, row)| tag(item, row)));
-            }
-            tags
+    let evaluated: Vec<_> = stage("S  evaluate", class, || {
+        let each = |(bin, key): (u32, &SenderKey)| {
+            let items = order.bin(bin);
+            key.evaluate(&okvs, items.xs, items.vs, w).unwrap()
         };
-    let mut tags = stage("S  evaluate, tag", class, || {
-        batches(&ys, &order, &|y, row| {
-            s.evaluate(&okvs, row, y.v(), w).unwrap().tag(y.x())
-        })
+        (0..).zip(&s).map(each).collect()
+    });
+    let mut tags: Vec<u128> = stage("S  tag", class, || {
+        let each = |(bin, u): (u32, &Evaluations)| u.tags(order.bin(bin).xs).unwrap();
+        (0..).zip(&evaluated).flat_map(each).collect()
     });
     stage("S  sort tags", class, || tags.sort_unstable());
-    let order = by_bin(&xs);
-    let own = stage("R  evaluate, tag", class, || {
-        batches(&xs, &order, &|x, row| {
-            r.evaluate(&okvs, row, w).unwrap().tag(x.x())
-        })
+    let order = binned(&xs);
+    let decoded = stage("R  decode", class, || {
+        let mut all = Decoded::with_capacity(xs.len());
+        for (bin, key) in (0..).zip(&r) {
+            all.append(&key.decode(&okvs, order.bin(bin).xs).unwrap());
+        }
+        all
     });
-    let found = own
-        .iter()
-        .filter(|tag| tags.binary_search(tag).is_ok())
-        .count();
-    assert_eq!(found, class as usize / 2);
+    let in_order: Vec<_> = (0..shape.bins())
+        .flat_map(|bin| order.bin(bin).xs.to_vec())
+        .collect();
+    let places: Vec<_> = (0..class).collect();
+    let mut matching = stage("R  tag, sort", class, || {
+        Matching::new(&decoded.evaluate(w), &in_order, &places).unwrap()
+    });
+    stage("R  match", class, || {
+        tags.iter().for_each(|&tag| matching.tag(tag))
+    });
+    assert_eq!(matching.hits().len(), class as usize / 2);
 }

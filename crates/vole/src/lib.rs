@@ -35,14 +35,15 @@
 //! let hasher = ItemHasher::new(&[3; 32], &run);
 //! let items = [hasher.hash(b"one"), hasher.hash(b"two")];
 //! let (seed, vector) = Okvs::encode_fresh(shape, &run, &items, rng).ok()?;
-//! let (receiver, masked) = receiver.mask(&shape, bins.clone(), &vector)?;
+//! let receiver = receiver.into_bins(&shape, bins.clone())?.pop()?;
+//! let (receiver, masked) = receiver.mask(&shape, &vector)?;
 //! // The sender evaluates any item. Both add w, the sum of two shares, and agree on what both have.
-//! let sender = sender.unmask(&shape, bins, &masked)?;
+//! let sender = sender.into_bins(&shape, bins)?.pop()?.unmask(&shape, &masked)?;
 //! let (okvs, w) = (Okvs::new(shape, &run, &seed), Gf128::ZERO);
 //! let tags = |item: &blindmatch_vole::Item| {
-//!     let row = okvs.rows(&[item.x()]).pop()?;
-//!     let theirs = sender.evaluate(&okvs, &row, item.v(), w)?;
-//!     Some((receiver.evaluate(&okvs, &row, w)?.tag(item.x()), theirs.tag(item.x())))
+//!     let xs = [item.x()];
+//!     let ours = receiver.decode(&okvs, &xs)?.evaluate(w).tags(&xs)?;
+//!     Some((ours, sender.evaluate(&okvs, &xs, &[item.v()], w)?.tags(&xs)?))
 //! };
 //! let (ours, theirs) = tags(&items[0])?;
 //! assert_eq!(ours, theirs);
@@ -63,6 +64,7 @@ pub mod gf128;
 mod ggm;
 mod item;
 pub mod okvs;
+pub mod online;
 mod oracle;
 pub mod parameters;
 mod permutation;
@@ -82,4 +84,6 @@ pub use okvs::{Okvs, OkvsError};
 pub use parameters::{Dimensions, Shape};
 pub use session::SessionId;
 pub use share::{SenderShare, verify_share};
-pub use vole::{Evaluation, ReceiverKey, ReceiverVole, SenderKey, SenderVole};
+pub use vole::{
+    Decoded, Evaluations, ReceiverBin, ReceiverKey, ReceiverVole, SenderBin, SenderKey, SenderVole,
+};

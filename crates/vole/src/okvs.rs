@@ -12,6 +12,7 @@ use std::ops::Range;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::online::Binned;
 use crate::oracle::{Label, Oracle};
 use crate::permutation::Permutation;
 use crate::{Gf128, Item, SessionId, Shape};
@@ -196,16 +197,17 @@ impl Okvs {
         Ok(Bins::sort(&bins, self.shape.bins))
     }
 
-    /// The m′ + ĝ entries that encode the items of one bin, a work unit of its own. Entries that
-    /// no item determines are zero, which is safe only under the mask A.
+    /// The m′ + ĝ entries that encode the items of one bin, a work unit of its own: `values[i]` for
+    /// `xs[i]`, zero where there is none. Entries that no item determines are zero, which is safe only under the mask A.
     ///
     /// # Errors
     /// Any [`OkvsError`] but `TooManyItems`.
-    pub fn encode_bin<'a>(
+    pub fn encode_bin(
         &self,
-        items: impl ExactSizeIterator<Item = &'a Item>,
+        xs: &[Gf128],
+        values: &[Gf128],
     ) -> Result<Zeroizing<Vec<Gf128>>, OkvsError> {
-        encode::encode_bin(self, items)
+        encode::encode_bin(self, xs, values)
     }
 
     /// Encodes all bins.
@@ -213,14 +215,11 @@ impl Okvs {
     /// # Errors
     /// [`OkvsError`], for the first bin that fails.
     pub fn encode(&self, items: &[Item]) -> Result<Zeroizing<Vec<Gf128>>, OkvsError> {
-        let bins = self.partition(items.iter().map(Item::x))?;
+        let binned = Binned::new(self, items)?;
         let mut vector = Zeroizing::new(Vec::with_capacity(self.shape.entries()));
         for bin in 0..self.shape.bins {
-            let indices = bins.bin(bin).iter();
-            let of_bin: Vec<_> = indices
-                .filter_map(|&index| items.get(index as usize))
-                .collect();
-            vector.extend_from_slice(&self.encode_bin(of_bin.into_iter())?);
+            let items = binned.bin(bin);
+            vector.extend_from_slice(&self.encode_bin(items.xs, items.vs)?);
         }
         Ok(vector)
     }
@@ -247,6 +246,17 @@ impl Okvs {
                 Err(_) => {}
             }
         }
+    }
+
+    /// The products of the rows of `xs` with the vector, or `None` if the bin of one is not there.
+    pub fn decode_all(&self, vector: &Vector, xs: &[Gf128]) -> Option<Zeroizing<Vec<Gf128>>> {
+        let mut decoded = Zeroizing::new(Vec::with_capacity(xs.len()));
+        for xs in xs.chunks(BATCH) {
+            for row in self.rows(xs) {
+                decoded.push(self.decode(vector, &row)?);
+            }
+        }
+        Some(decoded)
     }
 
     /// The row's product with the vector, or `None` if its bin is not there.
@@ -322,6 +332,12 @@ impl Bins {
             }
         }
         Self { starts, indices }
+    }
+
+    /// Where each bin starts and the last ends, and the indices.
+    pub(crate) fn into_parts(mut self) -> (Vec<u32>, Zeroizing<Vec<u32>>) {
+        let starts = std::mem::take(&mut self.starts);
+        (starts, Zeroizing::new(std::mem::take(&mut self.indices)))
     }
 
     /// The indices of the items in one bin; none beyond the last.

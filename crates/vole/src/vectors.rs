@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use rand_core::{TryCryptoRng, TryRng};
 use serde_json::{Value, json};
@@ -11,11 +12,12 @@ use zeroize::Zeroizing;
 
 use crate::gf128::{combine, power_sum};
 use crate::ggm::{Ggm, Tree};
+use crate::online::{AnswerForm, Answers, Binned, Opening, TagWriter, seal};
 use crate::oracle::{Label, Oracle};
 use crate::permutation::{Generator, Permutation};
 use crate::setup::{receiver, sender};
 use crate::soft_spoken::consistency_hash;
-use crate::{Dimensions, Evaluation, Gf128, ItemHasher, Okvs, SenderShare, SessionId, Shape};
+use crate::{Dimensions, Evaluations, Gf128, ItemHasher, Okvs, SenderShare, SessionId, Shape};
 
 /// The randomness of the vectors: the BLAKE3 stream of a text.
 struct Stream(blake3::OutputReader);
@@ -135,7 +137,7 @@ fn shapes() -> Value {
         json!({
             "class": class, "bins": shape.bins(), "bin_rows": shape.bin_rows(),
             "sparse": shape.sparse(), "dense": shape.dense(), "entries": shape.entries(),
-            "rice": shape.rice_parameter(), "f8": shape.f8_bytes(), "f9": shape.f9_bytes(),
+            "rice": shape.tag_code().unwrap().remainder_bits(), "f8": shape.f8_bytes(), "f9": shape.f9_bytes(),
             "setup": shape.setup_bytes(), "chunks": chunks,
         })
     };
@@ -194,25 +196,33 @@ fn trees() -> Value {
     })
 }
 
+/// A setup of both sides' streams, and its flights.
+fn set_up(dimensions: Dimensions) -> (sender::Checked, receiver::Checked, [Vec<u8>; 7]) {
+    let (mut s, mut r) = (Stream::new("vole sender"), Stream::new("vole receiver"));
+    let (sender, f1) = sender::start(session(), dimensions, &mut s);
+    let (receiver, f2) = receiver::start(session(), dimensions)
+        .receive(&f1, &mut r)
+        .unwrap();
+    let (sender, f3) = sender.receive(&f2, &mut s).unwrap();
+    let (receiver, f4) = receiver.receive(&f3).unwrap();
+    let (sender, f5) = sender.receive(&f4, &mut s).unwrap();
+    let (receiver, f6) = receiver.receive(&f5, &mut r).unwrap();
+    let (sender, f7) = sender.receive(&f6).unwrap();
+    let receiver = receiver.receive(&f7).unwrap();
+    (sender, receiver, [f1, f2, f3, f4, f5, f6, f7])
+}
+
 fn setup() -> Value {
     let line = |(entries, trees)| {
         let dimensions = Dimensions::with_trees(entries, trees);
-        let (mut s, mut r) = (Stream::new("vole sender"), Stream::new("vole receiver"));
-        let (sender, f1) = sender::start(session(), dimensions, &mut s);
-        let (receiver, f2) = receiver::start(session(), dimensions)
-            .receive(&f1, &mut r)
-            .unwrap();
-        let (sender, f3) = sender.receive(&f2, &mut s).unwrap();
-        let (receiver, f4) = receiver.receive(&f3).unwrap();
-        let (sender, f5) = sender.receive(&f4, &mut s).unwrap();
-        let (receiver, f6) = receiver.receive(&f5, &mut r).unwrap();
-        let (sender, f7) = sender.receive(&f6).unwrap();
-        let (sender, receiver) = (sender.expand(), receiver.receive(&f7).unwrap().expand());
-        let flights = [&f1, &f2, &f3, &f4, &f5, &f6, &f7].map(|flight| digest(flight));
+        let (sender, receiver, flights) = set_up(dimensions);
+        let [_, _, f3, _, _, f6, f7] = &flights;
+        let digests = flights.each_ref().map(|flight| digest(flight));
+        let (sender, receiver) = (sender.expand(), receiver.expand());
         json!({
             "entries": entries, "trees": trees,
-            "flights": flights,
-            "f3": hex(&f3), "f6": hex(&f6), "f7": hex(&f7),
+            "flights": digests,
+            "f3": hex(f3), "f6": hex(f6), "f7": hex(f7),
             "delta": block(sender.delta.value()), "a": digest_blocks(&receiver.a),
             "b": digest_blocks(&sender.b), "c": digest_blocks(&receiver.c),
         })
@@ -222,12 +232,63 @@ fn setup() -> Value {
 
 fn online() -> Value {
     let (share, commitment) = SenderShare::commit(&session(), &mut Stream::new("vole share"));
-    let evaluation = Evaluation::new(A);
+    let evaluations = Evaluations::new(vec![A]);
+    let runs = [0, 24].map(|label| run(&share, label));
     json!({
         "commitment": hex(&commitment), "opening": hex(&share.open()),
         "u": block(A), "x": block(B),
-        "tag": hex(&evaluation.tag(B).to_le_bytes()),
-        "label_key": hex(&*evaluation.label_key(B)),
+        "tag": hex(&evaluations.tags(&[B]).unwrap().first().unwrap().to_le_bytes()),
+        "label_key": hex(&*evaluations.label_key(0, B).unwrap()),
+        "runs": runs,
+    })
+}
+
+/// F8 and F9 of the setup for class 1,024, by its first chunk as the only one.
+fn run(share: &SenderShare, label: usize) -> Value {
+    let shape = Shape::for_class(1024).unwrap();
+    let (sender, receiver, _) = set_up(shape.dimensions(&(0..1)));
+    let hasher = ItemHasher::new(&[0x33; 32], &session());
+    let items = |numbers: std::ops::Range<u32>| -> Vec<_> {
+        let item = |number| hasher.hash(format!("item {number}").as_bytes());
+        numbers.map(item).collect()
+    };
+    let (xs, ys) = (items(0..1000), items(500..1500));
+
+    let mut draws = Stream::new("vole run receiver");
+    let (seed, vector) = Okvs::encode_fresh(shape, &session(), &xs, &mut draws).unwrap();
+    let opening = Opening {
+        seed,
+        share: Gf128::random(&mut draws),
+    };
+    let receiver = receiver.expand().into_bins(&shape, 0..1).unwrap().pop();
+    let (_, masked) = receiver.unwrap().mask(&shape, &vector).unwrap();
+    let f8 = [opening.to_bytes().as_slice(), &masked].concat();
+
+    let okvs = Okvs::new(shape, &session(), &seed);
+    let sender = sender.expand().into_bins(&shape, 0..1).unwrap().pop();
+    let key = sender.unwrap().unmask(&shape, &masked).unwrap();
+    let binned = Binned::new(&okvs, &ys).unwrap();
+    let items = binned.bin(0);
+    let w = opening.share + share.share();
+    let evaluations = key.evaluate(&okvs, items.xs, items.vs, w).unwrap();
+    let tags = shape.tag_code().unwrap();
+    let form = AnswerForm { tags, label };
+    let mut sealed = Vec::new();
+    for (at, &x) in items.xs.iter().enumerate().filter(|_| label > 0) {
+        let key = evaluations.label_key(at, x).unwrap();
+        let text = format!("{:<label$}", items.places.get(at).unwrap());
+        seal(&key, text.as_bytes(), &mut sealed);
+    }
+    let mut answers = Answers::new(form);
+    let tags = evaluations.tags(items.xs).unwrap();
+    answers.add(items.places, &tags, &sealed).unwrap();
+    let answer = answers.finish(&mut Stream::new("vole run sender"), |_, _| false);
+    let f9 = Arc::new(answer.unwrap()).pieces(share, 1 << 20).flatten();
+    let f9: Vec<u8> = f9.collect();
+    json!({
+        "class": 1024, "label": label, "seed": hex(&seed),
+        "f8_bytes": f8.len(), "f8": digest(&f8), "f9_bytes": f9.len(), "f9": digest(&f9),
+        "f9_first_64": hex(f9.get(..64).unwrap()),
     })
 }
 
@@ -247,7 +308,11 @@ fn rice() -> Value {
         class: 5,
         ..Shape::for_class(1024).unwrap()
     };
-    let (k, mut bits, mut least) = (shape.rice_parameter(), Vec::new(), 0u128);
+    let (k, mut bits, mut least) = (
+        shape.tag_code().unwrap().remainder_bits(),
+        Vec::new(),
+        0u128,
+    );
     for &tag in &tags {
         let gap = tag - least;
         least = tag.wrapping_add(1);
@@ -255,10 +320,13 @@ fn rice() -> Value {
         bits.push(false);
         bits.extend((0..k).map(|bit| gap >> bit & 1 == 1));
     }
-    let mut blob = vec![0u8; shape.tag_blob_bytes()];
+    let mut blob = vec![0u8; shape.tag_code().unwrap().bytes()];
     for (at, _) in bits.iter().enumerate().filter(|(_, bit)| **bit) {
         *blob.get_mut(at / 8).unwrap() |= 1 << (at % 8);
     }
+    let mut writer = TagWriter::new(shape.tag_code().unwrap());
+    tags.iter().for_each(|&tag| writer.push(tag).unwrap());
+    assert_eq!(writer.finish().unwrap(), blob);
     let tags: Vec<_> = tags.iter().map(|tag| hex(&tag.to_le_bytes())).collect();
     json!({ "tags": tags, "k": k, "blob": hex(&blob) })
 }

@@ -4,40 +4,42 @@ use zeroize::Zeroizing;
 
 use super::peel::{Peeled, peel};
 use super::{MOST_DENSE, Okvs, OkvsError, Row};
+use crate::Gf128;
 use crate::gf128::add_scaled;
-use crate::{Gf128, Item};
 
-pub(super) fn encode_bin<'a>(
+pub(super) fn encode_bin(
     okvs: &Okvs,
-    items: impl ExactSizeIterator<Item = &'a Item>,
+    xs: &[Gf128],
+    values: &[Gf128],
 ) -> Result<Zeroizing<Vec<Gf128>>, OkvsError> {
-    if items.len() > okvs.shape.bin_rows as usize {
+    let solved = solve(okvs, xs, values);
+    if solved.is_err() && has_equal(xs) {
+        return Err(OkvsError::EqualItems);
+    }
+    solved
+}
+
+fn solve(okvs: &Okvs, xs: &[Gf128], values: &[Gf128]) -> Result<Zeroizing<Vec<Gf128>>, OkvsError> {
+    if xs.len() > okvs.shape.bin_rows as usize {
         return Err(OkvsError::BinOverflow);
     }
-    let (xs, values): (Vec<_>, Vec<_>) = items.map(|item| (item.x, item.v)).unzip();
-    let (xs, values) = (Zeroizing::new(xs), Zeroizing::new(values));
-    let rows = okvs.rows(&xs);
+    let rows = okvs.rows(xs);
     if rows.iter().any(|row| row.coefficient == Gf128::ZERO) {
         return Err(OkvsError::Dependent);
     }
     let (sparse, dense) = (okvs.shape.sparse as usize, okvs.shape.dense as usize);
-    let solved = peel(&rows, sparse, dense).and_then(|peeled| {
-        let bin = Bin {
-            rows: &rows,
-            values: &values,
-            peeled,
-            sparse,
-        };
-        let dense_entries = bin.dense_entries()?;
-        let mut entries = bin.sparse_entries(&dense_entries, bin.values);
-        entries.extend(dense_entries.iter());
-        entries.resize(sparse + dense, Gf128::ZERO);
-        Ok(entries)
-    });
-    if solved.is_err() && has_equal(&xs) {
-        return Err(OkvsError::EqualItems);
-    }
-    solved
+    let peeled = peel(&rows, sparse, dense)?;
+    let bin = Bin {
+        rows: &rows,
+        values,
+        peeled,
+        sparse,
+    };
+    let dense_entries = bin.dense_entries()?;
+    let mut entries = bin.sparse_entries(&dense_entries, bin.values);
+    entries.extend(dense_entries.iter());
+    entries.resize(sparse + dense, Gf128::ZERO);
+    Ok(entries)
 }
 
 /// Whether two of the items have one x, which shows as a gap that cannot be solved.

@@ -2,6 +2,7 @@
 //! before anything is read from it.
 
 use super::{Dimensions, Shape};
+use crate::online::{AnswerForm, TagCode};
 
 /// log2 of the leaves of an OT-extension tree: k of SoftSpoken.
 pub(crate) const NIBBLE: usize = 4;
@@ -82,20 +83,16 @@ impl Shape {
         16 + 16 + 16 * self.entries()
     }
 
-    /// F9 without labels: the sender's share, its opening, and the tags.
-    pub const fn f9_bytes(&self) -> usize {
-        16 + 32 + self.tag_blob_bytes()
+    /// F9 of a sender whose set has the same class and no labels.
+    pub fn f9_bytes(&self) -> usize {
+        self.tag_code().map_or(0, |tags| {
+            let label = 0;
+            AnswerForm { tags, label }.bytes()
+        })
     }
 
-    /// The Rice parameter of a class of 128-bit tags: 127 − ⌊log2 n⌋.
-    pub const fn rice_parameter(&self) -> u32 {
-        127 - self.class.ilog2()
-    }
-
-    /// Bytes that n ascending 128-bit tags never exceed: n(k+1) bits of remainders and stops, and
-    /// 2^(128−k) ones, since the quotients add up to at most that.
-    pub const fn tag_blob_bytes(&self) -> usize {
-        let k = self.rice_parameter();
-        (self.class as usize * (k as usize + 1) + (1 << (128 - k))).div_ceil(8)
+    /// How the tags of a set of the same class are coded.
+    pub(crate) const fn tag_code(&self) -> Option<TagCode> {
+        TagCode::new(self.class)
     }
 }

@@ -131,14 +131,15 @@ fn the_blob_bound_covers_the_worst_tags_of_every_class() {
         // The nearest integer to log2(2^128/n · ln 2), as the reference chooses.
         let ideal = 128.0 - libm::log2(f64::from(class)) + libm::log2(core::f64::consts::LN_2);
         assert_eq!(
-            f64::from(shape.rice_parameter()),
+            f64::from(shape.tag_code().unwrap().remainder_bits()),
             libm::round(ideal),
             "{class}"
         );
         // n quotients sum to at most ⌊(2^128 − 1)/2^k⌋.
-        let ones = (u128::MAX >> shape.rice_parameter()) as usize;
-        let bits = class as usize * (shape.rice_parameter() as usize + 1) + ones;
-        assert!(bits.div_ceil(8) <= shape.tag_blob_bytes());
+        let ones = (u128::MAX >> shape.tag_code().unwrap().remainder_bits()) as usize;
+        let bits =
+            class as usize * (shape.tag_code().unwrap().remainder_bits() as usize + 1) + ones;
+        assert!(bits.div_ceil(8) <= shape.tag_code().unwrap().bytes());
     }
 }
 

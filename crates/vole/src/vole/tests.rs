@@ -12,7 +12,7 @@ use crate::{Dimensions, Item, ItemHasher, SenderShare, SessionId, verify_share};
 const RUN: SessionId = SessionId::from_bytes([8; 32]);
 
 /// A VOLE as a trusted third party would deal it.
-fn dealt(entries: usize, rng: &mut StdRng) -> (SenderVole, ReceiverVole) {
+pub(crate) fn dealt(entries: usize, rng: &mut StdRng) -> (SenderVole, ReceiverVole) {
     let delta = Delta::random(rng);
     let mut draw = || Zeroizing::new((0..entries).map(|_| Gf128::random(rng)).collect::<Vec<_>>());
     let (a, c) = (draw(), draw());
@@ -67,11 +67,16 @@ impl Online {
         let opened = verify_share(&RUN, &commitment, &share.open()).unwrap();
         let (mut senders, mut receivers, mut all) = (vec![], vec![], vec![]);
         for (bins, (sender, receiver)) in chunks.iter().zip(voles) {
-            let range = bins.start as usize * shape.width()..bins.end as usize * shape.width();
-            let (key, masked) = receiver.mask(&shape, bins.clone(), &vector[range]).unwrap();
-            receivers.push(key);
-            senders.push(sender.unmask(&shape, bins.clone(), &masked).unwrap());
-            all.extend(masked);
+            let sender = sender.into_bins(&shape, bins.clone()).unwrap();
+            let receiver = receiver.into_bins(&shape, bins.clone()).unwrap();
+            for (sender, receiver) in sender.into_iter().zip(receiver) {
+                let start = receiver.bin() as usize * shape.width();
+                let part = &vector[start..start + shape.width()];
+                let (key, masked) = receiver.mask(&shape, part).unwrap();
+                receivers.push(key);
+                senders.push(sender.unmask(&shape, &masked).unwrap());
+                all.extend(masked);
+            }
         }
         let okvs = Okvs::new(shape, &RUN, &seed);
         Self {
@@ -83,26 +88,29 @@ impl Online {
         }
     }
 
-    fn sender(&self, item: &Item) -> Evaluation {
-        let row = &self.okvs.rows(&[item.x])[0];
-        self.senders
-            .iter()
-            .find_map(|key| key.evaluate(&self.okvs, row, item.v, self.w))
-            .unwrap()
+    fn sender(&self, item: &Item) -> Evaluations {
+        let each = |key: &SenderKey| key.evaluate(&self.okvs, &[item.x], &[item.v], self.w);
+        self.senders.iter().find_map(each).unwrap()
     }
 
-    fn receiver(&self, item: &Item) -> Evaluation {
-        let row = &self.okvs.rows(&[item.x])[0];
-        self.receivers
-            .iter()
-            .find_map(|key| key.evaluate(&self.okvs, row, self.w))
-            .unwrap()
+    fn receiver(&self, item: &Item) -> Evaluations {
+        let each = |key: &ReceiverKey| key.decode(&self.okvs, &[item.x]);
+        let decoded = self.receivers.iter().find_map(each).unwrap();
+        decoded.evaluate(self.w)
+    }
+
+    fn sender_tag(&self, item: &Item) -> u128 {
+        self.sender(item).tags(&[item.x]).unwrap()[0]
+    }
+
+    fn receiver_tag(&self, item: &Item) -> u128 {
+        self.receiver(item).tags(&[item.x]).unwrap()[0]
     }
 
     fn matches(&self, xs: &[Item], ys: &[Item]) -> Vec<usize> {
-        let tags: HashSet<_> = ys.iter().map(|y| self.sender(y).tag(y.x)).collect();
+        let tags: HashSet<_> = ys.iter().map(|y| self.sender_tag(y)).collect();
         assert_eq!(tags.len(), ys.len());
-        let hit = |&i: &usize| tags.contains(&self.receiver(&xs[i]).tag(xs[i].x));
+        let hit = |&i: &usize| tags.contains(&self.receiver_tag(&xs[i]));
         (0..xs.len()).filter(hit).collect()
     }
 }
@@ -125,8 +133,8 @@ fn tags_meet_exactly_on_what_both_have() {
         // Label keys meet where tags do.
         let (x, y) = (&xs[1023], &ys[common.saturating_sub(1)]);
         let keys = (
-            online.receiver(x).label_key(x.x),
-            online.sender(y).label_key(y.x),
+            online.receiver(x).label_key(0, x.x),
+            online.sender(y).label_key(0, y.x),
         );
         assert_eq!(keys.0 == keys.1, common > 0);
     }
@@ -223,7 +231,7 @@ fn what_is_sent_does_not_depend_on_the_items() {
         let own: HashSet<_> = xs.iter().map(|x| x.x.to_bits()).collect();
         let others = ys.iter().filter(|y| !own.contains(&y.x.to_bits()));
         let tags: Vec<_> = others
-            .flat_map(|y| online.sender(y).tag(y.x).to_le_bytes())
+            .flat_map(|y| online.sender_tag(y).to_le_bytes())
             .collect();
         assert!(
             tags.is_empty() || (140.0..390.0).contains(&chi(&tags)),
@@ -258,12 +266,12 @@ fn replacing_what_does_not_match_leaves_the_matching_tags_as_they_are() {
     let online = Online::new(shape, &whole(shape), vec![vole], &xs, &mut rng);
     let tags = |ys: &[Item]| {
         ys.iter()
-            .map(|y| online.sender(y).tag(y.x))
+            .map(|y| online.sender_tag(y))
             .collect::<HashSet<_>>()
     };
     let (before, after) = (tags(&ys), tags(&others));
     // Nothing of Y \ X shows in what the receiver computes from its own items.
-    let own: HashSet<_> = xs.iter().map(|x| online.receiver(x).tag(x.x)).collect();
+    let own: HashSet<_> = xs.iter().map(|x| online.receiver_tag(x)).collect();
     assert_eq!(own.intersection(&before).count(), 100);
     assert_eq!(own.intersection(&after).count(), 0);
 }
@@ -272,26 +280,20 @@ fn replacing_what_does_not_match_leaves_the_matching_tags_as_they_are() {
 fn lengths_that_do_not_fit_are_refused() {
     let mut rng = StdRng::seed_from_u64(106);
     let shape = crate::okvs::tests::toy(3, 100, 1.3, 3);
-    let entries = shape.entries();
-    for wrong in [0, 16 * entries - 1, 16 * entries + 16] {
-        let (sender, _) = dealt(entries, &mut rng);
-        assert!(sender.unmask(&shape, 0..3, &vec![0; wrong]).is_none());
+    for bins in [0..2, 1..3, 0..4] {
+        let (sender, receiver) = dealt(shape.entries(), &mut rng);
+        assert!(sender.into_bins(&shape, bins.clone()).is_none());
+        assert!(receiver.into_bins(&shape, bins).is_none());
     }
-    let (sender, receiver) = dealt(entries, &mut rng);
-    assert!(
-        sender
-            .unmask(&shape, 0..2, &vec![0; 16 * entries])
-            .is_none()
-    );
-    assert!(
-        receiver
-            .mask(&shape, 0..3, &vec![Gf128::ZERO; entries - 1])
-            .is_none()
-    );
-    let (_, receiver) = dealt(entries, &mut rng);
-    assert!(
-        receiver
-            .mask(&shape, 0..2, &vec![Gf128::ZERO; entries])
-            .is_none()
-    );
+    let width = shape.width();
+    for wrong in [0, 16 * width - 1, 16 * width + 16] {
+        let (sender, _) = dealt(shape.entries(), &mut rng);
+        let bin = sender.into_bins(&shape, 0..3).unwrap().pop().unwrap();
+        assert!(bin.unmask(&shape, &vec![0; wrong]).is_none());
+    }
+    for wrong in [0, width - 1, width + 1] {
+        let (_, receiver) = dealt(shape.entries(), &mut rng);
+        let bin = receiver.into_bins(&shape, 0..3).unwrap().pop().unwrap();
+        assert!(bin.mask(&shape, &vec![Gf128::ZERO; wrong]).is_none());
+    }
 }
