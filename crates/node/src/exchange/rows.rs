@@ -1,5 +1,6 @@
 //! What a node serves and asks: the rows of one type in its collections.
 
+use blindmatch_feeds::Exclusions;
 use blindmatch_indicator::{Canonicaliser, Day, Indicator, IndicatorType, Label, ladder};
 use blindmatch_policy::Evidence;
 use blindmatch_psi::lookup::Item;
@@ -10,6 +11,7 @@ use blindmatch_store::sealed::SealedError;
 
 use crate::collections::contents;
 use crate::error::Error;
+use crate::exclusions::today::Unexcluded;
 
 /// Whose rows they are, and on which day.
 #[derive(Clone, Copy)]
@@ -18,6 +20,8 @@ pub struct Reading<'a> {
     pub collections: &'a Collections,
     /// What reads stored indicators.
     pub canonicaliser: &'a Canonicaliser,
+    /// What today's lists exclude is neither served nor asked.
+    pub exclusions: &'a Exclusions,
     /// Rows that have expired by then are none.
     pub today: Day,
 }
@@ -46,7 +50,7 @@ impl Reading<'_> {
                 rows.push(opened.map_err(|error| Error::Collection(contents.name, error))?);
             }
         }
-        let mut rows = Union::new(rows);
+        let mut rows = self.unexcluded(Union::new(rows));
         let damaged = |error: SealedError| Error::Collections(error.into());
         let mut more = rows.advance_to(&[kind.code()]).map_err(damaged)?;
         while let Some(row) = rows
@@ -123,7 +127,7 @@ impl Reading<'_> {
         };
         for &kind in kinds {
             let opened = self.collections.rows(contents, self.today);
-            let mut rows = opened.map_err(failed)?;
+            let mut rows = self.unexcluded(opened.map_err(failed)?);
             let mut more = rows.advance_to(&[kind.code()]).map_err(damaged)?;
             while let Some(row) = rows
                 .row()
@@ -143,6 +147,10 @@ impl Reading<'_> {
             }
         }
         Ok(())
+    }
+
+    const fn unexcluded<R: Rows>(&self, rows: R) -> Unexcluded<'_, R> {
+        Unexcluded::new(rows, self.exclusions, self.canonicaliser)
     }
 
     /// Whether anybody can ask for what this row says: a network only where its length is a rung.

@@ -22,6 +22,7 @@ struct World {
     _place: TempDir,
     collections: Collections,
     canonicaliser: Canonicaliser,
+    exclusions: Exclusions,
 }
 
 impl World {
@@ -34,6 +35,7 @@ impl World {
             _place: place,
             collections: Collections::open(&home).unwrap(),
             canonicaliser: Canonicaliser::new(PublicSuffixes::parse(list).unwrap()),
+            exclusions: Exclusions::default(),
         }
     }
 
@@ -46,6 +48,8 @@ impl World {
             now: NOW,
             ttl: Default::default(),
             allow_shrink: false,
+            discard_damaged: false,
+            payment_key: None,
         };
         let imported = import(
             &self.collections,
@@ -66,6 +70,7 @@ impl World {
         Reading {
             collections: &self.collections,
             canonicaliser: &self.canonicaliser,
+            exclusions: &self.exclusions,
             today: Day::from_unix_seconds(NOW.try_into().unwrap()).unwrap(),
         }
     }
@@ -138,6 +143,20 @@ fn a_row_without_the_evidence_is_not_served() {
         assert!(evidence.holds(1, Reason::Unspecified).is_err());
         assert_eq!(world.served(IndicatorType::Ip, evidence), [""; 0]);
     }
+}
+
+#[test]
+fn what_a_list_excludes_since_the_import_is_neither_served_nor_asked() {
+    let mut world = World::new();
+    let feed = "8.8.4.4\n8.8.8.8\n";
+    let contents = world.import("one", CollectionKind::Abuse, feed);
+    let list = br#"{"name": "resolvers", "description": "", "version": 1, "type": "cidr",
+        "matching_attributes": ["ip-src"], "list": ["8.8.8.0/24"]}"#;
+    world.exclusions = Exclusions::parse(list, &world.canonicaliser).unwrap();
+    assert_eq!(world.served(IndicatorType::Ip, NO_EVIDENCE), ["8.8.4.4"]);
+    let asked = world.reading().ask(&contents, IndicatorType::Ip).unwrap();
+    let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
+    assert_eq!(texts, ["8.8.4.4"]);
 }
 
 #[test]
