@@ -11,6 +11,7 @@ use blindmatch_membership::{Delegation, RosterError, SignedRoster};
 use blindmatch_policy::Policy;
 use blindmatch_store::home::HomeError;
 use blindmatch_store::ledger::{Ledger, LedgerError, Log, Tail};
+use rand::RngExt;
 
 use crate::error::Error;
 use crate::ledger::delegated;
@@ -194,7 +195,8 @@ impl Node {
             config: Salted::new(nonce, &config),
         };
         if last.is_none_or(|last| last.event != event(&last.nonce)) {
-            ledger.append_salted(event)?;
+            let nonce = rand::rng().random();
+            ledger.append_drawn(vec![(nonce, event(&nonce))])?;
         }
         Ok(())
     }

@@ -309,6 +309,19 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes an empty directory, durably.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn remove_directory(&self, path: &str) -> io::Result<()> {
+        let above = self.directory(parent(path))?;
+        self.check(Operation::Unlink, path)?;
+        self.named(Operation::Unlink, path, fs::remove_dir(self.full(path)?))?;
+        above.sync();
+        Ok(())
+    }
+
     /// Overwrites a file with zeros and removes it, durably: for small files of key material. What
     /// an earlier copy or the medium itself remembers is out of reach.
     ///

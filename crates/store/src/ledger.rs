@@ -102,6 +102,9 @@ struct Queue {
     leading: bool,
 }
 
+/// An event, and the nonce of its record.
+type Nonced = ([u8; 32], Event);
+
 /// One append on its way to disk.
 struct Pending {
     frames: Frames,
@@ -217,22 +220,18 @@ impl Ledger {
         self.append_any(events)
     }
 
-    /// Records an event with digests that are salted with the nonce of its record (`spec/42 §2`):
-    /// `event` makes it of that nonce.
+    /// The same for events of which some have a digest that is salted with the nonce of their own
+    /// record: each comes with its nonce, 32 bytes that were drawn for it and for nothing else.
     ///
     /// # Errors
     ///
     /// As [`append`](Self::append).
-    pub fn append_salted(
-        &self,
-        event: impl FnOnce(&[u8; 32]) -> Event,
-    ) -> Result<Appended, LedgerError> {
-        let nonce = nonce(lock(&self.queue).random.as_mut());
-        let event = event(&nonce);
-        if matches!(event, Event::Incarnation { .. }) {
+    pub fn append_drawn(&self, events: Vec<([u8; 32], Event)>) -> Result<Appended, LedgerError> {
+        let incarnation = |(_, event): &(_, Event)| matches!(event, Event::Incarnation { .. });
+        if events.iter().any(incarnation) {
             return Err(LedgerError::Events);
         }
-        self.append_nonced(vec![(nonce, event)])
+        self.append_nonced(events)
     }
 
     /// Records that a node goes on here after a restore. It must be alone with the ledger: the
@@ -249,7 +248,7 @@ impl Ledger {
             root: log.root(),
         };
         let number = log.incarnation() + 1;
-        let appended = self.append_any(vec![Beginning { number, from }.event()])?;
+        let appended = self.append_any(vec![(None, Beginning { number, from }.event())])?;
         self.change(|log| log.incarnation = number);
         Ok(appended)
     }
@@ -295,7 +294,7 @@ impl Ledger {
         self.append_nonced(events)
     }
 
-    fn append_nonced(&self, events: Vec<([u8; 32], Event)>) -> Result<Appended, LedgerError> {
+    fn append_nonced(&self, events: Vec<Nonced>) -> Result<Appended, LedgerError> {
         let mut queue = lock(&self.queue);
         let pending = queue.push(events, (self.clock)())?;
         loop {
@@ -372,11 +371,7 @@ impl Ledger {
 }
 
 impl Queue {
-    fn push(
-        &mut self,
-        events: Vec<([u8; 32], Event)>,
-        time: u64,
-    ) -> Result<Arc<Pending>, LedgerError> {
+    fn push(&mut self, events: Vec<Nonced>, time: u64) -> Result<Arc<Pending>, LedgerError> {
         if events.is_empty() || events.len() > MAX_GROUP {
             return Err(LedgerError::Events);
         }

@@ -11,6 +11,7 @@
 //! - [`row`]: what a collection knows of one indicator, and sorted files of it.
 //! - [`merge`]: sorted streams of rows, and several of them as one.
 //! - [`sort`]: any number of rows in bounded memory.
+//! - [`runs`]: what a run stores to be resumed, its receipt, what it found.
 //! - [`collection`]: named sets of indicators, each the union of its sources.
 
 #![forbid(unsafe_code)]
@@ -26,5 +27,6 @@ pub mod ledger;
 pub mod merge;
 pub mod moment;
 pub mod row;
+pub mod runs;
 pub mod sealed;
 pub mod sort;

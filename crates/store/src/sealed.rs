@@ -37,6 +37,16 @@ pub enum Kind {
     Source = 2,
     /// What a collection consists of.
     Collection = 3,
+    /// What a view of one epoch consists of.
+    View = 4,
+    /// A file of a view: one that was published, or what goes with it.
+    ViewFile = 5,
+    /// What waits while a view is published, under a key that is never stored.
+    Scratch = 6,
+    /// How a run ended.
+    RunEnd = 7,
+    /// What a run found.
+    Results = 8,
 }
 
 /// Why a sealed file cannot be read.
@@ -314,6 +324,13 @@ impl<R: Read + Seek> SealedReader<R> {
     #[must_use]
     pub fn blocks(&self) -> u64 {
         self.blocks
+    }
+
+    /// The number of plain bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        let last = self.last_length.saturating_sub(TAG) as u64;
+        self.blocks.saturating_sub(1) * BLOCK as u64 + last
     }
 
     /// The plain bytes of a block.

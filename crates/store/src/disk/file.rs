@@ -118,6 +118,15 @@ pub struct Aside {
 }
 
 impl Aside {
+    /// Opens the file once more, to be read beside what has it open.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn reopen(&self) -> io::Result<DiskFile> {
+        self.file.disk.open(&self.file.path)
+    }
+
     /// Gives the file its place, in place of one that was there; durable when this returns.
     ///
     /// # Errors

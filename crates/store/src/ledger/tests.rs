@@ -217,21 +217,21 @@ fn only_the_ledger_itself_begins_an_incarnation() {
 }
 
 #[test]
-fn a_salted_event_has_the_nonce_of_its_record() {
+fn an_event_that_is_salted_with_its_nonce_stands_under_it() {
     let (_home, _, ledger) = created(settings());
     let event = |nonce: &[u8; 32]| Event::Policy {
         policy: Salted::new(nonce, b"policy"),
         config: Salted::new(nonce, b"config"),
     };
-    for _ in 0..2 {
-        let appended = ledger.append_salted(event).unwrap();
-        let record = ledger.log().record(appended.first).unwrap();
-        assert_eq!(record.event, event(&record.nonce));
+    let drawn = [[1; 32], [2; 32]];
+    let events = drawn.map(|nonce| (nonce, event(&nonce)));
+    let appended = ledger.append_drawn(events.into()).unwrap();
+    for (number, nonce) in (appended.first..).zip(drawn) {
+        let record = ledger.log().record(number).unwrap();
+        assert_eq!((record.nonce, record.event), (nonce, event(&nonce)));
     }
-    let nonces = [1, 2].map(|number| ledger.log().record(number).unwrap().nonce);
-    assert_ne!(nonces[0], nonces[1]);
-    let incarnation = |_: &[u8; 32]| first().event();
-    let refused = ledger.append_salted(incarnation);
+    let incarnation = vec![([3; 32], first().event())];
+    let refused = ledger.append_drawn(incarnation);
     assert!(matches!(refused, Err(LedgerError::Events)));
 }
 

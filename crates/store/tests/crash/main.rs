@@ -24,6 +24,7 @@ mod flips;
 mod imports;
 mod index;
 mod ledger;
+mod runs;
 
 use std::env;
 
@@ -41,6 +42,7 @@ use crate::{
     imports::{ImportScript, Imports},
     index::Following,
     ledger::{Appends, Script},
+    runs::RunScript,
 };
 
 /// Any time will do.
@@ -102,6 +104,20 @@ fn main() {
             harness::kills::<Backups>(index_kills)
         })
         .with_ignored_flag(true),
+        Trial::test("run_kills", || harness::kills::<runs::Random>(20)),
+        Trial::test("run_faults", || harness::faults::<RunScript>(101)),
+        Trial::test("run_power_cuts", || harness::power_cuts::<RunScript>(10)),
+        Trial::test("run_flips", || runs::flips(300)),
+        Trial::test("run_kills_long", move || {
+            harness::kills::<runs::Random>(kills)
+        })
+        .with_ignored_flag(true),
+        Trial::test("run_faults_long", || harness::faults::<RunScript>(1)).with_ignored_flag(true),
+        Trial::test("run_power_cuts_long", move || {
+            harness::power_cuts::<RunScript>(cuts)
+        })
+        .with_ignored_flag(true),
+        Trial::test("run_flips_long", move || runs::flips(flips)).with_ignored_flag(true),
         Trial::test("index_parity_long", || index::parity(200)).with_ignored_flag(true),
         Trial::test("index_damages_long", move || index::damages(damages)).with_ignored_flag(true),
         Trial::test("index_kills_long", move || {
@@ -125,6 +141,8 @@ fn child(workload: &str, rest: &[String]) {
         "following" => run_child::<Following>(rest),
         "imports" => run_child::<Imports>(rest),
         "import_script" => run_child::<ImportScript>(rest),
+        "run_script" => run_child::<RunScript>(rest),
+        "runs" => run_child::<runs::Random>(rest),
         "script" => run_child::<Script>(rest),
         other => panic!("no workload {other}"),
     }

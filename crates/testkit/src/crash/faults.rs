@@ -108,7 +108,7 @@ struct State {
     /// The length up to which a file that was written to is synced.
     synced: HashMap<PathBuf, u64>,
     unsynced: Vec<Change>,
-    /// The file last created: what a rename gives its place.
+    /// The file last created or synced: what a rename gives its place.
     created: PathBuf,
 }
 
@@ -175,7 +175,8 @@ impl State {
             }
             Operation::Sync => {
                 self.unsynced.retain(|c| !c.cut || c.path != full);
-                self.synced.insert(full, length);
+                self.synced.insert(full.clone(), length);
+                self.created = full;
             }
             Operation::Rename => {
                 let synced = self.synced.remove(&self.created).unwrap_or(0);

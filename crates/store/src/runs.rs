@@ -1,0 +1,607 @@
+//! Runs: what each stores to be resumed, the receipt that it ends with, and what it found
+//! (`spec/46-runs-views.md`).
+//!
+//! `runs/RUN/log` is the history of a run that is not over, `runs/RUN/end` says how it ended, and
+//! `runs/RUN/results` is what it found. Log and results have a key each, which dies with what it
+//! seals; what was found is there only where the run's end says so, and that is written behind the
+//! ledger's record of it. Debits are in the ledger only: there is no second place to disagree.
+
+mod asked;
+mod end;
+mod error;
+mod head;
+mod log;
+mod place;
+mod records;
+mod results;
+mod rows;
+mod run;
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use blindmatch_audit::{commitment::Opening, receipt::Side, record::Event, tree::Hash};
+use blindmatch_psi::{agreement::RunId, session::Debit};
+use rand_core::CryptoRng;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+pub use self::{
+    asked::Asked,
+    end::{End, Outcome, Retention},
+    error::RunError,
+    head::{Head, MAX_TEXT},
+    records::Records,
+    results::{Match, Matches, OwnedMatch, ResultWriter},
+    run::{Run, Taken},
+};
+use self::{
+    log::{Beginner, FrameKind, Frames},
+    place::{END, LOG, RUNS},
+    run::{Loaded, unless_missing},
+};
+use crate::{
+    disk::{Aside, DiskFile},
+    home::Home,
+    keys::{FileKeys, Key},
+    ledger::{Ledger, LedgerError},
+    merge::Rows,
+    row::Row,
+};
+
+/// Rows of a run are kept in frames of about so many bytes.
+const CHUNK: usize = 60 << 10;
+
+/// The runs of a home.
+pub struct Runs {
+    home: Arc<place::Home>,
+    /// Runs that are not over.
+    open: Mutex<BTreeMap<RunId, Slot>>,
+}
+
+enum Slot {
+    /// Some thread is beginning it.
+    Beginning,
+    Open(Arc<Run>),
+    /// It does not read, or it is open what the ledger has of it: nothing is done with it before the
+    /// home is opened again.
+    Doubtful,
+}
+
+/// A run on its way to begin: takes what it asks for.
+pub struct Beginning<'r> {
+    runs: &'r Runs,
+    id: RunId,
+    head: Head,
+    key: Key,
+    log: Beginner<Aside>,
+    chunk: Zeroizing<Vec<u8>>,
+    rows: u64,
+}
+
+/// What the ledger says of a run.
+#[derive(Default)]
+struct Recorded {
+    agreed: bool,
+    debits: BTreeMap<u64, Debit>,
+    ended: Option<(u64, Outcome)>,
+    root: Option<Hash>,
+}
+
+impl Runs {
+    /// The runs of `home`, whose ledger is `ledger`. What a crash interrupted is finished, or
+    /// removed where it had not happened.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] of disk and ledger. A run that is damaged is left as it is, and an error when
+    /// it is asked for.
+    pub fn open(
+        home: &Home,
+        ledger: Arc<Ledger>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, RunError> {
+        let home = Arc::new(place::Home {
+            disk: home.disk().clone(),
+            keys: home.file_keys(),
+            ends: home.storage_key().derive("blindmatch runs v1"),
+            ledger,
+        });
+        let runs = Self {
+            home,
+            open: Mutex::default(),
+        };
+        runs.recover(rng)?;
+        Ok(runs)
+    }
+
+    /// Begins to store a run, which is there once [`Beginning::begin`] says so.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Exists`], [`RunError::Head`], and the disk's.
+    pub fn begin(&self, head: Head, rng: &mut dyn CryptoRng) -> Result<Beginning<'_>, RunError> {
+        let id = head.run().filter(|_| head.is_readable());
+        let id = id.ok_or(RunError::Head)?;
+        if self.home.disk.exists(&place::Home::directory(&id))? {
+            return Err(RunError::Exists);
+        }
+        let (_, key) = FileKeys::draw(rng);
+        let mut log = Beginner::new(self.home.disk.aside()?, Frames::new(id, &key))?;
+        let since = self.home.ledger.log().size();
+        let content = [&since.to_be_bytes(), head.encode().as_slice()].concat();
+        log.push(FrameKind::Head, &content, rng)?;
+        Ok(Beginning {
+            runs: self,
+            id,
+            head,
+            key,
+            log,
+            chunk: Zeroizing::new(Vec::with_capacity(CHUNK + (32 << 10))),
+            rows: 0,
+        })
+    }
+
+    /// The runs that are not over, those included that do not read.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<RunId> {
+        let open = self.lock();
+        let unfinished = open.iter().filter(|(_, slot)| match slot {
+            Slot::Beginning => false,
+            Slot::Open(run) => !run.is_over(),
+            Slot::Doubtful => true,
+        });
+        unfinished.map(|(id, _)| *id).collect()
+    }
+
+    /// A run that is not over.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Missing`]; what is wrong with one that does not read.
+    pub fn run(&self, id: &RunId) -> Result<Arc<Run>, RunError> {
+        match self.lock().get(id) {
+            Some(Slot::Open(run)) if !run.is_over() => Ok(Arc::clone(run)),
+            // Says again what is wrong.
+            Some(Slot::Doubtful) => {
+                self.check_unfinished(id)?;
+                if self.home.disk.exists(&self.home.results(id))? {
+                    self.check_results(id)?;
+                }
+                Err(RunError::Stopped)
+            }
+            _ => Err(RunError::Missing),
+        }
+    }
+
+    /// The runs that are over, ascending by their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] of the disk.
+    pub fn ended(&self) -> Result<Vec<RunId>, RunError> {
+        let mut ended = Vec::new();
+        for id in self.list()? {
+            if self.home.disk.exists(&self.home.end(&id))? {
+                ended.push(id);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// How a run ended.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Missing`] where it has not; others where its file is damaged.
+    pub fn end(&self, id: &RunId) -> Result<End, RunError> {
+        if !self.home.disk.exists(&self.home.end(id))? {
+            return Err(RunError::Missing);
+        }
+        self.home.read_end(id)
+    }
+
+    /// What a run found. `now` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Missing`] where it has not ended or found nothing, [`RunError::Expired`], and
+    /// what is wrong with file and key.
+    pub fn matches(&self, id: &RunId, now: u64) -> Result<Matches<DiskFile>, RunError> {
+        let retention = self.end(id)?.results.ok_or(RunError::Missing)?;
+        if retention.is_expired(now) {
+            return Err(RunError::Expired);
+        }
+        self.read_results(id)
+    }
+
+    /// Opens the ledger's commitment to match number `number` of a run, counted from 0 in the order
+    /// of [`matches`](Self::matches); gives also what was committed to. Reads all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`matches`](Self::matches); [`RunError::OtherResults`] where they are not what was
+    /// committed to.
+    pub fn open_match(
+        &self,
+        id: &RunId,
+        number: u64,
+        now: u64,
+    ) -> Result<(Opening, Zeroizing<Vec<u8>>), RunError> {
+        let path = self.home.results(id);
+        let read = self.matches(id, now)?.finish();
+        let (trailer, mut committed) = read.map_err(|error| self.home.in_file(&path, error))?;
+        let file = self.home.path(&path);
+        let commitment = trailer.commitment(&committed);
+        let commitment = commitment.ok_or(RunError::OtherResults { file })?;
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let row = committed.get_mut(at).ok_or(RunError::Missing)?;
+        let row = std::mem::take(row);
+        let opening = commitment.open(number, &row).ok_or(RunError::Missing)?;
+        Ok((opening, row))
+    }
+
+    /// Destroys the results whose time is over: their keys first. Gives how many runs' they were.
+    ///
+    /// # Errors
+    ///
+    /// The first [`RunError`], behind all others that could be destroyed.
+    pub fn expire(&self, now: u64) -> Result<u64, RunError> {
+        let mut expired = 0;
+        let mut failed = None;
+        for id in self.ended()? {
+            let destroyed = self.expire_one(&id, now);
+            expired += u64::from(matches!(destroyed, Ok(true)));
+            failed = failed.or_else(|| destroyed.err());
+        }
+        failed.map_or(Ok(expired), Err)
+    }
+
+    /// Reads everything of a run from its first byte to its last.
+    ///
+    /// # Errors
+    ///
+    /// A [`RunError`] that names the first file that does not read, or whose key does not.
+    pub fn verify(&self, id: &RunId, now: u64) -> Result<(), RunError> {
+        if !self.home.disk.exists(&self.home.end(id))? {
+            return self.check_unfinished(id);
+        }
+        let end = self.home.read_end(id)?;
+        match end.results {
+            Some(retention) if !retention.is_expired(now) => self.check_results(id).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_unfinished(&self, id: &RunId) -> Result<(), RunError> {
+        // All frames but those of rows are opened by reading it.
+        let mut asked = Loaded::read(&self.home, id)?.asked(&self.home, id)?;
+        let path = self.home.log(id);
+        let mut more = true;
+        while more {
+            let advanced = asked.advance();
+            more = advanced.map_err(|error| self.home.in_file(&path, error))?;
+        }
+        Ok(())
+    }
+
+    fn expire_one(&self, id: &RunId, now: u64) -> Result<bool, RunError> {
+        if !self.home.disk.exists(&self.home.results(id))? {
+            return Ok(false);
+        }
+        let due = self.home.read_end(id)?.results;
+        if !due.is_some_and(|retention| retention.is_expired(now)) {
+            return Ok(false);
+        }
+        self.home.destroy_results(id)?;
+        Ok(true)
+    }
+
+    fn read_results(&self, id: &RunId) -> Result<Matches<DiskFile>, RunError> {
+        let path = self.home.results(id);
+        let key = self.home.keys.load(place::Home::results_key(id));
+        let key = key.map_err(|error| self.home.key_error(&path, error))?;
+        let file = self.home.disk.open(&path)?;
+        Matches::open(file, &key).map_err(|error| self.home.in_file(&path, error))
+    }
+
+    /// Reads all results; gives what they commit to and how long they are kept.
+    fn check_results(&self, id: &RunId) -> Result<(Hash, Retention), RunError> {
+        let path = self.home.results(id);
+        let read = self.read_results(id)?.finish();
+        let (trailer, committed) = read.map_err(|error| self.home.in_file(&path, error))?;
+        let file = self.home.path(&path);
+        if trailer.run != *id || trailer.commitment(&committed).is_none() {
+            return Err(RunError::OtherResults { file });
+        }
+        let expires = trailer.expires;
+        Ok((trailer.root, Retention { expires }))
+    }
+
+    fn recover(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        let mut loaded = BTreeMap::new();
+        for id in self.list()? {
+            let files = self.home.disk.list(&place::Home::directory(&id))?;
+            let has = |name: &str| files.iter().any(|file| file == name);
+            if has(END) {
+                if has(LOG) {
+                    self.home.destroy_log(&id)?;
+                }
+            } else if has(LOG) {
+                match Loaded::read(&self.home, &id) {
+                    Ok(log) => _ = loaded.insert(id, (log, Recorded::default())),
+                    Err(RunError::Disk(error)) => return Err(error.into()),
+                    Err(_) => _ = self.lock().insert(id, Slot::Doubtful),
+                }
+            } else if files.is_empty() {
+                self.forget(&id)?;
+            }
+        }
+        self.read_ledger(&mut loaded)?;
+        for (id, (log, recorded)) in loaded {
+            if let Some((ended, outcome)) = recorded.ended {
+                match self.finish(&id, &log, ended, outcome, recorded.root, rng) {
+                    Ok(()) => continue,
+                    Err(RunError::Disk(error)) => return Err(error.into()),
+                    Err(_) => _ = self.lock().insert(id, Slot::Doubtful),
+                }
+            } else if recorded.agreed {
+                // What an end that was not recorded has left.
+                self.home.destroy_results(&id)?;
+                let run = log.resume(&self.home, id, recorded.debits)?;
+                self.lock().insert(id, Slot::Open(Arc::new(run)));
+            } else {
+                // It was to begin, and nobody was told that it had.
+                self.home.destroy_log(&id)?;
+                self.forget(&id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the ledger says since the first of these runs began.
+    fn read_ledger(&self, runs: &mut BTreeMap<RunId, (Loaded, Recorded)>) -> Result<(), RunError> {
+        let Some(since) = runs.values().map(|(log, _)| log.since).min() else {
+            return Ok(());
+        };
+        let ledger = self.home.ledger.log();
+        for record in ledger.records(since..u64::MAX) {
+            let (_, record) = record?;
+            let time = record.time;
+            match record.event {
+                Event::RunAgreed { run, .. } => note(runs, run, |r| r.agreed = true),
+                Event::Debit {
+                    run,
+                    batch,
+                    digest,
+                    amount,
+                    ..
+                } => note(runs, run, |r| {
+                    let debit = Debit {
+                        batch,
+                        digest,
+                        evaluations: amount.count(),
+                    };
+                    r.debits.insert(batch, debit);
+                }),
+                Event::RunConcluded { run, .. } => {
+                    note(runs, run, |r| r.ended = Some((time, Outcome::Concluded)));
+                }
+                Event::RunUnreceipted { run } => {
+                    note(runs, run, |r| r.ended = Some((time, Outcome::GivenUp)));
+                }
+                Event::RunOpenedLate { run } => {
+                    note(runs, run, |r| r.ended = Some((time, Outcome::OpenedLate)));
+                }
+                Event::Results { run, root } => note(runs, run, |r| r.root = Some(root)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what was left of an end that the ledger has.
+    fn finish(
+        &self,
+        id: &RunId,
+        log: &Loaded,
+        ended: u64,
+        outcome: Outcome,
+        root: Option<Hash>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let results = match root {
+            Some(root) => {
+                let (found, retention) = self.check_results(id)?;
+                if found != root {
+                    let file = self.home.path(&self.home.results(id));
+                    return Err(RunError::OtherResults { file });
+                }
+                Some(retention)
+            }
+            None => None,
+        };
+        let receipt = match outcome {
+            Outcome::GivenUp => None,
+            _ => log.receipt().cloned(),
+        };
+        let end = End {
+            head: log.head.clone(),
+            ended,
+            outcome,
+            receipt,
+            results,
+        };
+        self.home.publish_end(id, &end, rng)?;
+        if results.is_none() {
+            self.home.destroy_results(id)?;
+        }
+        self.home.destroy_log(id)
+    }
+
+    /// Removes what is left of a run that never began.
+    fn forget(&self, id: &RunId) -> Result<(), RunError> {
+        let directory = place::Home::directory(id);
+        for key in [place::Home::state_key(id), place::Home::results_key(id)] {
+            unless_missing(self.home.keys.destroy(key))
+                .map_err(|error| self.home.key_error(&directory, error))?;
+        }
+        Ok(self.home.disk.remove_directory(&directory)?)
+    }
+
+    fn list(&self) -> Result<Vec<RunId>, RunError> {
+        match self.home.disk.list(RUNS) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            names => Ok(names?.iter().filter_map(|name| parse(name)).collect()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Slot>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Beginning<'_> {
+    /// Adds an item that the run asks for, by its row. Their order is that of the run's results.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Side`] for a responder's run, and the disk's.
+    pub fn ask(&mut self, row: &Row<'_>, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        if self.head.side == Side::Responder {
+            return Err(RunError::Side);
+        }
+        let written = rows::write(&mut self.chunk, row);
+        written.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.rows += 1;
+        if self.chunk.len() >= CHUNK {
+            self.log.push(FrameKind::Asked, &self.chunk, rng)?;
+            self.chunk.clear();
+        }
+        Ok(())
+    }
+
+    /// Makes the run durable, then records in the ledger that it was agreed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]; there is no such run then, unless the ledger [stopped]: opening the home again
+    /// finds out.
+    ///
+    /// [stopped]: LedgerError::Stopped
+    pub fn begin(self, rng: &mut dyn CryptoRng) -> Result<Arc<Run>, RunError> {
+        let Self {
+            runs,
+            id,
+            head,
+            key,
+            mut log,
+            chunk,
+            rows,
+        } = self;
+        if !chunk.is_empty() {
+            log.push(FrameKind::Asked, &chunk, rng)?;
+        }
+        log.push(FrameKind::Begun, &rows.to_be_bytes(), rng)?;
+        let file = log.finish();
+        let home = &runs.home;
+        match runs.lock().entry(id) {
+            Entry::Vacant(vacant) if !home.disk.exists(&place::Home::directory(&id))? => {
+                vacant.insert(Slot::Beginning)
+            }
+            _ => return Err(RunError::Exists),
+        };
+        let stored = || {
+            home.disk.create_directory(&place::Home::directory(&id))?;
+            let kept = home.keys.keep(place::Home::state_key(&id), &key, rng);
+            kept.map_err(|error| home.key_error(&home.log(&id), error))?;
+            Ok::<_, RunError>(file.publish(&home.log(&id))?)
+        };
+        let agreement = Sha256::digest(head.agreement.encode()).into();
+        let agreed = Event::RunAgreed {
+            run: id.0,
+            peer: head.peer.clone(),
+            side: head.side,
+            agreement,
+        };
+        let begun = stored().and_then(|()| {
+            let log = Loaded::read(home, &id)?;
+            let run = log.resume(home, id, BTreeMap::new())?;
+            home.ledger.append(vec![agreed])?;
+            Ok(Arc::new(run))
+        });
+        let slot = match &begun {
+            Ok(run) => Slot::Open(Arc::clone(run)),
+            Err(RunError::Ledger(LedgerError::Stopped(_))) => Slot::Doubtful,
+            // What cannot be removed now is when the home is opened again.
+            Err(_) => match home.destroy_log(&id).and_then(|()| runs.forget(&id)) {
+                Ok(()) => {
+                    runs.lock().remove(&id);
+                    return begun;
+                }
+                Err(_) => Slot::Doubtful,
+            },
+        };
+        runs.lock().insert(id, slot);
+        begun
+    }
+}
+
+fn note(
+    runs: &mut BTreeMap<RunId, (Loaded, Recorded)>,
+    run: [u8; 32],
+    take: impl FnOnce(&mut Recorded),
+) {
+    if let Some((_, recorded)) = runs.get_mut(&RunId(run)) {
+        take(recorded);
+    }
+}
+
+/// Reads a log, and tells whether a crash tore its end; nothing where it is damaged. For the fuzzer.
+#[doc(hidden)]
+#[must_use]
+pub fn read_log(bytes: &[u8], run: &RunId, key: &Key) -> Option<bool> {
+    let mut file = io::Cursor::new(bytes);
+    let frames = Frames::new(*run, key);
+    let log = Loaded::walk(&mut file, bytes.len() as u64, frames, run).ok()?;
+    Some(log.torn)
+}
+
+/// The log of a run that asks for nothing and has stored these states. For the fuzzer.
+#[doc(hidden)]
+#[must_use]
+pub fn write_log(head: &Head, key: &Key, states: &[&[u8]], rng: &mut dyn CryptoRng) -> Vec<u8> {
+    let mut write = || {
+        let run = head.run().unwrap_or(RunId([0; 32]));
+        let mut log = Beginner::new(Vec::new(), Frames::new(run, key))?;
+        let content = [&[0; 8], head.encode().as_slice()].concat();
+        log.push(FrameKind::Head, &content, rng)?;
+        log.push(FrameKind::Begun, &[0; 8], rng)?;
+        for state in states {
+            log.push(FrameKind::State, state, rng)?;
+        }
+        Ok::<_, io::Error>(log.finish())
+    };
+    write().unwrap_or_default()
+}
+
+/// The run whose directory has this name.
+fn parse(name: &str) -> Option<RunId> {
+    let mut id = [0; 32];
+    let digits = name.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
+        let pair = str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    let id = RunId(id);
+    (place::Home::directory(&id) == format!("{RUNS}/{name}")).then_some(id)
+}
+
+#[cfg(test)]
+mod tests;

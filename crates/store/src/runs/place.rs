@@ -1,0 +1,155 @@
+//! Where runs lie in a home, and the steps that end one on disk.
+
+use std::{io::Write, path::PathBuf, sync::Arc};
+
+use blindmatch_psi::agreement::RunId;
+use rand_core::CryptoRng;
+
+use super::{
+    end::End,
+    error::RunError,
+    run::{unless_gone, unless_missing},
+};
+use crate::{
+    disk::Disk,
+    keys::{FileId, FileKeys, Key, KeyError},
+    ledger::Ledger,
+    sealed::{Kind, SealedError, SealedReader, SealedWriter, claimed_id, file_key},
+};
+
+pub(super) const RUNS: &str = "runs";
+pub(super) const LOG: &str = "log";
+pub(super) const END: &str = "end";
+pub(super) const RESULTS: &str = "results";
+/// The most bytes of an end.
+const MAX_END: u64 = 128 << 10;
+
+/// What runs have of the home.
+pub(super) struct Home {
+    pub(super) disk: Disk,
+    pub(super) keys: FileKeys,
+    /// From which the keys of ends derive.
+    pub(super) ends: Key,
+    pub(super) ledger: Arc<Ledger>,
+}
+
+impl Home {
+    /// The key of what resumes a run: the first half of its id, which is random, names it.
+    pub(super) fn state_key(id: &RunId) -> FileId {
+        let (first, _) = halves(id);
+        FileId(first)
+    }
+
+    /// The key of its results: the second half.
+    pub(super) fn results_key(id: &RunId) -> FileId {
+        let (_, second) = halves(id);
+        FileId(second)
+    }
+
+    pub(super) fn directory(id: &RunId) -> String {
+        let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{RUNS}/{hex}")
+    }
+
+    pub(super) fn log(&self, id: &RunId) -> String {
+        format!("{}/{LOG}", Self::directory(id))
+    }
+
+    pub(super) fn end(&self, id: &RunId) -> String {
+        format!("{}/{END}", Self::directory(id))
+    }
+
+    pub(super) fn results(&self, id: &RunId) -> String {
+        format!("{}/{RESULTS}", Self::directory(id))
+    }
+
+    /// The whole path, for people.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.disk.root().join(path)
+    }
+
+    pub(super) fn key_error(&self, path: &str, error: KeyError) -> RunError {
+        match error {
+            KeyError::Disk(error) => RunError::Disk(error),
+            error => RunError::Key {
+                file: self.path(path),
+                error,
+            },
+        }
+    }
+
+    pub(super) fn in_file(&self, path: &str, error: SealedError) -> RunError {
+        match error {
+            SealedError::Io(error) => RunError::Disk(error),
+            error => RunError::File(error.in_file(self.path(path))),
+        }
+    }
+
+    pub(super) fn publish_end(
+        &self,
+        id: &RunId,
+        end: &End,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let file = FileId::random(rng);
+        let key = file_key(&self.ends, file);
+        let bytes = end.encode();
+        self.disk.publish(&self.end(id), |aside| {
+            let mut sealed = SealedWriter::new(aside, Kind::RunEnd, file, &key)?;
+            sealed.write_all(&bytes)?;
+            sealed.finish().map(drop)
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn read_end(&self, id: &RunId) -> Result<End, RunError> {
+        let path = self.end(id);
+        let read = || {
+            let mut file = self.disk.open(&path)?;
+            let key = file_key(&self.ends, claimed_id(&mut file)?);
+            let mut sealed = SealedReader::open(file, Kind::RunEnd, &key)?;
+            let damaged = SealedError::Damaged { block: 0 };
+            if sealed.length() > MAX_END {
+                return Err(damaged);
+            }
+            let mut bytes = Vec::new();
+            for number in 0..sealed.blocks() {
+                bytes.extend_from_slice(sealed.block(number)?);
+            }
+            match End::decode(&bytes) {
+                // That of another run, put in its place, is damage.
+                Ok(end) if end.head.run().as_ref() == Some(id) => Ok(end),
+                _ => Err(damaged),
+            }
+        };
+        read().map_err(|error| self.in_file(&path, error))
+    }
+
+    /// Destroys what would resume a run: first its key.
+    pub(super) fn destroy_log(&self, id: &RunId) -> Result<(), RunError> {
+        let path = self.log(id);
+        unless_missing(self.keys.destroy(Self::state_key(id)))
+            .map_err(|error| self.key_error(&path, error))?;
+        Ok(unless_gone(self.disk.remove(&path))?)
+    }
+
+    /// Destroys what a run found: first its key.
+    pub(super) fn destroy_results(&self, id: &RunId) -> Result<(), RunError> {
+        let path = self.results(id);
+        unless_missing(self.keys.destroy(Self::results_key(id)))
+            .map_err(|error| self.key_error(&path, error))?;
+        Ok(unless_gone(self.disk.remove(&path))?)
+    }
+}
+
+/// A run's id is a hash of fresh nonces: its halves are as random as other names of keys.
+fn halves(id: &RunId) -> ([u8; 16], [u8; 16]) {
+    let [first, second] = [0, 16].map(|from| {
+        let mut half = [0; 16];
+        half.iter_mut()
+            .zip(id.0.iter().skip(from))
+            .for_each(|(to, byte)| *to = *byte);
+        half
+    });
+    (first, second)
+}

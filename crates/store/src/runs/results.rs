@@ -1,0 +1,315 @@
+//! What a run found: one sealed file under a key of its own, which dies when its time is over
+//! (`spec/46 §4`).
+
+use std::io::{self, Read, Seek, Write};
+
+use blindmatch_audit::{
+    codec::{DecodeError, Reader, Writer},
+    commitment::ResultCommitment,
+    tree::Hash,
+};
+use blindmatch_psi::{agreement::RunId, publication::LABEL_LENGTH};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::rows::{self, OwnedRow};
+use crate::{
+    disk::Aside,
+    keys::{FileId, FileKeys, Key},
+    row::Row,
+    sealed::{Kind, Sealed, SealedError, SealedReader, SealedWriter},
+};
+
+const CONTEXT: &str = "blindmatch run results v1";
+const MATCH: &str = "blindmatch match v1";
+/// The most bytes of a match: a row with all its references, and a label.
+const MAX_MATCH: usize = 24 << 10;
+/// What the trailer has, context included, and some more.
+const MAX_TRAILER: usize = 256;
+
+/// Something that both sides hold. It has no `Debug`: it is somebody's personal data.
+#[derive(Clone, Copy)]
+pub struct Match<'a> {
+    /// Our own row, as it was when it was asked for.
+    pub row: Row<'a>,
+    /// What the other side says about it; nothing where its label does not open.
+    pub label: Option<&'a [u8; LABEL_LENGTH]>,
+}
+
+/// A match that owns its bytes, wiped when dropped.
+pub struct OwnedMatch {
+    row: OwnedRow,
+    label: Option<Zeroizing<[u8; LABEL_LENGTH]>>,
+}
+
+/// Takes what a run found, in any order. What is dropped before the run ends is gone.
+pub struct ResultWriter {
+    sealed: SealedWriter<Aside>,
+    key: Key,
+    id: FileId,
+    run: RunId,
+    expires: Option<u64>,
+    leaves: u64,
+    seed: Zeroizing<[u8; 32]>,
+    /// What the ledger commits to of each.
+    committed: Committed,
+}
+
+/// What is committed to of each match, in their order.
+pub(super) type Committed = Vec<Zeroizing<Vec<u8>>>;
+
+/// Results that are complete, with no name yet.
+pub(super) struct Finished {
+    pub(super) file: Aside,
+    pub(super) key: Key,
+    pub(super) trailer: Trailer,
+}
+
+/// What stands behind the matches.
+pub(super) struct Trailer {
+    pub(super) run: RunId,
+    pub(super) count: u64,
+    pub(super) expires: Option<u64>,
+    pub(super) leaves: u64,
+    pub(super) root: Hash,
+    seed: Zeroizing<[u8; 32]>,
+}
+
+/// Reads what a run found, one match at a time.
+pub struct Matches<R> {
+    sealed: SealedReader<R>,
+    /// At the end, what stands there.
+    trailer: Option<Trailer>,
+}
+
+impl Match<'_> {
+    /// What the owner commits to of it, and shows of it to a liaison: the indicator and the other
+    /// side's label, none of the owner's references (`spec/46 §4`).
+    #[must_use]
+    pub fn committed(&self) -> Zeroizing<Vec<u8>> {
+        let mut writer = Writer::new(MATCH);
+        writer.reserve(self.row.key.len() + LABEL_LENGTH + 8);
+        writer.bytes(self.row.key).u8(self.label.is_some().into());
+        if let Some(label) = self.label {
+            writer.fixed(label);
+        }
+        Zeroizing::new(writer.finish())
+    }
+}
+
+impl OwnedMatch {
+    /// The match.
+    #[must_use]
+    pub fn as_match(&self) -> Match<'_> {
+        Match {
+            row: self.row.row(),
+            label: self.label.as_deref(),
+        }
+    }
+
+    /// Reads a match as it is stored. Public for the fuzzer.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (flag, rest) = bytes.split_first()?;
+        let (label, rest) = match flag {
+            0 => (None, rest),
+            1 => {
+                let (label, rest) = rest.split_first_chunk::<LABEL_LENGTH>()?;
+                (Some(Zeroizing::new(*label)), rest)
+            }
+            _ => return None,
+        };
+        let (row, end) = rows::read(rest, 0)?;
+        (end == rest.len()).then_some(Self { row, label })
+    }
+}
+
+impl ResultWriter {
+    pub(super) fn new(
+        aside: Aside,
+        run: RunId,
+        id: FileId,
+        leaves: u64,
+        expires: Option<u64>,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> io::Result<Self> {
+        // Drawn for this attempt: one that dies leaves its key to nothing else.
+        let (_, key) = FileKeys::draw(rng);
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut_slice());
+        Ok(Self {
+            sealed: SealedWriter::new(aside, Kind::Results, id, &key)?,
+            key,
+            id,
+            run,
+            expires,
+            leaves,
+            seed,
+            committed: Vec::new(),
+        })
+    }
+
+    /// Adds a match.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk; [`InvalidInput`](io::ErrorKind::InvalidInput) for an indicator that is
+    /// longer than any.
+    pub fn push(&mut self, found: &Match<'_>) -> io::Result<()> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_MATCH));
+        bytes.push(found.label.is_some().into());
+        if let Some(label) = found.label {
+            bytes.extend_from_slice(label);
+        }
+        let written = rows::write(&mut bytes, &found.row);
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if written.is_none() || bytes.len() > MAX_MATCH {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.sealed.write_all(&length.to_be_bytes())?;
+        self.sealed.write_all(&bytes)?;
+        self.committed.push(found.committed());
+        Ok(())
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.committed.len() as u64
+    }
+
+    pub(super) const fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// `None` where there are more matches than leaves.
+    pub(super) fn finish(mut self) -> io::Result<Option<Finished>> {
+        let commitment = ResultCommitment::new(&self.committed, self.leaves, *self.seed);
+        let Some(commitment) = commitment else {
+            return Ok(None);
+        };
+        let trailer = Trailer {
+            run: self.run,
+            count: self.committed.len() as u64,
+            expires: self.expires,
+            leaves: self.leaves,
+            root: commitment.root(),
+            seed: self.seed,
+        };
+        let bytes = Zeroizing::new(trailer.encode());
+        self.sealed.write_all(&[0; 4])?;
+        self.sealed.write_all(&bytes)?;
+        let Sealed { sink, .. } = self.sealed.finish()?;
+        Ok(Some(Finished {
+            file: sink,
+            key: self.key,
+            trailer,
+        }))
+    }
+
+    /// The id that the file has.
+    pub(super) const fn id(&self) -> FileId {
+        self.id
+    }
+}
+
+impl Trailer {
+    fn encode(&self) -> Vec<u8> {
+        Writer::new(CONTEXT)
+            .fixed(&self.run.0)
+            .u64(self.count)
+            .u64(self.expires.unwrap_or(0))
+            .u64(self.leaves)
+            .fixed(&self.root)
+            .fixed(self.seed.as_slice())
+            .finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(CONTEXT, bytes)?;
+        let run = RunId(reader.fixed()?);
+        let (count, expires, leaves) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        let (root, seed) = (reader.fixed()?, Zeroizing::new(reader.fixed()?));
+        reader.finish()?;
+        Ok(Self {
+            run,
+            count,
+            expires: (expires != 0).then_some(expires),
+            leaves,
+            root,
+            seed,
+        })
+    }
+
+    /// The commitment to these matches, where they are those that were committed to.
+    pub(super) fn commitment(&self, committed: &[Zeroizing<Vec<u8>>]) -> Option<ResultCommitment> {
+        let commitment = ResultCommitment::new(committed, self.leaves, *self.seed)?;
+        (commitment.root() == self.root).then_some(commitment)
+    }
+}
+
+impl<R: Read + Seek> Matches<R> {
+    /// Reads the results of a run from `source`.
+    pub(super) fn open(source: R, key: &Key) -> Result<Self, SealedError> {
+        Ok(Self {
+            sealed: SealedReader::open(source, Kind::Results, key)?,
+            trailer: None,
+        })
+    }
+
+    /// The next match, in the order in which they were handed in; none behind the last.
+    ///
+    /// # Errors
+    ///
+    /// A [`SealedError`]; what was handed out before is right.
+    #[expect(clippy::should_implement_trait, reason = "it fails")]
+    pub fn next(&mut self) -> Result<Option<OwnedMatch>, SealedError> {
+        if self.trailer.is_some() {
+            return Ok(None);
+        }
+        let mut length = [0; 4];
+        self.sealed.read_exact(&mut length).map_err(damaged)?;
+        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+        if length == 0 {
+            let mut rest = Zeroizing::new(Vec::with_capacity(MAX_TRAILER));
+            let mut trailer = (&mut self.sealed).take(MAX_TRAILER as u64);
+            trailer.read_to_end(&mut rest).map_err(damaged)?;
+            let trailer = Trailer::decode(&rest);
+            self.trailer = Some(trailer.map_err(|_| SealedError::Damaged { block: 0 })?);
+            return Ok(None);
+        }
+        if length > MAX_MATCH {
+            return Err(SealedError::Damaged { block: 0 });
+        }
+        let mut bytes = Zeroizing::new(vec![0; length]);
+        self.sealed.read_exact(&mut bytes).map_err(damaged)?;
+        let found = OwnedMatch::decode(&bytes);
+        Ok(Some(found.ok_or(SealedError::Damaged { block: 0 })?))
+    }
+
+    /// Reads to the end; what stands there, and what was committed to of each match.
+    pub(super) fn finish(mut self) -> Result<(Trailer, Committed), SealedError> {
+        let mut committed = Vec::new();
+        while let Some(found) = self.next()? {
+            committed.push(found.as_match().committed());
+        }
+        let damaged = SealedError::Damaged { block: 0 };
+        let trailer = self.trailer.ok_or(damaged)?;
+        if trailer.count != committed.len() as u64 {
+            return Err(SealedError::Damaged { block: 0 });
+        }
+        Ok((trailer, committed))
+    }
+}
+
+/// A sealed file's error that came through its stream.
+fn damaged(error: io::Error) -> SealedError {
+    match error.downcast::<SealedError>() {
+        Ok(sealed) => sealed,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            SealedError::Damaged { block: 0 }
+        }
+        Err(error) => SealedError::Io(error),
+    }
+}

@@ -1,0 +1,605 @@
+//! A run that is not over: what it stores, and how it ends (`spec/46 §3`, §5).
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Seek, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use blindmatch_audit::{
+    receipt::{Side, SignedReceipt},
+    record::{Class, Event, Salted},
+};
+use blindmatch_psi::{
+    agreement::RunId,
+    session::{Debit, Record, State},
+};
+use rand_core::CryptoRng;
+
+use super::{
+    asked::Asked,
+    end::{End, Outcome, Retention},
+    error::RunError,
+    head::Head,
+    log::{FrameKind, Frames, LogError, Next, Place},
+    place::Home,
+    records::Records,
+    results::{Finished, ResultWriter},
+};
+use crate::{disk::DiskFile, keys::KeyError, ledger::LedgerError};
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is durable; a debit is in the ledger.
+    Stored,
+    /// It contradicts a record of the run: nothing was stored.
+    Contradicted,
+    /// The budget does not cover the debit: nothing was stored.
+    Refused,
+}
+
+/// A run that is not over. Any number of threads may have it.
+pub struct Run {
+    id: RunId,
+    head: Head,
+    home: Arc<Home>,
+    frames: Arc<Frames>,
+    /// What it asks for.
+    asked: Arc<[Place]>,
+    rows: u64,
+    account: Mutex<Account>,
+}
+
+/// What a run has stored so far, as far as the next record is held against it.
+pub(super) struct Account {
+    file: DiskFile,
+    length: u64,
+    number: u64,
+    /// Where the first record of the session stands.
+    records: (u64, u64),
+    debits: BTreeMap<u64, Debit>,
+    /// Records that others could contradict, other than debits.
+    landmarks: Vec<Record>,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Open,
+    /// It is not known what the last write left.
+    Stopped,
+    Over,
+}
+
+/// A log that was read.
+pub(super) struct Loaded {
+    pub(super) head: Head,
+    /// The size that the ledger had when the run began.
+    pub(super) since: u64,
+    frames: Frames,
+    asked: Vec<Place>,
+    rows: u64,
+    records: (u64, u64),
+    landmarks: Vec<Record>,
+    length: u64,
+    number: u64,
+    /// Whether something stands behind what was read.
+    pub(super) torn: bool,
+}
+
+impl Run {
+    /// The run's id.
+    #[must_use]
+    pub const fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Takes a record that a session wants stored: holds it against those of the run, and makes it
+    /// durable, in one step.
+    ///
+    /// A debit goes into the ledger, and nowhere else; `reserve` is asked once about each that is
+    /// new, and says whether the budget covers it. What it answered yes to was not charged where
+    /// this gives an error other than of a ledger that [stopped](LedgerError::Stopped).
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]; the record is not acknowledged then.
+    pub fn take(
+        &self,
+        record: &Record,
+        reserve: &mut dyn FnMut(&Debit) -> bool,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Taken, RunError> {
+        let mut account = self.open_account()?;
+        if account.contradicts(record) {
+            return Ok(Taken::Contradicted);
+        }
+        match record {
+            Record::Debit(debit) => {
+                if account.debits.contains_key(&debit.batch) {
+                    return Ok(Taken::Stored);
+                }
+                let event = self.event(debit)?;
+                if !reserve(debit) {
+                    return Ok(Taken::Refused);
+                }
+                self.append(&mut account, Appending::Events(vec![event]))?;
+                account.debits.insert(debit.batch, *debit);
+            }
+            Record::State(state) => {
+                self.write(&mut account, FrameKind::State, state.as_bytes(), rng)?;
+            }
+            Record::Receipt(signed) => {
+                self.write(&mut account, FrameKind::Receipt, &signed.encode(), rng)?;
+            }
+        }
+        account.note(record);
+        Ok(Taken::Stored)
+    }
+
+    /// All records so far, debits first, the others in the order in which they were taken: what a
+    /// resumed session is given.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`].
+    pub fn records(&self) -> Result<Records, RunError> {
+        let account = self.open_account()?;
+        let debits: Vec<_> = account.debits.values().copied().collect();
+        Ok(Records::new(
+            debits,
+            self.home.disk.open(account.file.path())?,
+            Arc::clone(&self.frames),
+            account.records,
+            account.length,
+            self.home.path(account.file.path()),
+        ))
+    }
+
+    /// What the run asks for, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`].
+    pub fn asked(&self) -> Result<Asked, RunError> {
+        let path = self.home.log(&self.id);
+        Ok(Asked::new(
+            self.home.disk.open(&path)?,
+            self.home.path(&path),
+            Arc::clone(&self.frames),
+            Arc::clone(&self.asked),
+            self.rows,
+        ))
+    }
+
+    /// The newest receipt that was stored.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Ended`], [`RunError::Stopped`].
+    pub fn receipt(&self) -> Result<Option<SignedReceipt>, RunError> {
+        Ok(self.open_account()?.receipt().cloned())
+    }
+
+    /// Begins to take what the run found, to be handed to [`conclude`](Self::conclude) or
+    /// [`open_late`](Self::open_late). The ledger commits to it, padded to `leaves`.
+    ///
+    /// `expires` is the first second in which it is no longer there, since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Side`] for a responder's run, and the disk's.
+    pub fn results(
+        &self,
+        leaves: u64,
+        expires: Option<u64>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ResultWriter, RunError> {
+        if self.head.side == Side::Responder {
+            return Err(RunError::Side);
+        }
+        let aside = self.home.disk.aside()?;
+        let id = Home::results_key(&self.id);
+        Ok(ResultWriter::new(aside, self.id, id, leaves, expires, rng)?)
+    }
+
+    /// Ends the run with its receipt, which both sides have signed: the ledger has it, a querier's
+    /// results appear, and what would resume the run is destroyed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]. The run goes on, unless it then is [stopped](RunError::Stopped): then it is
+    /// open whether the ledger has it, and opening the home again finds that out and ends it where
+    /// it has.
+    pub fn conclude(
+        &self,
+        results: Option<ResultWriter>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        if results.is_some() != (self.head.side == Side::Querier) {
+            return Err(RunError::Side);
+        }
+        let mut account = self.open_account()?;
+        let signed = account.receipt().ok_or(RunError::Receipt)?;
+        if signed.responder.is_none() {
+            return Err(RunError::Receipt);
+        }
+        let mut nonce = [0; 32];
+        rng.fill_bytes(&mut nonce);
+        let receipt = Salted::new(&nonce, &signed.encode());
+        let run = self.id.0;
+        let events = vec![(nonce, Event::RunConcluded { run, receipt })];
+        self.end(&mut account, events, Outcome::Concluded, results, rng)
+    }
+
+    /// Opens a querier's results that the responder has not signed for, once its time is over. The
+    /// querier has signed.
+    ///
+    /// # Errors
+    ///
+    /// As [`conclude`](Self::conclude).
+    pub fn open_late(
+        &self,
+        results: ResultWriter,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let mut account = self.open_account()?;
+        let signed = account.receipt().ok_or(RunError::Receipt)?;
+        if signed.responder.is_some() {
+            return Err(RunError::Receipt);
+        }
+        let run = self.id.0;
+        let events = [Event::RunUnreceipted { run }, Event::RunOpenedLate { run }];
+        let events = events.map(|event| (draw(rng), event)).into();
+        self.end(
+            &mut account,
+            events,
+            Outcome::OpenedLate,
+            Some(results),
+            rng,
+        )
+    }
+
+    /// Ends the run without a receipt: what it stored is destroyed, and nothing was found.
+    ///
+    /// # Errors
+    ///
+    /// As [`conclude`](Self::conclude); [`RunError::Receipt`] where both sides have signed.
+    pub fn give_up(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        let mut account = self.open_account()?;
+        let signed = account.receipt();
+        if signed.is_some_and(|signed| signed.responder.is_some()) {
+            return Err(RunError::Receipt);
+        }
+        let events = vec![(draw(rng), Event::RunUnreceipted { run: self.id.0 })];
+        self.end(&mut account, events, Outcome::GivenUp, None, rng)
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.lock().standing == Standing::Over
+    }
+
+    /// The steps of an end, of which the ledger's is the one that counts (`spec/46 §5`).
+    fn end(
+        &self,
+        account: &mut Account,
+        mut events: Vec<([u8; 32], Event)>,
+        outcome: Outcome,
+        results: Option<ResultWriter>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let mut retention = None;
+        if let Some(results) = results {
+            if *results.run() != self.id {
+                return Err(RunError::Side);
+            }
+            let id = results.id();
+            let finished = results.finish()?.ok_or(RunError::Leaves)?;
+            let Finished { file, key, trailer } = finished;
+            let path = self.home.results(&self.id);
+            let kept = self.home.keys.keep(id, &key, rng);
+            kept.map_err(|error| self.home.key_error(&path, error))?;
+            file.publish(&path)?;
+            let (run, root) = (self.id.0, trailer.root);
+            events.push((draw(rng), Event::Results { run, root }));
+            let expires = trailer.expires;
+            retention = Some(Retention { expires });
+        }
+        let ended = self.append(account, Appending::Drawn(events))?;
+        // From here on the run is over, whether or not what follows works out.
+        account.standing = Standing::Stopped;
+        let receipt = match outcome {
+            Outcome::GivenUp => None,
+            _ => account.receipt().cloned(),
+        };
+        let end = End {
+            head: self.head.clone(),
+            ended,
+            outcome,
+            receipt,
+            results: retention,
+        };
+        self.home.publish_end(&self.id, &end, rng)?;
+        account.standing = Standing::Over;
+        self.home.destroy_log(&self.id)
+    }
+
+    /// Appends to the ledger; gives the time.
+    fn append(&self, account: &mut Account, what: Appending) -> Result<u64, RunError> {
+        let ledger = &self.home.ledger;
+        let appended = match what {
+            Appending::Events(events) => ledger.append(events),
+            Appending::Drawn(events) => ledger.append_drawn(events),
+        };
+        if matches!(appended, Err(LedgerError::Stopped(_))) {
+            account.standing = Standing::Stopped;
+        }
+        Ok(appended?.time)
+    }
+
+    fn event(&self, debit: &Debit) -> Result<Event, RunError> {
+        Ok(Event::Debit {
+            peer: self.head.peer.clone(),
+            view: self.head.view().ok_or(RunError::Head)?,
+            epoch: self.head.epoch,
+            run: self.id.0,
+            batch: debit.batch,
+            digest: debit.digest,
+            amount: Class::exactly(debit.evaluations).ok_or(RunError::Class)?,
+        })
+    }
+
+    fn write(
+        &self,
+        account: &mut Account,
+        kind: FrameKind,
+        content: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let frame = self.frames.seal(kind, account.number, content, rng)?;
+        if let Err(error) = account.file.write_all(&frame) {
+            // What was written of it must not stay before what is written next.
+            if account.file.truncate(account.length).is_err() {
+                account.standing = Standing::Stopped;
+            }
+            return Err(error.into());
+        }
+        account.file.sync();
+        account.number += 1;
+        account.length += frame.len() as u64;
+        Ok(())
+    }
+
+    fn open_account(&self) -> Result<MutexGuard<'_, Account>, RunError> {
+        let account = self.lock();
+        match account.standing {
+            Standing::Open => Ok(account),
+            Standing::Stopped => Err(RunError::Stopped),
+            Standing::Over => Err(RunError::Ended),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Account> {
+        // A thread that died while it wrote may have left anything.
+        self.account.lock().unwrap_or_else(|poisoned| {
+            let mut account = PoisonError::into_inner(poisoned);
+            if account.standing == Standing::Open {
+                account.standing = Standing::Stopped;
+            }
+            account
+        })
+    }
+}
+
+enum Appending {
+    Events(Vec<Event>),
+    Drawn(Vec<([u8; 32], Event)>),
+}
+
+impl Account {
+    fn contradicts(&self, record: &Record) -> bool {
+        if let Record::Debit(debit) = record {
+            let earlier = self.debits.get(&debit.batch);
+            return earlier.is_some_and(|earlier| record.contradicts(&Record::Debit(*earlier)));
+        }
+        self.landmarks
+            .iter()
+            .any(|earlier| record.contradicts(earlier))
+    }
+
+    fn note(&mut self, record: &Record) {
+        if is_landmark(record) {
+            self.landmarks.push(record.clone());
+        }
+    }
+
+    fn receipt(&self) -> Option<&SignedReceipt> {
+        receipt(&self.landmarks)
+    }
+}
+
+fn receipt(landmarks: &[Record]) -> Option<&SignedReceipt> {
+    landmarks.iter().rev().find_map(|record| match record {
+        Record::Receipt(signed) => Some(&**signed),
+        _ => None,
+    })
+}
+
+/// Whether a later record could contradict this one: a state that does so contradicts itself too,
+/// and the long ones, of blinds and outputs, do not.
+fn is_landmark(record: &Record) -> bool {
+    matches!(record, Record::Receipt(_)) || record.contradicts(record)
+}
+
+fn draw(rng: &mut dyn CryptoRng) -> [u8; 32] {
+    let mut nonce = [0; 32];
+    rng.fill_bytes(&mut nonce);
+    nonce
+}
+
+impl Loaded {
+    /// Reads a log from its beginning to its end, but for the rows that are asked for.
+    pub(super) fn read(home: &Home, id: &RunId) -> Result<Self, RunError> {
+        let path = home.log(id);
+        let mut file = home.disk.open(&path)?;
+        let full = home.path(&path);
+        let key = home.keys.load(Home::state_key(id));
+        let key = key.map_err(|error| home.key_error(&path, error))?;
+        let frames = Frames::new(*id, &key);
+        let length = file.length()?;
+        Self::walk(&mut file, length, frames, id).map_err(|error| log_error(error, full))
+    }
+
+    /// Reads the log in `file`, of so many bytes.
+    pub(super) fn walk(
+        file: &mut (impl Read + Seek),
+        length: u64,
+        frames: Frames,
+        id: &RunId,
+    ) -> Result<Self, LogError> {
+        super::log::check_header(file)?;
+        let mut at = super::log::HEADER as u64;
+        let mut number = 0;
+        let mut head = None;
+        let mut asked = Vec::new();
+        let mut begun = None;
+        let mut landmarks = Vec::new();
+        let mut torn = false;
+        loop {
+            let place = match frames.next(file, length, at, number)? {
+                Next::End => break,
+                Next::Torn => {
+                    torn = true;
+                    break;
+                }
+                Next::Frame(place) => place,
+            };
+            let damaged = || LogError::Damaged { at: place.at };
+            let behind = (place.behind(), number + 1);
+            match (place.kind, &head, begun) {
+                (FrameKind::Head, None, _) => {
+                    let content = frames.open(file, &place)?;
+                    let (since, bytes) = content.split_first_chunk::<8>().ok_or_else(damaged)?;
+                    let read = Head::decode(bytes).map_err(|_| damaged())?;
+                    if read.run().as_ref() != Some(id) {
+                        return Err(damaged());
+                    }
+                    head = Some((read, u64::from_be_bytes(*since)));
+                }
+                (FrameKind::Asked, Some(_), None) => asked.push(place),
+                (FrameKind::Begun, Some(_), None) => {
+                    let content = frames.open(file, &place)?;
+                    let rows = content.as_slice().try_into().map_err(|_| damaged())?;
+                    begun = Some((u64::from_be_bytes(rows), behind));
+                }
+                (FrameKind::State, _, Some(_)) => {
+                    let state = State::from_bytes(frames.open(file, &place)?);
+                    let record = Record::State(state);
+                    if is_landmark(&record) {
+                        landmarks.push(record);
+                    }
+                }
+                (FrameKind::Receipt, _, Some(_)) => {
+                    let content = frames.open(file, &place)?;
+                    let signed = SignedReceipt::decode(&content).map_err(|_| damaged())?;
+                    landmarks.push(Record::Receipt(Box::new(signed)));
+                }
+                _ => return Err(damaged()),
+            }
+            (at, number) = behind;
+        }
+        // A log appears with its whole beginning.
+        let ((head, since), (rows, records)) = head.zip(begun).ok_or(LogError::Damaged { at })?;
+        Ok(Self {
+            head,
+            since,
+            frames,
+            asked,
+            rows,
+            records,
+            landmarks,
+            length: at,
+            number,
+            torn,
+        })
+    }
+
+    /// What the run asks for.
+    pub(super) fn asked(self, home: &Home, id: &RunId) -> Result<Asked, RunError> {
+        let path = home.log(id);
+        let file = home.disk.open(&path)?;
+        let (frames, places) = (Arc::new(self.frames), self.asked.into());
+        let asked = Asked::new(file, home.path(&path), frames, places, self.rows);
+        Ok(asked)
+    }
+
+    /// The newest receipt in it.
+    pub(super) fn receipt(&self) -> Option<&SignedReceipt> {
+        receipt(&self.landmarks)
+    }
+
+    /// Goes on with the run: cuts what a crash tore, and makes sure that the rest is on disk.
+    pub(super) fn resume(
+        self,
+        home: &Arc<Home>,
+        id: RunId,
+        debits: BTreeMap<u64, Debit>,
+    ) -> Result<Run, RunError> {
+        let file = home.disk.open_to_append(&home.log(&id))?;
+        if self.torn {
+            file.truncate(self.length)?;
+        }
+        file.sync();
+        Ok(Run {
+            id,
+            head: self.head,
+            home: Arc::clone(home),
+            frames: Arc::new(self.frames),
+            asked: self.asked.into(),
+            rows: self.rows,
+            account: Mutex::new(Account {
+                file,
+                length: self.length,
+                number: self.number,
+                records: self.records,
+                debits,
+                landmarks: self.landmarks,
+                standing: Standing::Open,
+            }),
+        })
+    }
+}
+
+pub(super) fn log_error(error: LogError, file: PathBuf) -> RunError {
+    match error {
+        LogError::Header => RunError::NotALog { file },
+        LogError::Damaged { at } => RunError::Damaged { file, at },
+        LogError::Disk(error) => RunError::Disk(error),
+    }
+}
+
+/// A key that is gone already is as good as destroyed.
+pub(super) fn unless_missing(destroyed: Result<(), KeyError>) -> Result<(), KeyError> {
+    match destroyed {
+        Err(KeyError::Missing) => Ok(()),
+        destroyed => destroyed,
+    }
+}
+
+/// A file that is gone already is as good as removed.
+pub(super) fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
