@@ -16,6 +16,7 @@ use blindmatch_policy::Fault;
 use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::{CollectionError, CollectionName};
 use blindmatch_store::home::HomeError;
+use blindmatch_store::index::FactsError;
 use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
 use blindmatch_store::moment::Moment;
@@ -103,6 +104,8 @@ pub enum Error {
     Ledger(LedgerError),
     /// The ledger is an older copy of itself: it does not know what this node has since recorded.
     LedgerOlder(Unknown),
+    /// The index of the ledger cannot be made again.
+    Index(FactsError),
     /// A backup cannot be written, read or restored.
     Backup(PathBuf, BackupError),
     /// A file is no checkpoint.
@@ -256,6 +259,11 @@ impl fmt::Display for Error {
                 "ledger: it does not know {unknown}, which this node recorded and has: it is an older \
                  copy of itself, and what else it lacks may be debits"
             ),
+            Self::Index(FactsError::Doubt(doubt)) => {
+                write!(f, "index: it was made again and is not believed: {doubt:?}")
+            }
+            Self::Index(FactsError::Disk(kind)) => write!(f, "index: {kind}"),
+            Self::Index(error) => write!(f, "index: {error:?}"),
             Self::Backup(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Checkpoint(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Exported(path, error) => write!(f, "{}: {error}", path.display()),
@@ -322,6 +330,15 @@ impl From<CollectionError> for Error {
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
+    }
+}
+
+impl From<FactsError> for Error {
+    fn from(error: FactsError) -> Self {
+        match error {
+            FactsError::Ledger(error) => Self::Ledger(error),
+            error => Self::Index(error),
+        }
     }
 }
 

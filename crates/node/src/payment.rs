@@ -5,6 +5,8 @@
 mod custody;
 pub mod wrapped;
 
+pub(crate) use custody::payment_key;
+
 use std::fmt;
 
 use blindmatch_audit::codec::Writer;

@@ -1,21 +1,23 @@
 //! `policy.toml`: what this member asks of others and serves to them, and the facts that a decision
 //! rests on, from the roster and the ledger.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use blindmatch_audit::record::Event;
 use blindmatch_membership as membership;
 use blindmatch_policy::{
-    Charged, Debit, Explanation, Finding, LedgerFacts, Member, Policy, Question, Role, RosterFacts,
-    Usage, check, explain,
+    Charged, Explanation, Finding, LedgerFacts, Member, Policy, Question, Role, RosterFacts, check,
+    explain,
 };
+use blindmatch_store::home::Home;
+use blindmatch_store::index::{self, Facts, FactsError, Index, MemoryIndex};
+use blindmatch_store::keys::StorageKey;
 use blindmatch_store::ledger::Log;
 
 use crate::clock;
 use crate::error::Error;
 use crate::files;
 use crate::node::{Node, NodeFiles};
+use crate::payment::{PaymentKey, payment_key};
 
 /// What a policy file has at most, and a little more, so that the excess is seen.
 pub(crate) const MAX_POLICY: u64 = 2 << 20;
@@ -92,24 +94,42 @@ pub fn check_alone(policy: &Policy) -> Vec<Finding> {
     check(policy, None, clock::now())
 }
 
-impl Node {
-    /// What would be decided about runs with a peer, by direction and protocol.
+impl NodeFiles {
+    /// What would be decided about runs with a peer, by direction and protocol, while another process
+    /// may own the home: what the ledger says is read from all of it.
     ///
     /// # Errors
     ///
-    /// [`Error::NoRoster`], [`Error::Ledger`], [`Error::Key`].
+    /// [`Error::NoRoster`], [`Error::Ledger`], [`Error::Key`], [`Error::Index`].
     pub fn explain<'p>(
         &self,
         policy: &'p Policy,
         question: &Question<'p>,
     ) -> Result<Vec<Explanation<'p>>, Error> {
+        let ledger = self.ledger_facts(question.peer)?;
+        let keys = Home::named_keys_read_only(self.disk())?;
+        self.explained(policy, question, &ledger, payment_key(&keys)?)
+    }
+
+    fn ledger_facts(&self, peer: &str) -> Result<LedgerFacts, Error> {
+        let (log, _) = self.log()?;
+        // The index lives as long as this call, so any key will do.
+        let key = StorageKey::random(&mut rand::rng());
+        let (facts, _) = Facts::over(MemoryIndex::default(), &key, &log)?;
+        Ok(ledger_facts(&facts, &log, peer).map_err(FactsError::Doubt)?)
+    }
+
+    fn explained<'p>(
+        &self,
+        policy: &'p Policy,
+        question: &Question<'p>,
+        ledger: &LedgerFacts,
+        key: Option<PaymentKey>,
+    ) -> Result<Vec<Explanation<'p>>, Error> {
         // Whether it is in force is part of the decision.
         let held = self.held_roster()?;
         let roster = held.roster();
-        let now = clock::now();
-        let (log, _) = self.log()?;
-        let ledger = ledger_facts(&log, question.peer, now)?;
-        let key = self.payment_key()?.map(|key| key.id());
+        let key = key.map(|key| key.id());
         let kind = question.indicator_type;
         let version = u32::from(kind.canonicalisation_version());
         let in_force = roster.canonicalisation.get(kind.name());
@@ -128,62 +148,56 @@ impl Node {
             peer_canonicalisation: in_force,
             payment_key: key.as_ref().map_or(&[], |key| key.as_bytes().as_slice()),
         };
-        Ok(explain(&facts, policy, question, &ledger, now))
+        Ok(explain(&facts, policy, question, ledger, clock::now()))
+    }
+}
+
+impl Node {
+    /// What would be decided about runs with a peer, by direction and protocol. What the ledger says
+    /// comes from the index, which is made again where there is any doubt about it.
+    ///
+    /// # Errors
+    ///
+    /// As [`NodeFiles::explain`].
+    pub fn explain<'p>(
+        &self,
+        policy: &'p Policy,
+        question: &Question<'p>,
+    ) -> Result<Vec<Explanation<'p>>, Error> {
+        let ledger = self.ledger_facts(question.peer)?;
+        self.explained(policy, question, &ledger, self.payment_key()?)
+    }
+
+    fn ledger_facts(&self, peer: &str) -> Result<LedgerFacts, Error> {
+        let (log, _) = self.log()?;
+        let ask = || -> Result<_, Error> {
+            let (facts, _) = Facts::open(self.home(), &log)?;
+            Ok(ledger_facts(&facts, &log, peer))
+        };
+        match ask()? {
+            // It changed since it was opened: opened again it is checked again.
+            Err(_) => Ok(ask()?.map_err(FactsError::Doubt)?),
+            Ok(ledger) => Ok(ledger),
+        }
     }
 }
 
 /// What the ledger says about a peer: the most that any one view has charged it, and the runs in a
-/// row that it broke off.
-fn ledger_facts(log: &Log, peer: &str, now: u64) -> Result<LedgerFacts, Error> {
-    let mut views: BTreeMap<String, (Usage, u64)> = BTreeMap::new();
-    let mut runs = Vec::new();
-    let mut aborts = 0;
-    for record in log.records(0..log.size()) {
-        let (_, record) = record?;
-        match record.event {
-            Event::Debit {
-                peer: who,
-                view,
-                epoch,
-                amount,
-                ..
-            } if who.as_str() == peer => {
-                let (usage, last) = views.entry(view.as_str().to_owned()).or_default();
-                usage.record(Debit {
-                    time: record.time,
-                    epoch,
-                    amount: amount.count(),
-                });
-                *last = epoch.max(*last);
-            }
-            // What was charged between the backup and the restore is not known: all of it counts as
-            // spent, until a new epoch and another day.
-            Event::Incarnation { number: 2.., .. } => {
-                views.entry(String::new()).or_default();
-                for (usage, epoch) in views.values_mut() {
-                    usage.record(Debit::everything(record.time, *epoch));
-                }
-            }
-            Event::EpochOpened { view, epoch, .. } => {
-                views.remove("");
-                views.entry(view.as_str().to_owned()).or_default().1 = epoch;
-            }
-            Event::RunAgreed { run, peer: who, .. } if who.as_str() == peer => runs.push(run),
-            Event::RunUnreceipted { run } if runs.contains(&run) => aborts += 1,
-            Event::RunConcluded { run, .. } if runs.contains(&run) => aborts = 0,
-            _ => {}
-        }
-    }
-    let charged = views
-        .values()
-        .map(|(usage, epoch)| usage.charged(now, *epoch));
-    let charged = charged.fold(Charged::default(), |most, charged| Charged {
-        day: most.day.max(charged.day),
-        epoch: most.epoch.max(charged.epoch),
-    });
+/// row that it broke off. Nothing is recorded before the newest record, so no clock that is behind
+/// gives a day back.
+fn ledger_facts<I: Index>(
+    facts: &Facts<I>,
+    log: &Log,
+    peer: &str,
+) -> Result<LedgerFacts, index::Doubt> {
+    let charged = facts.charged_at_most(peer, clock::now().max(log.time()))?;
+    let broken_off = facts.unreceipted_in_a_row(peer)?;
     Ok(LedgerFacts {
-        charged,
-        one_sided_aborts: aborts,
+        charged: Charged {
+            day: charged.day,
+            epoch: charged.epoch,
+        },
+        one_sided_aborts: u32::try_from(broken_off).unwrap_or(u32::MAX),
     })
 }
 
@@ -201,3 +215,6 @@ const fn role(role: membership::Role) -> Role {
         membership::Role::Liaison => Role::Liaison,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,8 @@
 //! A [`Policy`] is read from TOML ([`Policy::parse`]), within floors and ceilings that are
 //! compiled in. [`decide`] holds one run in one direction against it, the roster and the ledger;
 //! whatever no rule allows is refused, and every [`Refusal`] says what to do next. [`explain`]
-//! gives the whole of a decision, [`check`] what an author may not have meant. [`Usage`] is the
-//! arithmetic of budgets over the ledger's debits. The file and the decisions are defined in
-//! `spec/50-policy.md`.
+//! gives the whole of a decision, [`check`] what an author may not have meant. The file and the
+//! decisions are defined in `spec/50-policy.md`.
 //!
 //! Nothing here reads a file, a clock or a roster: facts are handed in as plain structs, by
 //! whoever has verified them.
@@ -83,7 +82,7 @@ mod refusal;
 mod request;
 mod words;
 
-pub use budget::{Budget, Charged, Debit, Over, Usage};
+pub use budget::{Budget, Charged, Over};
 pub use check::{Finding, FindingKind, Member, Severity, check};
 pub use condition::{Binding, Condition};
 pub use decide::{Grant, Reservation, decide};

@@ -142,6 +142,18 @@ impl Home {
         Ok(disk)
     }
 
+    /// The secrets by name of a home that another process may own, to be read only.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError`].
+    pub fn named_keys_read_only(disk: &Disk) -> Result<NamedKeys, HomeError> {
+        let marker = Marker::read(disk)?;
+        check_permissions(disk)?;
+        let storage = own_storage_key(disk, &marker)?;
+        Ok(NamedKeys::new(disk.clone(), &storage))
+    }
+
     /// The files.
     #[must_use]
     pub const fn disk(&self) -> &Disk {

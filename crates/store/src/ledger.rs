@@ -248,7 +248,7 @@ impl Ledger {
             root: log.root(),
         };
         let number = log.incarnation() + 1;
-        let appended = self.append_any(vec![(None, Beginning { number, from }.event())])?;
+        let appended = self.append_any(vec![Beginning { number, from }.event()])?;
         self.change(|log| log.incarnation = number);
         Ok(appended)
     }

@@ -1,6 +1,7 @@
 //! `blindmatch policy`.
 
 use blindmatch_node::rules::{Actor, Explanation, Finding, Policy, Question, Severity};
+use blindmatch_node::store::home::HomeError;
 use blindmatch_node::{Node, NodeFiles, policy};
 use serde::Serialize;
 
@@ -136,8 +137,9 @@ struct ShownCondition {
 }
 
 fn explain(arguments: &ExplainArguments, global: &Global) -> Result<Exit, Error> {
-    let node = Node::open(&global.home()?)?;
-    let policy = node.policy()?;
+    let home = global.home()?;
+    let files = NodeFiles::read(&home)?;
+    let policy = files.policy()?;
     let question = Question {
         peer: arguments.peer.as_str(),
         indicator_type: arguments.indicator_type,
@@ -146,7 +148,12 @@ fn explain(arguments: &ExplainArguments, global: &Global) -> Result<Exit, Error>
         protocol: arguments.protocol.map(Into::into),
         set_size: arguments.set_size,
     };
-    let explanations = node.explain(&policy, &question)?;
+    let explanations = match Node::open(&home) {
+        Err(blindmatch_node::Error::Home(HomeError::Locked(_))) => {
+            files.explain(&policy, &question)?
+        }
+        node => node?.explain(&policy, &question)?,
+    };
     let text: Vec<_> = explanations.iter().map(ToString::to_string).collect();
     let explained = Explained {
         decisions: explanations.iter().map(Decision::of).collect(),

@@ -96,6 +96,37 @@ fn what_is_allowed_is_explained_with_its_conditions() -> Test {
 }
 
 #[test]
+fn a_decision_is_explained_beside_whoever_owns_the_home() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    let line = "--home acme policy explain --type email --purpose abuse-prevention --peer bank \
+                --direction serve";
+    let alone = place.json(line)?;
+    assert!(place.path("acme/index").exists());
+    // An import that waits for its feed.
+    let mut child = place
+        .command("--home acme import --collection c -".split(' '))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let pid = format!("{} ", child.id());
+    while !place.read("acme/home.lock")?.starts_with(&pid) {
+        std::thread::yield_now();
+    }
+    let beside = place.json(line);
+    place.fails("--home acme keys rotate", 1, &["has this home open"])?;
+    drop(child.stdin.take());
+    child.wait()?;
+    assert_eq!(beside?, alone);
+    // An index that is no more is made again.
+    std::fs::remove_dir_all(place.path("acme/index"))?;
+    assert_eq!(place.json(line)?, alone);
+    Ok(())
+}
+
+#[test]
 fn a_decision_needs_a_roster() -> Test {
     let place = Place::with_acme()?;
     let line = "--home acme policy explain --peer bank --type email --purpose x";

@@ -84,6 +84,11 @@ impl Error {
             Self::NoExclusions(_) => {
                 vec!["see which were: blindmatch exclusions list".to_owned()]
             }
+            Self::Index(_) => vec![
+                "it is made again from the ledger: remove it with `rm -r HOME/index` and type the \
+                 same again"
+                    .to_owned(),
+            ],
             Self::Backup(_, BackupError::Exists(_)) => {
                 vec!["name a file that does not exist yet; nothing is written over".to_owned()]
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use blindmatch_audit::note::{KeyName, MAX_NOTE, Note, NoteKey};
 use blindmatch_membership::{Member, Name, Role};
-use blindmatch_store::keys::KeyError;
+use blindmatch_store::keys::{KeyError, NamedKeys};
 use rand::CryptoRng;
 
 use super::wrapped::{Passage, WrappedKey};
@@ -16,6 +16,17 @@ use crate::node::Node;
 
 const PAYMENT: &str = "payment";
 
+/// The payment key among these.
+pub(crate) fn payment_key(keys: &NamedKeys) -> Result<Option<PaymentKey>, Error> {
+    let failed = |error| Error::Key(PAYMENT.to_owned(), error);
+    match keys.load(PAYMENT) {
+        Err(KeyError::Missing) => Ok(None),
+        bytes => PaymentKey::from_bytes(&bytes.map_err(failed)?)
+            .map(Some)
+            .ok_or_else(|| failed(KeyError::Foreign)),
+    }
+}
+
 impl Node {
     /// The payment key, where this node has one: then it takes whole card numbers and refuses
     /// their weak forms.
@@ -24,13 +35,7 @@ impl Node {
     ///
     /// [`Error::Key`].
     pub fn payment_key(&self) -> Result<Option<PaymentKey>, Error> {
-        let failed = |error| Error::Key(PAYMENT.to_owned(), error);
-        match self.home().named_keys().load(PAYMENT) {
-            Err(KeyError::Missing) => Ok(None),
-            bytes => PaymentKey::from_bytes(&bytes.map_err(failed)?)
-                .map(Some)
-                .ok_or_else(|| failed(KeyError::Foreign)),
-        }
+        payment_key(&self.home().named_keys())
     }
 
     /// Makes the consortium's payment key.

@@ -202,6 +202,52 @@ impl<I: Index> Facts<I> {
         Ok(Charged { day, epoch })
     }
 
+    /// The most that any one view has charged `peer`: on the day of `time`, and in the view's last
+    /// epoch. Where no view is known it is what an unknown one has, which is nothing, or after a
+    /// restore all.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn charged_at_most(&self, peer: &str, time: u64) -> Result<Charged, Doubt> {
+        let mut views: BTreeMap<String, u64> = BTreeMap::new();
+        self.index.visit(&mut |key, entry| {
+            let Some(subject) = keys::subject(key, peer) else {
+                return Ok(());
+            };
+            let (view, epoch) = match subject {
+                keys::Subject::Charged { view, epoch } => (view, epoch),
+                keys::Subject::LastEpoch { view } => {
+                    let (value, _) = self.key.open(key, entry).ok_or(Doubt::Entry)?;
+                    let (epoch, _) = <(u64, bool)>::decode(value).ok_or(Doubt::Entry)?;
+                    (view, epoch)
+                }
+            };
+            let last = views.entry(view.to_owned()).or_default();
+            *last = epoch.max(*last);
+            Ok(())
+        })?;
+        if views.is_empty() {
+            return self.charged("", peer, 0, time);
+        }
+        let mut most = Charged::default();
+        for (view, epoch) in views {
+            let charged = self.charged(&view, peer, epoch, time)?;
+            most.day = most.day.max(charged.day);
+            most.epoch = most.epoch.max(charged.epoch);
+        }
+        Ok(most)
+    }
+
+    /// How many runs in a row `peer` left without a receipt, since the last one with one.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn unreceipted_in_a_row(&self, peer: &str) -> Result<u64, Doubt> {
+        self.number(&keys::unreceipted(peer))
+    }
+
     /// What all peers together were charged for `view` in `epoch`; 2^64 − 1 where it was opened
     /// before a restore.
     ///

@@ -446,6 +446,47 @@ fn plainly(facts: &Facts<SledIndex>, log: &Log) -> Result<Result<(), String>, Do
             return Ok(Err(format!("{view}: witnessed")));
         }
     }
+    for peer in NAMES {
+        let mut most = Charged::default();
+        for view in NAMES {
+            let of = |number: u64| {
+                let charged = records.iter().any(|(_, record)| {
+                    matches!(&record.event, Event::Debit { view: v, peer: p, epoch, .. }
+                        if v.as_str() == view && p.as_str() == peer && *epoch == number)
+                });
+                Ok::<_, Doubt>(
+                    charged || facts.last_epoch(view)?.map(|(last, _)| last) == Some(number),
+                )
+            };
+            let mut last = 0;
+            for epoch in 0..EPOCHS {
+                if of(epoch)? {
+                    last = epoch;
+                }
+            }
+            most.day = most.day.max(sum(&|v, p, _| v == view && p == peer));
+            let epoch = sum(&|v, p, e| v == view && p == peer && e == last);
+            most.epoch = most.epoch.max(epoch);
+        }
+        let found = facts.charged_at_most(peer, NOW)?;
+        if found != most {
+            return Ok(Err(format!("{peer} at most: {found:?}, not {most:?}")));
+        }
+        let (mut with, mut broken_off) = (BTreeMap::new(), 0);
+        for (_, record) in &records {
+            match &record.event {
+                Event::RunAgreed { run, peer, .. } => {
+                    with.insert(*run, peer.as_str());
+                }
+                Event::RunUnreceipted { run } if with.get(run) == Some(&peer) => broken_off += 1,
+                Event::RunConcluded { run, .. } if with.get(run) == Some(&peer) => broken_off = 0,
+                _ => {}
+            }
+        }
+        if facts.unreceipted_in_a_row(peer)? != broken_off {
+            return Ok(Err(format!("{peer}: not {broken_off} without a receipt")));
+        }
+    }
     for seed in 0..RUNS {
         let run = [seed; 32];
         let state = records.iter().rev().find_map(|(number, record)| {

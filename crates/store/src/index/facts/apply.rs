@@ -50,12 +50,21 @@ impl<'f, I: Index> Batch<'f, I> {
                 self.add(keys::all(view, *epoch), amount)?;
                 self.put(keys::debit(run, *batch, digest), number);
             }
-            Event::RunAgreed { run, .. } => self.put(keys::run(run), (RunState::Agreed, number)),
+            Event::RunAgreed { run, peer, .. } => {
+                self.put(keys::run(run), (RunState::Agreed, number));
+                self.put(keys::peer_of(run), peer.as_str().to_owned());
+            }
             Event::RunConcluded { run, .. } => {
                 self.put(keys::run(run), (RunState::Concluded, number));
+                if let Some(peer) = self.value::<String>(&keys::peer_of(run))? {
+                    self.put(keys::unreceipted(&peer), 0_u64);
+                }
             }
             Event::RunUnreceipted { run } => {
                 self.put(keys::run(run), (RunState::Unreceipted, number));
+                if let Some(peer) = self.value::<String>(&keys::peer_of(run))? {
+                    self.add(keys::unreceipted(&peer), 1)?;
+                }
             }
             Event::RunOpenedLate { run } => {
                 self.put(keys::run(run), (RunState::OpenedLate, number));

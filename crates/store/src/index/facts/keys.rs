@@ -48,6 +48,44 @@ pub(super) fn opened(view: &str, epoch: u64) -> Vec<u8> {
     [&[10], &*name(view), &epoch.to_be_bytes()].concat()
 }
 
+pub(super) fn peer_of(run: &[u8; 32]) -> Vec<u8> {
+    [&[11], run.as_slice()].concat()
+}
+
+pub(super) fn unreceipted(peer: &str) -> Vec<u8> {
+    [&[12], &*name(peer)].concat()
+}
+
+/// What a key says about the views that may have charged a peer.
+pub(super) enum Subject<'k> {
+    /// The peer was charged for the view in the epoch.
+    Charged { view: &'k str, epoch: u64 },
+    /// The value is the view's last epoch.
+    LastEpoch { view: &'k str },
+}
+
+pub(super) fn subject<'k>(key: &'k [u8], peer: &str) -> Option<Subject<'k>> {
+    let (&tag, key) = key.split_first()?;
+    match tag {
+        2 => {
+            let (view, rest) = read_name(key)?;
+            let (charged, epoch) = read_name(rest)?;
+            let epoch = u64::decode(epoch)?;
+            (charged == peer).then_some(Subject::Charged { view, epoch })
+        }
+        7 => Some(Subject::LastEpoch {
+            view: read_name(key)?.0,
+        }),
+        _ => None,
+    }
+}
+
+fn read_name(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (name, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    Some((str::from_utf8(name).ok()?, rest))
+}
+
 /// Names have at most 255 bytes.
 fn name(name: &str) -> Vec<u8> {
     let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
@@ -61,6 +99,16 @@ impl Keyed for u64 {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self::from_be_bytes)
+    }
+}
+
+impl Keyed for String {
+    fn encode(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        str::from_utf8(bytes).ok().map(str::to_owned)
     }
 }
 

@@ -6,7 +6,8 @@ use blindmatch_audit::{
     SigningKey,
     checkpoint::Checkpoint,
     note::KeyName,
-    record::{Class, Event, Name},
+    receipt::Side,
+    record::{Class, Event, Name, Salted},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
@@ -205,4 +206,79 @@ fn what_was_before_a_restore_counts_as_spent() {
     assert_eq!(next, Ok(Charged::default()));
     assert_eq!(facts.charged("v", "b", 2, NOW).unwrap().day, u64::MAX);
     assert_eq!(facts.charged("v", "b", 1, NOW).unwrap().epoch, u64::MAX);
+}
+
+#[test]
+fn the_most_that_a_view_has_charged_a_peer() {
+    let (_place, mut ledger) = ledger();
+    let debit = |peer: &str, view: &str, epoch, count| Event::Debit {
+        peer: Name::new(peer).unwrap(),
+        view: Name::new(view).unwrap(),
+        epoch,
+        run: [1; 32],
+        batch: 1,
+        digest: [2; 32],
+        amount: Class::exactly(count).unwrap(),
+    };
+    let opened = |view: &str, epoch| Event::EpochOpened {
+        view: Name::new(view).unwrap(),
+        epoch,
+        key: [3; 32],
+    };
+    let most = |ledger: &Ledger, peer, time| {
+        let facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+        let charged = facts.charged_at_most(peer, time).unwrap();
+        (charged.day, charged.epoch)
+    };
+    assert_eq!(most(&ledger, "b", NOW), (0, 0));
+    let events = vec![
+        debit("b", "v", 1, 8),
+        debit("b", "v", 1, 16),
+        debit("b", "w", 4, 16),
+        debit("c", "v", 1, 64),
+        debit("c", "bv", 1, 128),
+    ];
+    ledger.append(events).unwrap();
+    assert_eq!(most(&ledger, "b", NOW), (24, 24));
+    assert_eq!(most(&ledger, "c", NOW), (128, 128));
+    assert_eq!(most(&ledger, "d", NOW), (0, 0));
+    assert_eq!(most(&ledger, "b", NOW + DAY), (0, 24));
+    // Another epoch gives the day nothing back.
+    ledger.append(vec![opened("v", 2)]).unwrap();
+    assert_eq!(most(&ledger, "b", NOW), (24, 16));
+    ledger.begin_incarnation().unwrap();
+    assert_eq!(most(&ledger, "d", NOW), (u64::MAX, u64::MAX));
+    ledger.append(vec![opened("v", 3), opened("w", 5)]).unwrap();
+    assert_eq!(most(&ledger, "c", NOW), (u64::MAX, u64::MAX), "of bv");
+    assert_eq!(most(&ledger, "b", NOW), (u64::MAX, 0));
+    assert_eq!(most(&ledger, "b", NOW + DAY), (0, 0));
+}
+
+#[test]
+fn runs_without_a_receipt_are_counted_in_a_row() {
+    let (_place, ledger) = ledger();
+    let mut facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+    let mut after = |events| {
+        ledger.append(events).unwrap();
+        facts.catch_up(&ledger.log()).unwrap();
+        let count = |peer| facts.unreceipted_in_a_row(peer).unwrap();
+        (count("b"), count("c"))
+    };
+    let unreceipted = |run| Event::RunUnreceipted { run: [run; 32] };
+    let concluded = |run| Event::RunConcluded {
+        run: [run; 32],
+        receipt: Salted([0; 32]),
+    };
+    let runs = [(1, "b"), (2, "b"), (3, "c"), (4, "b"), (5, "b")];
+    let runs = runs.map(|(run, peer)| Event::RunAgreed {
+        run: [run; 32],
+        peer: Name::new(peer).unwrap(),
+        side: Side::Responder,
+        agreement: [0; 32],
+    });
+    assert_eq!(after(runs.to_vec()), (0, 0));
+    assert_eq!(after(vec![unreceipted(1), unreceipted(2)]), (2, 0));
+    assert_eq!(after(vec![unreceipted(3)]), (2, 1));
+    assert_eq!(after(vec![concluded(4)]), (0, 1));
+    assert_eq!(after(vec![unreceipted(5), unreceipted(9)]), (1, 1));
 }
