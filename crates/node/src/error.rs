@@ -153,6 +153,8 @@ pub enum Error {
     MemberExists(Name),
     /// The roster has no member of this name.
     NoMember(Name),
+    /// No port of this machine can be listened at.
+    Port(io::Error),
 }
 
 /// How a process ends on an error.
@@ -303,6 +305,7 @@ impl fmt::Display for Error {
             ),
             Self::MemberExists(name) => write!(f, "the roster has a member {name} already"),
             Self::NoMember(name) => write!(f, "the roster has no member {name}"),
+            Self::Port(error) => write!(f, "cannot listen on 127.0.0.1: {error}"),
         }
     }
 }

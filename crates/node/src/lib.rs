@@ -10,6 +10,7 @@ pub mod backup;
 pub mod clock;
 pub mod collections;
 pub mod config;
+pub mod demo;
 pub mod doctor;
 pub mod error;
 pub mod exchange;
