@@ -19,7 +19,7 @@ use blindmatch_simd::{FixedBase, Points};
 use zeroize::Zeroizing;
 
 use crate::backend::backend;
-use crate::element::Elements;
+use crate::element::{Batch, Elements};
 use crate::mode::{VOPRF, check_inputs, outputs, refuse_identity, same_length, scalars};
 use crate::{Blind, Error, Output, Proof, PublicKey, voprf};
 
@@ -49,6 +49,8 @@ impl AuthenticatedKey {
 #[derive(Debug)]
 pub struct Blinded {
     blinds: Vec<Blind>,
+    /// Kept for the proof, 160 bytes each, so that they need not be decoded again.
+    points: Points,
     elements: Vec<[u8; 32]>,
 }
 
@@ -62,9 +64,14 @@ impl Blinded {
         let backend = backend();
         let input_elements = VOPRF.hash_to_group_batch(backend, inputs);
         let masks = Points::multiples_of_generator(backend, &scalars(&blinds));
-        let elements = input_elements.add(&masks).encode();
+        let points = input_elements.add(&masks);
+        let elements = points.encode();
         refuse_identity(0, &elements)?;
-        Ok(Self { blinds, elements })
+        Ok(Self {
+            blinds,
+            points,
+            elements,
+        })
     }
 
     /// The blinded elements, to be sent to the server.
@@ -81,8 +88,12 @@ impl Blinded {
     ) -> Result<Verified<'a>, Error> {
         // Where the table is, what it is added to must be.
         let backend = key.table.backend();
+        let blinded = Batch {
+            points: &self.points,
+            bytes: &self.elements,
+        };
         let Elements { points, .. } =
-            voprf::verify_batch(backend, &self.elements, evaluated, &key.key, proof)?;
+            voprf::verify_batch(backend, blinded, evaluated, &key.key, proof)?;
         Ok(Verified {
             blinds: &self.blinds,
             key,

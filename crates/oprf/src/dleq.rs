@@ -9,7 +9,7 @@ use curve25519_dalek::{RistrettoPoint, Scalar};
 use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
-use crate::element::Elements;
+use crate::element::Batch;
 use crate::hash::{Dst, Expander};
 use crate::mode::{SEED_DST, VOPRF};
 use crate::secret::decode_scalar;
@@ -53,7 +53,7 @@ impl Proof {
 /// has at most 65,535 elements.
 pub(crate) fn generate_proof(
     key: &SecretKey,
-    blinded: &Elements<'_>,
+    blinded: Batch<'_>,
     evaluated: &[[u8; 32]],
     fresh: &[u8; 32],
 ) -> Proof {
@@ -66,8 +66,8 @@ pub(crate) fn generate_proof(
 /// evaluated. All it handles is public, so it takes the faster, variable-time operations.
 pub(crate) fn verify_proof(
     key: &PublicKey,
-    blinded: &Elements<'_>,
-    evaluated: &Elements<'_>,
+    blinded: Batch<'_>,
+    evaluated: Batch<'_>,
     proof: &Proof,
 ) -> Result<(), Error> {
     let composites = Composites::compute(key, blinded, evaluated);
@@ -96,7 +96,7 @@ struct Composites {
 
 impl Composites {
     /// `ComputeComposites`: M = Σ di·C\[i\], Z = Σ di·D\[i\].
-    fn compute(key: &PublicKey, c: &Elements<'_>, d: &Elements<'_>) -> Self {
+    fn compute(key: &PublicKey, c: Batch<'_>, d: Batch<'_>) -> Self {
         let weights = weights(key, c, d.bytes);
         let m = c.points.vartime_weighted_sum(&weights);
         let z = d.points.vartime_weighted_sum(&weights);
@@ -104,7 +104,7 @@ impl Composites {
     }
 
     /// `ComputeCompositesFast`: the same by Z = k·M, for who knows k.
-    fn compute_fast(key: &SecretKey, c: &Elements<'_>, d: &[[u8; 32]]) -> Self {
+    fn compute_fast(key: &SecretKey, c: Batch<'_>, d: &[[u8; 32]]) -> Self {
         let weights = weights(key.public_key(), c, d);
         let m = c.points.vartime_weighted_sum(&weights);
         Self::new(m, m * key.scalar())
@@ -161,7 +161,7 @@ impl Composites {
 }
 
 /// The weights di of `ComputeComposites`, RFC 9497 §2.2.1.
-fn weights(key: &PublicKey, c: &Elements<'_>, d: &[[u8; 32]]) -> Vec<Scalar> {
+fn weights(key: &PublicKey, c: Batch<'_>, d: &[[u8; 32]]) -> Vec<Scalar> {
     // seedTranscript = I2OSP(len(Bm), 2) || Bm || I2OSP(len(seedDST), 2) || seedDST
     let [.., hi, lo] = SEED_DST.len().to_be_bytes();
     let mut seed = Sha512::new_with_prefix([0, 32]);

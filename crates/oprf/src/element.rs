@@ -37,6 +37,13 @@ impl Element {
     }
 }
 
+/// A batch as a proof sees it: elements, and in step with them their bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) points: &'a Points,
+    pub(crate) bytes: &'a [[u8; 32]],
+}
+
 /// The elements of a batch, all decoded and none the identity, with the bytes they came as.
 pub(crate) struct Elements<'a> {
     pub(crate) points: Points,
@@ -44,6 +51,13 @@ pub(crate) struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
+    pub(crate) const fn batch(&self) -> Batch<'_> {
+        Batch {
+            points: &self.points,
+            bytes: self.bytes,
+        }
+    }
+
     /// Decodes a batch. The error names the first element that does not decode.
     pub(crate) fn decode(
         backend: Backend,

@@ -1,7 +1,7 @@
 //! The verifiable mode of RFC 9497 (§3.3.2): every answer comes with a proof of its key.
 
 use crate::backend::backend;
-use crate::element::Elements;
+use crate::element::{Batch, Elements};
 use crate::mode::{self, VOPRF};
 use crate::{
     Backend, Blind, BlindedElement, Error, EvaluationElement, MAX_BATCH, Output, Proof, PublicKey,
@@ -38,7 +38,7 @@ pub fn blind_evaluate(
     // blindedElements = [blindedElement], evaluatedElements = [evaluatedElement]
     // proof = GenerateProof(skS, G.Generator(), pkS, blindedElements, evaluatedElements)
     let bytes = std::slice::from_ref(evaluated.as_bytes());
-    let proof = dleq::generate_proof(key, &Elements::from(&blinded.0), bytes, fresh);
+    let proof = dleq::generate_proof(key, Elements::from(&blinded.0).batch(), bytes, fresh);
     (evaluated, proof)
 }
 
@@ -52,7 +52,7 @@ pub fn blind_evaluate_batch(
     check_batch(blinded.len())?;
     let blinded = mode::decode_blinded(backend(), blinded)?;
     let evaluated = mode::blind_evaluate_batch(key, &blinded);
-    let proof = dleq::generate_proof(key, &blinded, &evaluated, fresh);
+    let proof = dleq::generate_proof(key, blinded.batch(), &evaluated, fresh);
     Ok((evaluated, proof))
 }
 
@@ -67,7 +67,8 @@ pub fn finalize(
 ) -> Result<Output, Error> {
     // if VerifyProof(G.Generator(), pkS, blindedElements, evaluatedElements, proof) == false:
     //   raise VerifyError
-    dleq::verify_proof(key, &(&blinded.0).into(), &(&evaluated.0).into(), proof)?;
+    let [c, d] = [&blinded.0, &evaluated.0].map(Elements::from);
+    dleq::verify_proof(key, c.batch(), d.batch(), proof)?;
     mode::finalize(input, blind, evaluated)
 }
 
@@ -81,7 +82,9 @@ pub fn finalize_batch<I: AsRef<[u8]>>(
     key: &PublicKey,
     proof: &Proof,
 ) -> Result<Vec<Output>, Error> {
-    let evaluated = verify_batch(backend(), blinded, evaluated, key, proof)?;
+    check_batch(blinded.len())?;
+    let blinded = mode::decode_blinded(backend(), blinded)?;
+    let evaluated = verify_batch(backend(), blinded.batch(), evaluated, key, proof)?;
     mode::finalize_batch(inputs, blinds, &evaluated)
 }
 
@@ -99,19 +102,17 @@ pub fn evaluate_batch<I: AsRef<[u8]> + Sync>(
     VOPRF.evaluate_batch(key, inputs)
 }
 
-/// The evaluated elements of a batch whose proof holds.
+/// The evaluated elements of a batch, whose size is checked, if the proof holds.
 pub(crate) fn verify_batch<'a>(
     backend: Backend,
-    blinded: &[[u8; 32]],
+    blinded: Batch<'_>,
     evaluated: &'a [[u8; 32]],
     key: &PublicKey,
     proof: &Proof,
 ) -> Result<Elements<'a>, Error> {
-    check_batch(blinded.len())?;
-    mode::same_length(blinded.len(), evaluated.len())?;
-    let blinded = mode::decode_blinded(backend, blinded)?;
+    mode::same_length(blinded.bytes.len(), evaluated.len())?;
     let evaluated = mode::decode_evaluated(backend, evaluated)?;
-    dleq::verify_proof(key, &blinded, &evaluated, proof)?;
+    dleq::verify_proof(key, blinded, evaluated.batch(), proof)?;
     Ok(evaluated)
 }
 

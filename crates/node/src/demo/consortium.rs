@@ -173,6 +173,7 @@ impl Member {
                 source: fixed("main")?,
                 mode: Mode::Replace,
                 allow_shrink: false,
+                discard_damaged: false,
             })?,
             canonicaliser,
         })

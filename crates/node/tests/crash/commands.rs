@@ -204,8 +204,10 @@ fn take_in(node: &Node, count: u64) -> Result<(), Error> {
         source: "own".parse().unwrap(),
         mode: Mode::Replace,
         allow_shrink: true,
+        discard_damaged: false,
     })?;
-    node.expire(&collections, &canonicaliser, plan.now, false)?;
+    let exclusions = node.exclusions(&canonicaliser)?;
+    node.expire(&collections, &canonicaliser, &exclusions, plan.now, false)?;
     let addresses = (0..count).map(|number| format!("8.8.{}.{}\n", number / 256, number % 256));
     let feed: String = addresses.collect();
     let collection = plan.collection.clone();

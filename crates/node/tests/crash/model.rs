@@ -323,7 +323,8 @@ impl Model {
         if imported != self.imported.unwrap_or(0) {
             return Err(format!("{imported} values, after {:?}", self.imported));
         }
-        let excluded = home.join("exclusions/public-resolvers.json").exists();
+        let lists = fs::read_dir(home.join("exclusions")).into_iter().flatten();
+        let excluded = lists.count() == 1;
         if excluded != self.excluded.unwrap_or(false) {
             return Err("another list of exclusions".to_owned());
         }

@@ -23,7 +23,7 @@ fn proof_vectors() {
                 let blinded = Elements::decode(crate::backend::backend(), &blinded).unwrap();
                 let evaluated = arrays(&exchange["evaluation_elements"]);
                 let r = Scalar::from_canonical_bytes(array(&exchange["proof_nonce"])).unwrap();
-                let composites = Composites::compute_fast(&key, &blinded, &evaluated);
+                let composites = Composites::compute_fast(&key, blinded.batch(), &evaluated);
                 assert_eq!(
                     composites.prove(&key, &r).to_bytes(),
                     array(&exchange["proof"])
@@ -52,13 +52,13 @@ fn hedged_nonce_vector() {
             let evaluated = arrays(&vector["evaluation_elements"]);
             let fresh = array(&vector["fresh"]);
             let blinded = Elements::decode(crate::backend::backend(), &blinded).unwrap();
-            let composites = Composites::compute_fast(&key, &blinded, &evaluated);
+            let composites = Composites::compute_fast(&key, blinded.batch(), &evaluated);
             assert_eq!(composites.bytes, [array(&vector["m"]), array(&vector["z"])]);
             assert_eq!(
                 composites.nonce(&key, &fresh).to_bytes(),
                 array(&vector["nonce"])
             );
-            let proof = generate_proof(&key, &blinded, &evaluated, &fresh);
+            let proof = generate_proof(&key, blinded.batch(), &evaluated, &fresh);
             assert_eq!(proof.to_bytes(), array(&vector["proof"]));
         });
     }
@@ -73,7 +73,7 @@ fn nonces_differ_with_key_fresh_bytes_and_batch() {
             let nonce = |key: &SecretKey, blinded: &[[u8; 32]], fresh: &[u8; 32]| {
                 let blinded = Elements::decode(crate::backend::backend(), blinded).unwrap();
                 let evaluated = crate::mode::blind_evaluate_batch(key, &blinded);
-                *Composites::compute_fast(key, &blinded, &evaluated).nonce(key, fresh)
+                *Composites::compute_fast(key, blinded.batch(), &evaluated).nonce(key, fresh)
             };
             let first = nonce(&key, &blinded, &[0; 32]);
             assert_eq!(first, nonce(&key, &blinded, &[0; 32]));
@@ -115,17 +115,17 @@ fn composites_agree_exactly_for_honest_batches() {
             let (key, blinded) = batch(4);
             let blinded = Elements::decode(crate::backend::backend(), &blinded).unwrap();
             let evaluated = crate::mode::blind_evaluate_batch(&key, &blinded);
-            let fast = Composites::compute_fast(&key, &blinded, &evaluated);
+            let fast = Composites::compute_fast(&key, blinded.batch(), &evaluated);
             let decoded = Elements::decode(crate::backend::backend(), &evaluated).unwrap();
-            let slow = Composites::compute(key.public_key(), &blinded, &decoded);
+            let slow = Composites::compute(key.public_key(), blinded.batch(), decoded.batch());
             assert_eq!(fast.bytes, slow.bytes);
 
             let (other, _) = batch(5);
             let lie = crate::mode::blind_evaluate_batch(&other, &blinded);
-            let proof = generate_proof(&key, &blinded, &lie, &[0; 32]);
+            let proof = generate_proof(&key, blinded.batch(), &lie, &[0; 32]);
             let lie = Elements::decode(crate::backend::backend(), &lie).unwrap();
             assert_eq!(
-                verify_proof(key.public_key(), &blinded, &lie, &proof),
+                verify_proof(key.public_key(), blinded.batch(), lie.batch(), &proof),
                 Err(Error::Verify)
             );
         });

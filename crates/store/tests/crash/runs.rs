@@ -27,9 +27,10 @@ use libtest_mimic::Failed;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
+    NOW,
     harness::{Counts, Workload, say, seeded},
-    imports::open_home,
-    ledger::{NOW, origin, settings},
+    ledger::{origin, settings},
+    open_home,
 };
 
 /// When results expire of which some do.
