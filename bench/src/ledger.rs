@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use blindmatch_audit::SigningKey;
-use blindmatch_audit::checkpoint::{Checkpoint, ledger_origin};
+use blindmatch_audit::checkpoint::ledger_name;
 use blindmatch_audit::record::{Class, Event, Name, Record};
 use blindmatch_store::disk::Disk;
-use blindmatch_store::ledger::{Beginning, Ledger, SEGMENT, Settings, segment};
+use blindmatch_store::ledger::{Ledger, SEGMENT, Settings, segment};
 use rand::rngs::StdRng;
 
 use crate::Scale;
@@ -88,11 +88,7 @@ struct Appends {
 /// Appends one debit at a time on each thread.
 fn append(home: &Path, threads: u64, span: Duration) -> anyhow::Result<Appends> {
     let disk = Disk::new(home);
-    let beginning = Beginning {
-        number: 1,
-        from: Checkpoint::empty(ledger_origin("bench", "a")?),
-    };
-    let (ledger, _) = Ledger::create(&disk, settings()?, &beginning)?;
+    let (ledger, _) = Ledger::create(&disk, settings()?)?;
     let started = Instant::now();
     let work = || -> anyhow::Result<Vec<u64>> {
         let mut heads = Vec::new();
@@ -145,7 +141,7 @@ fn write_and_sync(path: &Path, bytes: &[u8], span: Duration) -> anyhow::Result<f
 
 fn settings() -> anyhow::Result<Settings> {
     Ok(Settings {
-        origin: ledger_origin("bench", "a")?,
+        ledger: ledger_name("bench", "a")?,
         key: SigningKey::from_bytes(&[1; 32]),
         earlier: Vec::new(),
         clock: Box::new(|| NOW),

@@ -5,7 +5,9 @@
 use std::sync::LazyLock;
 
 use blindmatch_audit::SigningKey;
-use blindmatch_audit::checkpoint::{Checkpoint, SignedCheckpoint, ledger_origin, witness_name};
+use blindmatch_audit::checkpoint::{
+    Checkpoint, Continuation, Origin, SignedCheckpoint, ledger_name, witness_name,
+};
 use blindmatch_audit::codec::Writer;
 use blindmatch_audit::cosignature::{Quorum, WitnessKey, cosign};
 use blindmatch_audit::note::{NoteKey, SignatureLine};
@@ -42,9 +44,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let records: Vec<Vec<u8>> = (0..9).map(record).collect();
     let leaves: Vec<Hash> = records.iter().map(|r| tree::leaf_hash(r)).collect();
     let key = SigningKey::from_bytes(&[1; 32]);
-    let origin = ledger_origin("consortium", "alpha").expect("names");
+    let ledger = ledger_name("consortium", "alpha").expect("names");
     let head = |size: usize| Checkpoint {
-        origin: origin.clone(),
+        origin: Origin::first(ledger.clone()),
         size: size as u64,
         root: tree::root(&leaves[..size]),
     };
@@ -55,7 +57,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     cosigned.add(&line).expect("a few signatures");
     let witness = WitnessKey::new(name, witness.verifying_key());
     World {
-        log: NoteKey::new(origin.clone(), key.verifying_key()),
+        log: NoteKey::new(ledger.clone(), key.verifying_key()),
         quorum: Quorum::majority(vec![witness]).expect("one key"),
         proof: RecordProof {
             record: records[4].clone(),
@@ -65,7 +67,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         },
         request: Request {
             old: 5,
-            proof: tree::consistency_proof(&leaves, 5).expect("a smaller tree"),
+            incarnation: 1,
+            how: Continuation::Kept(tree::consistency_proof(&leaves, 5).expect("a smaller tree")),
             checkpoint: head(9).sign(&key),
         },
         last: head(5),

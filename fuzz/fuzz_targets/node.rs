@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use base64ct::{Base64, Encoding};
 use blindmatch_audit::SigningKey;
-use blindmatch_audit::checkpoint::{Checkpoint, ledger_origin};
+use blindmatch_audit::checkpoint::{Checkpoint, Origin, ledger_name};
 use blindmatch_audit::cosignature::Quorum;
 use blindmatch_audit::note::NoteKey;
 use blindmatch_audit::record::{Event, Record};
@@ -28,7 +28,7 @@ struct Ledger {
 
 static LEDGER: LazyLock<Ledger> = LazyLock::new(|| {
     let key = SigningKey::from_bytes(&[7; 32]);
-    let origin = ledger_origin("cloudshield", "acme").expect("a name");
+    let ledger = ledger_name("cloudshield", "acme").expect("a name");
     let mut tree = CompactRange::default();
     let first = Event::Incarnation {
         number: 1,
@@ -50,7 +50,7 @@ static LEDGER: LazyLock<Ledger> = LazyLock::new(|| {
         writeln!(lines, r#"{{"index":{index},"record":"{record}"}}"#).expect("a string");
     }
     let head = Checkpoint {
-        origin: origin.clone(),
+        origin: Origin::first(ledger.clone()),
         size: tree.size(),
         root: tree.root(),
     };
@@ -61,7 +61,7 @@ static LEDGER: LazyLock<Ledger> = LazyLock::new(|| {
     Ledger {
         text: format!("{first}\n{lines}"),
         head,
-        key: NoteKey::new(origin, key.verifying_key()),
+        key: NoteKey::new(ledger, key.verifying_key()),
     }
 });
 
@@ -86,7 +86,8 @@ fuzz_target!(|input: (&str, Vec<(u16, u8)>)| {
     }
     let quorum = Quorum::majority(Vec::new()).expect("nobody");
     let keys = std::slice::from_ref(key);
-    if let Ok((checkpoint, _)) = exported::verify(&mut bytes.as_slice(), keys, &quorum) {
+    if let Ok((checkpoint, _)) = exported::verify(&mut bytes.as_slice(), keys, &quorum, Vec::new())
+    {
         assert_eq!(checkpoint, *head);
     }
 });

@@ -8,14 +8,20 @@ use ed25519_dalek::SigningKey;
 
 use crate::{
     note::{KeyName, Note, NoteError, NoteKey, SignatureLine},
-    tree::{CompactRange, Hash, ProofError, verify_consistency},
+    tree::{CompactRange, Hash},
 };
+
+mod origin;
+mod succession;
+
+pub use origin::Origin;
+pub use succession::{Continuation, SuccessionError};
 
 /// The head of a ledger's tree at one size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which ledger: the name of the key that signs its checkpoints.
-    pub origin: KeyName,
+    /// Which ledger, and which of its incarnations.
+    pub origin: Origin,
     /// The number of records.
     pub size: u64,
     /// The root of the tree over them.
@@ -41,31 +47,12 @@ pub enum CheckpointError {
     OtherLedger,
 }
 
-/// Why one checkpoint of a ledger is not known to go on from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SuccessionError {
-    /// They are of two ledgers.
-    OtherLedger,
-    /// The newer one is the smaller.
-    Rollback {
-        /// The size that was there before.
-        from: u64,
-        /// The smaller size.
-        to: u64,
-    },
-    /// Both are of this size and have different roots: whoever signed both is convicted.
-    Fork(u64),
-    /// The consistency proof between the two does not hold.
-    Proof(ProofError),
-}
-
-/// The origin of a member's ledger, `blindmatch/CONSORTIUM/MEMBER/ledger`.
+/// The name of a member's ledger, `blindmatch/CONSORTIUM/MEMBER/ledger`.
 ///
 /// # Errors
 ///
 /// [`NoteError::Name`] where one of the two names is not fit for it.
-pub fn ledger_origin(consortium: &str, member: &str) -> Result<KeyName, NoteError> {
+pub fn ledger_name(consortium: &str, member: &str) -> Result<KeyName, NoteError> {
     member_key_name(consortium, member, "ledger")
 }
 
@@ -81,7 +68,7 @@ pub fn witness_name(consortium: &str, member: &str) -> Result<KeyName, NoteError
 impl Checkpoint {
     /// The head of a ledger without records.
     #[must_use]
-    pub fn empty(origin: KeyName) -> Self {
+    pub fn empty(origin: Origin) -> Self {
         Self {
             origin,
             size: 0,
@@ -104,31 +91,10 @@ impl Checkpoint {
         let Ok(mut note) = Note::new(&self.to_string()) else {
             unreachable!("a checkpoint's text is that of a note")
         };
-        note.sign(&self.origin, key);
+        note.sign(&self.origin.key_name(), key);
         SignedCheckpoint {
             checkpoint: self,
             note,
-        }
-    }
-
-    /// Verifies that this ledger goes on from `old`: that its first `old.size` records are the same.
-    ///
-    /// # Errors
-    ///
-    /// [`SuccessionError`], with what does not hold.
-    pub fn verify_succession(&self, old: &Self, proof: &[Hash]) -> Result<(), SuccessionError> {
-        if self.origin != old.origin {
-            Err(SuccessionError::OtherLedger)
-        } else if self.size < old.size {
-            Err(SuccessionError::Rollback {
-                from: old.size,
-                to: self.size,
-            })
-        } else if self.size == old.size && self.root != old.root {
-            Err(SuccessionError::Fork(self.size))
-        } else {
-            verify_consistency(old.size, &old.root, self.size, &self.root, proof)
-                .map_err(SuccessionError::Proof)
         }
     }
 
@@ -137,7 +103,7 @@ impl Checkpoint {
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
         let end = lines.next();
         let checkpoint = Self {
-            origin: KeyName::new(origin).ok()?,
+            origin: Origin::parse(origin)?,
             size: read_decimal(size)?,
             root: read_hash(root)?,
         };
@@ -165,19 +131,17 @@ impl SignedCheckpoint {
         &self.checkpoint
     }
 
-    /// Verifies the ledger's own signature. The key's name is the ledger's origin.
+    /// Verifies the ledger's own signature. The key is named by the ledger, or by any of its
+    /// origins.
     ///
     /// # Errors
     ///
     /// [`CheckpointError::OtherLedger`], or [`CheckpointError::Note`] with what is wrong with the
     /// signature.
     pub fn verify(&self, log: &NoteKey) -> Result<&Checkpoint, CheckpointError> {
-        if *log.name() != self.checkpoint.origin {
-            return Err(CheckpointError::OtherLedger);
-        }
-        self.note
-            .verify(std::slice::from_ref(log))
-            .map_err(CheckpointError::Note)?;
+        let log = self.checkpoint.origin.signed_by(log);
+        let log = log.ok_or(CheckpointError::OtherLedger)?;
+        self.note.verify(&[log]).map_err(CheckpointError::Note)?;
         Ok(&self.checkpoint)
     }
 
@@ -206,7 +170,7 @@ impl SignedCheckpoint {
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let root = Base64::encode_string(&self.root);
-        writeln!(f, "{}\n{}\n{root}", self.origin.as_str(), self.size)
+        writeln!(f, "{}\n{}\n{root}", self.origin, self.size)
     }
 }
 
@@ -228,21 +192,6 @@ impl fmt::Display for CheckpointError {
 }
 
 impl std::error::Error for CheckpointError {}
-
-impl fmt::Display for SuccessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherLedger => f.write_str("the checkpoints are of two ledgers"),
-            Self::Rollback { from, to } => {
-                write!(f, "the ledger went back from {from} records to {to}")
-            }
-            Self::Fork(size) => write!(f, "the ledger has two roots at {size} records"),
-            Self::Proof(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for SuccessionError {}
 
 /// A number in decimal, without leading zeros or a sign.
 pub(crate) fn read_decimal(text: &str) -> Option<u64> {

@@ -213,6 +213,16 @@ pub enum Event {
         /// Of what was overridden, and why.
         what: Salted,
     },
+    /// Records of an earlier incarnation are lost: of those that this state of the ledger covers, not
+    /// all stand here.
+    Lost {
+        /// Its incarnation.
+        incarnation: u64,
+        /// Its size.
+        size: u64,
+        /// Its root.
+        root: Hash,
+    },
 }
 
 impl Record {

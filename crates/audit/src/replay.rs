@@ -17,6 +17,8 @@ pub struct Replay {
     incarnation: u64,
     /// Ascending by size.
     expected: VecDeque<Checkpoint>,
+    /// Those that other incarnations passed by at their size: lost, and to be named.
+    passed: Vec<Checkpoint>,
     /// The size of the last checkpoint that held.
     held: u64,
 }
@@ -39,8 +41,16 @@ pub enum ReplayError {
     /// The record of this index is older than the one before.
     Time(u64),
     /// The ledger does not begin with an incarnation, or the incarnation recorded at this index
-    /// does not go on from what stands before it.
+    /// does not go on from what stands before it, or the loss recorded there is not of an earlier
+    /// one.
     Incarnation(u64),
+    /// This state of the ledger is not here, and no record names it as lost.
+    Unnamed {
+        /// Its incarnation.
+        incarnation: u64,
+        /// Its size.
+        size: u64,
+    },
     /// The checkpoint of size `to` is of other records: of those from `from` on, at least one was
     /// changed, or the ledger was forked there.
     Fork {
@@ -62,6 +72,7 @@ impl Replay {
             time: 0,
             incarnation: 0,
             expected: expected.into(),
+            passed: Vec::new(),
             held: 0,
         }
     }
@@ -98,13 +109,21 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`ReplayError::Missing`] where a checkpoint is of more records.
+    /// [`ReplayError::Missing`] where a checkpoint is of more records, [`ReplayError::Unnamed`]
+    /// where it is one of an incarnation that has ended, and no record names it.
     pub fn finish(mut self) -> Result<CompactRange, ReplayError> {
         self.check_reached()?;
-        match self.expected.back() {
-            Some(checkpoint) => Err(ReplayError::Missing {
+        let ahead = |c: &&Checkpoint| c.origin.incarnation >= self.incarnation;
+        if let Some(checkpoint) = self.expected.iter().rfind(ahead) {
+            return Err(ReplayError::Missing {
                 from: self.tree.size(),
                 to: checkpoint.size,
+            });
+        }
+        match self.passed.first().or_else(|| self.expected.back()) {
+            Some(checkpoint) => Err(ReplayError::Unnamed {
+                incarnation: checkpoint.origin.incarnation,
+                size: checkpoint.size,
             }),
             None => Ok(self.tree),
         }
@@ -114,6 +133,10 @@ impl Replay {
     fn check_reached(&mut self) -> Result<(), ReplayError> {
         let size = self.tree.size();
         while let Some(checkpoint) = self.expected.pop_front_if(|c| c.size == size) {
+            if size > 0 && checkpoint.origin.incarnation != self.incarnation {
+                self.passed.push(checkpoint);
+                continue;
+            }
             if checkpoint.root != self.tree.root() {
                 return Err(ReplayError::Fork {
                     from: self.held,
@@ -125,24 +148,41 @@ impl Replay {
         Ok(())
     }
 
-    /// The first record is an incarnation, and each goes on from what stands before it. Only where
-    /// a restored node begins a ledger anew does that stand in another one.
+    /// The first record is an incarnation, and each goes on from what stands before it. What is lost
+    /// is of an earlier one.
     fn check_incarnation(&mut self, event: &Event) -> Result<(), ReplayError> {
         let index = self.tree.size();
         let holds = match event {
             Event::Incarnation { number, size, root } => {
                 let rises = *number > self.incarnation;
-                let goes_on = *size == index && *root == self.tree.root();
                 self.incarnation = *number;
-                rises && (goes_on || (index == 0 && *number > 1))
+                rises && *size == index && *root == self.tree.root()
             }
+            Event::Lost { incarnation, .. } => index > 0 && *incarnation < self.incarnation,
             _ => index > 0,
         };
         if holds {
+            self.strike_out(event);
             Ok(())
         } else {
             Err(ReplayError::Incarnation(index))
         }
+    }
+
+    /// A checkpoint that is named as lost is accounted for.
+    fn strike_out(&mut self, event: &Event) {
+        let Event::Lost {
+            incarnation,
+            size,
+            root,
+        } = event
+        else {
+            return;
+        };
+        let other =
+            |c: &Checkpoint| (c.origin.incarnation, c.size, c.root) != (*incarnation, *size, *root);
+        self.passed.retain(other);
+        self.expected.retain(other);
     }
 }
 
@@ -159,6 +199,10 @@ impl fmt::Display for ReplayError {
                     "record {index} does not go on from what stands before it"
                 )
             }
+            Self::Unnamed { incarnation, size } => write!(
+                f,
+                "the {size} records of incarnation {incarnation} are not here, and no record says that they are lost"
+            ),
             Self::Fork { from, to } => write!(
                 f,
                 "the checkpoint of {to} records is of other records than these, from {from} on"

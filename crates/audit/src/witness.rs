@@ -6,21 +6,33 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 
 use crate::{
-    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, read_decimal, read_hash},
+    checkpoint::{
+        Checkpoint, CheckpointError, Continuation, SignedCheckpoint, SuccessionError, read_decimal,
+        read_hash,
+    },
     note::{MAX_NOTE, NoteError, NoteKey},
+    record::MAX_RECORD,
     tree::Hash,
 };
 
-/// The most hashes of a consistency proof in a request.
+/// The most hashes of a proof in a request.
 const MAX_PROOF: usize = 63;
+
+/// Before the incarnation of the old size, where it is not the checkpoint's.
+const INCARNATION: &str = "incarnation ";
+
+/// Before the place and the bytes of the record that names the old state as lost.
+const LOST: &str = "lost ";
 
 /// A request to cosign a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The size that this witness cosigned last, as the ledger believes; 0 for never.
     pub old: u64,
-    /// The consistency proof from that size to the checkpoint's.
-    pub proof: Vec<Hash>,
+    /// The incarnation that it cosigned last; that of the checkpoint for never.
+    pub incarnation: u64,
+    /// How the checkpoint goes on from that.
+    pub how: Continuation,
     /// The checkpoint, with the ledger's signature at least.
     pub checkpoint: SignedCheckpoint,
 }
@@ -35,18 +47,23 @@ pub enum Refusal {
     Untrusted,
     /// A ledger that the witness does not know.
     UnknownLedger,
-    /// Another old size than the one that the witness cosigned last, which is this.
-    Conflict(u64),
+    /// Another old size, or of another incarnation, than what the witness cosigned last.
+    Conflict {
+        /// The incarnation that it cosigned last.
+        incarnation: u64,
+        /// The size that it cosigned last.
+        size: u64,
+    },
     /// The checkpoint does not go on from what was cosigned last: a fork, or a wrong proof.
-    Inconsistent,
+    Inconsistent(SuccessionError),
 }
 
-/// Decides about a request: `last` is what the witness cosigned last for the request's origin,
-/// `logs` the keys of all ledgers that it knows, named by their origins.
+/// Decides about a request: `last` is what the witness cosigned last for the request's ledger, of
+/// whichever incarnation, `logs` the keys of all ledgers that it knows, named by these.
 ///
 /// Gives what to store in place of `last` before the [cosignature](crate::cosignature::cosign)
 /// leaves. Reading `last`, deciding and storing must not overlap with another request for the same
-/// origin.
+/// ledger.
 ///
 /// # Errors
 ///
@@ -57,22 +74,26 @@ pub fn decide(
     request: &Request,
 ) -> Result<Checkpoint, Refusal> {
     let origin = &request.checkpoint.unverified().origin;
-    let mut trusted = logs.iter().filter(|log| log.name() == origin).peekable();
+    let mut trusted = logs
+        .iter()
+        .filter_map(|log| origin.signed_by(log))
+        .peekable();
     if trusted.peek().is_none() {
         return Err(Refusal::UnknownLedger);
     }
     let checkpoint = verify(&request.checkpoint, trusted)?;
-    if request.old > checkpoint.size {
+    if request.incarnation == origin.incarnation && request.old > checkpoint.size {
         return Err(Refusal::Malformed);
     }
     let never = Checkpoint::empty(origin.clone());
     let last = last.unwrap_or(&never);
-    if request.old != last.size {
-        return Err(Refusal::Conflict(last.size));
+    let (incarnation, size) = (last.origin.incarnation, last.size);
+    if (request.incarnation, request.old) != (incarnation, size) {
+        return Err(Refusal::Conflict { incarnation, size });
     }
     checkpoint
-        .verify_succession(last, &request.proof)
-        .map_err(|_| Refusal::Inconsistent)?;
+        .verify_succession(last, &request.how)
+        .map_err(Refusal::Inconsistent)?;
     Ok(checkpoint.clone())
 }
 
@@ -91,17 +112,34 @@ impl Request {
             return None;
         }
         let (head, note) = str::from_utf8(bytes).ok()?.split_once("\n\n")?;
-        let mut lines = head.split('\n');
+        let checkpoint = SignedCheckpoint::parse(note.as_bytes()).ok()?;
+        let mut lines = head.split('\n').peekable();
         let old = read_decimal(lines.next()?.strip_prefix("old ")?)?;
+        let present = checkpoint.unverified().origin.incarnation;
+        let incarnation = match lines.next_if(|line| line.starts_with(INCARNATION)) {
+            Some(line) => read_decimal(line.strip_prefix(INCARNATION)?)
+                .filter(|earlier| (1..present).contains(earlier))?,
+            None => present,
+        };
+        let lost = match lines.next_if(|line| incarnation < present && line.starts_with(LOST)) {
+            Some(line) => {
+                let (index, record) = line.strip_prefix(LOST)?.split_once(' ')?;
+                let record = Base64::decode_vec(record).ok()?;
+                if record.len() > MAX_RECORD {
+                    return None;
+                }
+                Some((read_decimal(index)?, record))
+            }
+            None => None,
+        };
         // One more than the most is enough to know that there are too many.
-        let proof: Vec<Hash> = lines
-            .take(MAX_PROOF + 1)
-            .map(read_hash)
-            .collect::<Option<_>>()?;
-        (proof.len() <= MAX_PROOF).then_some(Self {
+        let hashes = lines.take(MAX_PROOF + 1).map(read_hash);
+        let hashes: Vec<Hash> = hashes.collect::<Option<_>>()?;
+        (hashes.len() <= MAX_PROOF).then_some(Self {
             old,
-            proof,
-            checkpoint: SignedCheckpoint::parse(note.as_bytes()).ok()?,
+            incarnation,
+            how: Continuation::new(lost, hashes),
+            checkpoint,
         })
     }
 }
@@ -114,8 +152,8 @@ impl Refusal {
             Self::Malformed => 400,
             Self::Untrusted => 403,
             Self::UnknownLedger => 404,
-            Self::Conflict(_) => 409,
-            Self::Inconsistent => 422,
+            Self::Conflict { .. } => 409,
+            Self::Inconsistent(_) => 422,
         }
     }
 }
@@ -124,7 +162,21 @@ impl Refusal {
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "old {}", self.old)?;
-        for hash in &self.proof {
+        if self.incarnation != self.checkpoint.unverified().origin.incarnation {
+            writeln!(f, "{INCARNATION}{}", self.incarnation)?;
+        }
+        let hashes = match &self.how {
+            Continuation::Kept(proof) => proof,
+            Continuation::Lost {
+                record,
+                index,
+                path,
+            } => {
+                writeln!(f, "{LOST}{index} {}", Base64::encode_string(record))?;
+                path
+            }
+        };
+        for hash in hashes {
             writeln!(f, "{}", Base64::encode_string(hash))?;
         }
         write!(f, "\n{}", self.checkpoint)
@@ -137,8 +189,16 @@ impl fmt::Display for Refusal {
             Self::Malformed => f.write_str("the request is malformed"),
             Self::Untrusted => f.write_str("no known key of this ledger signed the checkpoint"),
             Self::UnknownLedger => f.write_str("the witness does not know this ledger"),
-            Self::Conflict(size) => write!(f, "the witness cosigned {size} records last"),
-            Self::Inconsistent => f.write_str("the ledger does not go on from what was cosigned"),
+            Self::Conflict { incarnation, size } => write!(
+                f,
+                "the witness cosigned {size} records of incarnation {incarnation} last"
+            ),
+            Self::Inconsistent(error) => {
+                write!(
+                    f,
+                    "the ledger does not go on from what was cosigned: {error}"
+                )
+            }
         }
     }
 }
@@ -146,13 +206,13 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// One of the ledger's keys must have signed, and none of them wrongly.
-fn verify<'a>(
-    signed: &'a SignedCheckpoint,
-    keys: impl Iterator<Item = &'a NoteKey>,
-) -> Result<&'a Checkpoint, Refusal> {
+fn verify(
+    signed: &SignedCheckpoint,
+    keys: impl Iterator<Item = NoteKey>,
+) -> Result<&Checkpoint, Refusal> {
     let mut verified = Err(Refusal::Untrusted);
     for key in keys {
-        match signed.verify(key) {
+        match signed.verify(&key) {
             Ok(checkpoint) => verified = Ok(checkpoint),
             Err(CheckpointError::Note(NoteError::Unsigned)) => {}
             Err(_) => return Err(Refusal::Untrusted),

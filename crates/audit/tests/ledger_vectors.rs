@@ -3,7 +3,7 @@
 
 use blindmatch_audit::{
     SigningKey,
-    checkpoint::{Checkpoint, SignedCheckpoint},
+    checkpoint::{Checkpoint, Origin, SignedCheckpoint},
     cosignature::{Quorum, WitnessKey, cosign},
     note::NoteKey,
     proof::RecordProof,
@@ -48,15 +48,35 @@ fn signing_key(value: &Value) -> SigningKey {
     SigningKey::from_bytes(&hash(value))
 }
 
-/// The ledger's key, and its checkpoint of this size.
-fn log(size: u64) -> (NoteKey, Checkpoint) {
-    let key = NoteKey::parse(text(&vector()["key"])).unwrap();
-    let checkpoint = Checkpoint {
-        origin: key.name().clone(),
+/// The number of records of the second incarnation.
+const SIZE: u64 = 24;
+
+/// The ledger's key, named by the ledger.
+fn key() -> NoteKey {
+    NoteKey::parse(text(&vector()["keys"][0])).unwrap()
+}
+
+fn checkpoint(incarnation: u64, size: u64, root: Hash) -> Checkpoint {
+    Checkpoint {
+        origin: Origin {
+            ledger: key().name().clone(),
+            incarnation,
+        },
         size,
-        root: roots()[usize::try_from(size).unwrap()],
-    };
-    (key, checkpoint)
+        root,
+    }
+}
+
+/// The ledger's checkpoint of this size.
+fn head(size: u64) -> Checkpoint {
+    let root = roots()[usize::try_from(size).unwrap()];
+    checkpoint(if size > 22 { 2 } else { 1 }, size, root)
+}
+
+/// A state of the ledger that the vectors name.
+fn state(value: &Value) -> Checkpoint {
+    let n = |name: &str| number(&value[name]);
+    checkpoint(n("incarnation"), n("size"), hash(&value["root"]))
 }
 
 fn event(kind: u64, fields: &Value) -> Event {
@@ -161,6 +181,11 @@ fn event(kind: u64, fields: &Value) -> Event {
             operator: name("operator"),
             what: salted("what"),
         },
+        22 => Event::Lost {
+            incarnation: n("incarnation"),
+            size: n("size"),
+            root: h("root"),
+        },
         _ => panic!("kind {kind}"),
     }
 }
@@ -170,7 +195,10 @@ fn records_of_every_kind_make_the_ledger() {
     let vector = vector();
     let roots = roots();
     let size = u64::try_from(roots.len() - 1).unwrap();
-    let mut replay = Replay::new((0..=size).map(|size| log(size).1).collect());
+    assert_eq!(size, SIZE);
+    let heads = (0..=size).map(head);
+    let heads = heads.chain([state(&vector["lost"])]);
+    let mut replay = Replay::new(heads.collect());
     let mut kinds = Vec::new();
     for (index, vector) in (0..).zip(list(&vector["records"])) {
         let record = Record {
@@ -187,7 +215,7 @@ fn records_of_every_kind_make_the_ledger() {
     assert_eq!(replay.finish().unwrap().root(), *roots.last().unwrap());
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (0..22).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..23).collect::<Vec<_>>());
 }
 
 #[test]
@@ -201,7 +229,7 @@ fn salted_digests() {
 #[test]
 fn checkpoints_and_cosignatures() {
     let vector = vector();
-    let (key, checkpoint) = log(23);
+    let checkpoint = head(SIZE);
     let own = text(&vector["checkpoint"]);
     let mut signed = checkpoint.clone().sign(&signing_key(&vector["seed"]));
     assert_eq!(signed.to_string(), own);
@@ -224,7 +252,10 @@ fn checkpoints_and_cosignatures() {
     let all = text(&vector["cosigned_checkpoint"]);
     assert_eq!(signed.to_string(), all);
     let read = SignedCheckpoint::parse(all.as_bytes()).unwrap();
-    assert_eq!(read.verify(&key), Ok(&checkpoint));
+    for key in list(&vector["keys"]) {
+        let key = NoteKey::parse(text(key)).unwrap();
+        assert_eq!(read.verify(&key), Ok(&checkpoint));
+    }
     let quorum = Quorum::new(keys, 3).unwrap();
     let cosigners = quorum.verify(&read).unwrap();
     for (cosigner, vector) in cosigners.iter().zip(list(&vector["cosignatures"])) {
@@ -256,19 +287,18 @@ fn proofs_of_records() {
                 .unwrap(),
         };
         assert_eq!((made.to_string().as_str(), &made), (proof, &read));
-        let proven = read.verify(&log(23).0, &quorum).unwrap();
-        assert_eq!((proven.index, proven.checkpoint), (index, log(23).1));
+        let proven = read.verify(&key(), &quorum).unwrap();
+        assert_eq!((proven.index, proven.checkpoint), (index, head(SIZE)));
     }
 }
 
 #[test]
 fn answers_of_a_witness() {
     for vector in list(&vector()["requests"]) {
-        let (about, size) = (text(&vector["about"]), number(&vector["last"]));
-        let (key, last) = log(size);
-        let last = (size > 0).then_some(last);
+        let (about, last) = (text(&vector["about"]), state(&vector["last"]));
+        let last = Some(last).filter(|last| last.size > 0);
         let status = Request::parse(text(&vector["body"]).as_bytes())
-            .and_then(|request| witness::decide(last.as_ref(), &[key], &request))
+            .and_then(|request| witness::decide(last.as_ref(), &[key()], &request))
             .map_or_else(witness::Refusal::status, |_| 200);
         assert_eq!(u64::from(status), number(&vector["status"]), "{about}");
     }

@@ -5,7 +5,7 @@
 
 use blindmatch_audit::{
     SigningKey,
-    checkpoint::{Checkpoint, SignedCheckpoint, ledger_origin, witness_name},
+    checkpoint::{Checkpoint, Continuation, Origin, SignedCheckpoint, ledger_name, witness_name},
     cosignature::{Quorum, WitnessKey, cosign},
     note::NoteKey,
     proof::RecordProof,
@@ -36,13 +36,13 @@ struct World {
 impl World {
     fn new() -> Self {
         let key = SigningKey::from_bytes(&[1; 32]);
-        let origin = ledger_origin("consortium", "alpha").unwrap();
+        let ledger = ledger_name("consortium", "alpha").unwrap();
         let records: Vec<Record> = (0..SIZE).map(record).collect();
         let keys = witnesses().map(|(name, key)| WitnessKey::new(name, key.verifying_key()));
         Self {
             leaves: records.iter().map(Record::leaf_hash).collect(),
             records,
-            log: NoteKey::new(origin, key.verifying_key()),
+            log: NoteKey::new(ledger, key.verifying_key()),
             key,
             // All of them, so that none may be lost.
             quorum: Quorum::new(keys.collect(), 3).unwrap(),
@@ -51,7 +51,7 @@ impl World {
 
     fn head(&self, size: u64) -> Checkpoint {
         Checkpoint {
-            origin: self.log.name().clone(),
+            origin: Origin::first(self.log.name().clone()),
             size,
             root: tree::root(&self.leaves[..usize::try_from(size).unwrap()]),
         }
@@ -291,20 +291,58 @@ fn requests_to_cosign() {
     let last = world.head(13);
     let request = Request {
         old: 13,
-        proof: tree::consistency_proof(&world.leaves, 13).unwrap(),
+        incarnation: 1,
+        how: Continuation::Kept(tree::consistency_proof(&world.leaves, 13).unwrap()),
         checkpoint: world.head(SIZE).sign(&world.key),
     };
     let logs = [world.log.clone()];
-    let cosigns = |bytes: &[u8]| {
-        Request::parse(bytes)
-            .and_then(|r| witness::decide(Some(&last), &logs, &r))
-            .is_ok()
+    // Restored without its last four records, of which the witness had seen one and more.
+    let mut leaves = world.leaves[..9].to_vec();
+    let begun = Event::Incarnation {
+        number: 2,
+        size: 9,
+        root: tree::root(&leaves),
     };
-    let original = request.to_string();
-    assert!(cosigns(original.as_bytes()));
-    all_refused("request to cosign", original.as_bytes(), |changed| {
-        !cosigns(changed)
+    let lost = Event::Lost {
+        incarnation: 1,
+        size: 13,
+        root: last.root,
+    };
+    let written = [begun, lost].map(|event| Record {
+        time: NOW,
+        nonce: [8; 32],
+        event,
     });
+    leaves.extend(written.iter().map(Record::leaf_hash));
+    let [_, lost] = &written;
+    let head = Checkpoint {
+        origin: Origin {
+            incarnation: 2,
+            ..last.origin.clone()
+        },
+        size: 11,
+        root: tree::root(&leaves),
+    };
+    let restored = Request {
+        old: 13,
+        incarnation: 1,
+        how: Continuation::Lost {
+            record: lost.encode(),
+            index: 10,
+            path: tree::inclusion_proof(&leaves, 10).unwrap(),
+        },
+        checkpoint: head.sign(&world.key),
+    };
+    for (what, request) in [("request to cosign", request), ("restored", restored)] {
+        let cosigns = |bytes: &[u8]| {
+            Request::parse(bytes)
+                .and_then(|r| witness::decide(Some(&last), &logs, &r))
+                .is_ok()
+        };
+        let original = request.to_string();
+        assert!(cosigns(original.as_bytes()));
+        all_refused(what, original.as_bytes(), |changed| !cosigns(changed));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use blindmatch_audit::{
     SigningKey, VerifyingKey,
-    checkpoint::ledger_origin,
+    checkpoint::ledger_name,
     note::{KeyName, Note, NoteError, NoteKey},
 };
 
@@ -144,8 +144,8 @@ impl Terms {
     ///
     /// [`NoteError::Name`], of which no [`Name`] is the cause.
     pub fn ledger_key(&self) -> Result<NoteKey, NoteError> {
-        let origin = ledger_origin(self.consortium.as_str(), self.member.as_str())?;
-        Ok(NoteKey::new(origin, self.keys.checkpoints))
+        let ledger = ledger_name(self.consortium.as_str(), self.member.as_str())?;
+        Ok(NoteKey::new(ledger, self.keys.checkpoints))
     }
 
     /// These terms signed by the node's own keys, which shows that the node has them. The identity

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::path::Path;
 
-use blindmatch_audit::checkpoint::SignedCheckpoint;
 use blindmatch_store::backup::{self, BackupError, Continued, Restoring, Summary};
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::HomeError;
@@ -13,12 +12,8 @@ use blindmatch_store::ledger::Ledger;
 use crate::clock;
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
-use crate::files;
-use crate::ledger::settings;
+use crate::ledger::{read_checkpoint, settings};
 use crate::node::{Node, NodeFiles};
-
-/// A checkpoint and its cosignatures are a page of text.
-const MAX_CHECKPOINT: u64 = 1 << 20;
 
 impl Node {
     /// Writes what must not be lost to the new file `to`: roster, ledger, configuration, policy,
@@ -52,18 +47,20 @@ impl Node {
 /// Makes the node of a backup in the directory `home`, which is missing or empty. It begins a new
 /// incarnation behind the last record of the backup.
 ///
-/// `witnessed` are files with checkpoints of its ledger as its witnesses have them: a backup that
-/// lacks records of those is refused.
+/// `witnessed` are files with checkpoints of its ledger as its witnesses have them; what the backup
+/// lacks of those is recorded as lost. `delegations` are those of this member that were made after the
+/// backup: keys of theirs may have signed the checkpoints.
 ///
 /// # Errors
 ///
 /// [`Error::Backup`], [`Error::NoSecret`] where `storage_key` holds no exported storage key,
-/// [`Error::Checkpoint`].
+/// [`Error::Checkpoint`], [`Error::Delegation`], [`Error::AnothersDelegation`].
 pub fn restore(
     home: &Path,
     storage_key: &Path,
     from: &Path,
     witnessed: &[impl AsRef<Path>],
+    delegations: &[impl AsRef<Path>],
 ) -> Result<(Node, Continued), Error> {
     let exported = Exported::read(Kind::Storage, storage_key)?;
     let checkpoints: Result<Vec<_>, _> = witnessed
@@ -80,6 +77,9 @@ pub fn restore(
     let restoring = Restoring::begin(Disk::new(home), &storage, &mut file, clock::now());
     let restoring = restoring.map_err(failed)?;
     let files = NodeFiles::of(restoring.disk().clone())?;
+    for file in delegations {
+        files.keep_lost_delegation(file.as_ref())?;
+    }
     let settings = settings(&files, &restoring.named_keys())?;
     let (home, _, continued) = restoring.finish(settings, &checkpoints).map_err(failed)?;
     Ok((Node::new(home, files.config().clone()), continued))
@@ -94,11 +94,6 @@ fn outlives_the_machine(name: &str) -> bool {
         (kinds.contains(&kind) && number.parse::<u64>().is_ok()).then_some(())
     };
     ["identity", "hpke", "payment", "storage-exported"].contains(&name) || delegated(name).is_some()
-}
-
-fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
-    let bytes = files::read(file, MAX_CHECKPOINT)?;
-    SignedCheckpoint::parse(&bytes).map_err(|error| Error::Checkpoint(file.to_owned(), error))
 }
 
 fn failed(file: &Path, error: BackupError) -> Error {

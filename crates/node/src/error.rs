@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use blindmatch_audit::checkpoint::CheckpointError;
+use blindmatch_audit::checkpoint::{CheckpointError, SuccessionError};
 use blindmatch_audit::codec::DecodeError;
 use blindmatch_audit::note::NoteError;
 use blindmatch_audit::proof::RecordProofError;
@@ -68,6 +68,8 @@ pub enum Error {
     Delegation(PathBuf, ReadError),
     /// A delegation is not the one that this node requested last.
     OtherDelegation(PathBuf),
+    /// A delegation is not one of this member, or another of a number that it has.
+    AnothersDelegation(PathBuf),
     /// A file is no roster.
     Roster(PathBuf, ReadError),
     /// What was asked for is no roster.
@@ -110,6 +112,8 @@ pub enum Error {
     Backup(PathBuf, BackupError),
     /// A file is no checkpoint.
     Checkpoint(PathBuf, CheckpointError),
+    /// The ledger does not go on from a checkpoint of it.
+    Known(PathBuf, SuccessionError),
     /// An exported ledger cannot be written, or does not hold.
     Exported(PathBuf, ExportedError),
     /// A proof of a record does not hold.
@@ -219,6 +223,16 @@ impl fmt::Display for Error {
             Self::OtherDelegation(path) => write!(
                 f,
                 "{} is not the delegation that this node requested last",
+                path.display()
+            ),
+            Self::AnothersDelegation(path) => write!(
+                f,
+                "{} is no delegation of this member, or another of a number that it has already",
+                path.display()
+            ),
+            Self::Known(path, error) => write!(
+                f,
+                "the ledger does not go on from {}: {error}",
                 path.display()
             ),
             Self::Roster(path, error) => write!(f, "{} is no roster: {error}", path.display()),

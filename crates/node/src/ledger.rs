@@ -7,14 +7,16 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use blindmatch_audit::checkpoint::{Checkpoint, SignedCheckpoint, ledger_origin};
+use blindmatch_audit::checkpoint::{
+    Checkpoint, CheckpointError, Continuation, SignedCheckpoint, ledger_name,
+};
 use blindmatch_audit::cosignature::Quorum;
 use blindmatch_audit::note::{KeyName, MAX_NOTE, NoteKey};
 use blindmatch_audit::proof::RecordProof;
 use blindmatch_audit::record::{Event, Name, Record};
 use blindmatch_membership::Delegation;
 use blindmatch_store::keys::NamedKeys;
-use blindmatch_store::ledger::{Beginning, Ledger, Log, SEGMENT, Settings, Tail};
+use blindmatch_store::ledger::{Ledger, Log, SEGMENT, Settings, Tail};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -26,11 +28,7 @@ impl Node {
     /// Begins the ledger.
     pub(crate) fn begin_ledger(&self) -> Result<Ledger, Error> {
         let settings = settings(self, &self.home().named_keys())?;
-        let beginning = Beginning {
-            number: 1,
-            from: Checkpoint::empty(settings.origin.clone()),
-        };
-        let (ledger, _) = Ledger::create(self.home().disk(), settings, &beginning)?;
+        let (ledger, _) = Ledger::create(self.home().disk(), settings)?;
         let recorded = self.recorded(&ledger.log())?;
         self.complete(&ledger, recorded)?;
         Ok(ledger)
@@ -69,15 +67,15 @@ impl NodeFiles {
     ///
     /// [`Error::Damaged`].
     pub fn ledger_keys(&self) -> Result<Vec<NoteKey>, Error> {
-        let origin = self.ledger_origin()?;
+        let ledger = self.ledger_name()?;
         let delegations = self.delegations()?;
         let keys = delegations.iter().rev();
         Ok(keys
-            .map(|delegation| NoteKey::new(origin.clone(), delegation.keys.checkpoints))
+            .map(|delegation| NoteKey::new(ledger.clone(), delegation.keys.checkpoints))
             .collect())
     }
 
-    /// The newest checkpoint, and the key that signed it.
+    /// The newest checkpoint, and the key that signed it, under the name that stands there.
     ///
     /// # Errors
     ///
@@ -86,8 +84,29 @@ impl NodeFiles {
         let (log, _) = self.log()?;
         let keys = self.ledger_keys()?;
         let signed = keys.into_iter().find(|key| log.head().verify(key).is_ok());
-        let key = signed.ok_or(Error::NoLedgerKey)?;
-        Ok((log.head().clone(), key))
+        let origin = &log.head().unverified().origin;
+        let key = signed.and_then(|key| origin.signed_by(&key));
+        Ok((log.head().clone(), key.ok_or(Error::NoLedgerKey)?))
+    }
+
+    /// Checks that the ledger goes on from checkpoints of it in files: that their records are here, or
+    /// that it names them as lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Known`], [`Error::Checkpoint`], [`Error::File`].
+    pub fn check_known(&self, log: &Log, known: &[impl AsRef<Path>]) -> Result<(), Error> {
+        let keys = self.ledger_keys()?;
+        for file in known {
+            let checkpoint = known_checkpoint(file.as_ref(), &keys)?;
+            // Without a proof it is the checkpoints themselves that tell why.
+            let how = log.continuation(&checkpoint);
+            let how = how.unwrap_or_else(|_| Continuation::Kept(Vec::new()));
+            let head = log.head().unverified();
+            let succeeds = head.verify_succession(&checkpoint, &how);
+            succeeds.map_err(|error| Error::Known(file.as_ref().to_owned(), error))?;
+        }
+        Ok(())
     }
 
     /// Writes the proof of a record to a new file. It rests on the newest checkpoint that was
@@ -106,16 +125,24 @@ impl NodeFiles {
         Ok(checkpoint)
     }
 
-    /// Writes the ledger to a new file, with the newest checkpoint that was cosigned, else the
-    /// newest.
+    /// Writes the ledger to a new file, with the newest checkpoint of this incarnation that was
+    /// cosigned, else the newest.
     ///
     /// # Errors
     ///
     /// [`Error::Ledger`], [`Error::Exported`], [`Error::File`].
     pub fn export_ledger(&self, file: &Path) -> Result<SignedCheckpoint, Error> {
         let (log, _) = self.log()?;
-        let checkpoint = log.cosigned()?.unwrap_or_else(|| log.head().clone());
+        // One of an incarnation that has ended would hide what came since.
+        let cosigned = log.cosigned()?;
+        let cosigned = cosigned.filter(|cosigned| cosigned.unverified().origin == log.origin());
+        let checkpoint = cosigned.unwrap_or_else(|| log.head().clone());
+        let origin = &checkpoint.unverified().origin;
         let keys = self.ledger_keys()?;
+        let keys: Vec<_> = keys
+            .iter()
+            .filter_map(|key| origin.signed_by(key))
+            .collect();
         files::stream_new(file, |to| {
             exported::write(&log, &checkpoint, &keys, to)
                 .map_err(|error| Error::Exported(file.to_owned(), error))
@@ -123,9 +150,9 @@ impl NodeFiles {
         Ok(checkpoint)
     }
 
-    fn ledger_origin(&self) -> Result<KeyName, Error> {
+    fn ledger_name(&self) -> Result<KeyName, Error> {
         let own = &self.config().node;
-        ledger_origin(own.consortium.as_str(), own.member.as_str()).map_err(Error::Name)
+        ledger_name(own.consortium.as_str(), own.member.as_str()).map_err(Error::Name)
     }
 }
 
@@ -134,7 +161,7 @@ pub(crate) fn settings(files: &NodeFiles, keys: &NamedKeys) -> Result<Settings, 
     let (key, mut earlier) = (files.checkpoint_key(keys)?, files.ledger_keys()?);
     earlier.retain(|earlier| *earlier.key() != key.verifying_key());
     Ok(Settings {
-        origin: files.ledger_origin()?,
+        ledger: files.ledger_name()?,
         key,
         earlier,
         clock: Box::new(clock::now),
@@ -172,19 +199,33 @@ pub enum Contents {
 }
 
 /// Verifies a proof or an exported ledger: that what it holds stands in the ledger of one of
-/// `keys`, under a checkpoint that `quorum` cosigned.
+/// `keys`, under a checkpoint that `quorum` cosigned, and that it goes on from the checkpoints in the
+/// files `known`: an exported ledger has their records or names them as lost, and a proof is that of
+/// the record that does.
 ///
 /// # Errors
 ///
-/// [`Error::File`], [`Error::Proof`], [`Error::Exported`], [`Error::NoLedgerKey`].
-pub fn verify_file(file: &Path, keys: &[NoteKey], quorum: &Quorum) -> Result<Verified, Error> {
+/// [`Error::File`], [`Error::Proof`], [`Error::Exported`], [`Error::NoLedgerKey`], [`Error::Checkpoint`],
+/// [`Error::Known`].
+pub fn verify_file(
+    file: &Path,
+    keys: &[NoteKey],
+    quorum: &Quorum,
+    known: &[impl AsRef<Path>],
+) -> Result<Verified, Error> {
     if keys.is_empty() {
         return Err(Error::NoLedgerKey);
     }
+    let known = known.iter().map(AsRef::as_ref);
+    let known: Result<Vec<_>, Error> = known
+        .map(|file| Ok((file, known_checkpoint(file, keys)?)))
+        .collect();
+    let known = known?;
     let failed = |error| Error::File(file.to_owned(), error);
     let mut reader = BufReader::new(File::open(file).map_err(failed)?);
     if reader.fill_buf().map_err(failed)?.starts_with(b"{") {
-        let exported = exported::verify(&mut reader, keys, quorum);
+        let expected = known.iter().map(|(_, known)| known.clone()).collect();
+        let exported = exported::verify(&mut reader, keys, quorum, expected);
         let (checkpoint, cosigners) =
             exported.map_err(|error| Error::Exported(file.to_owned(), error))?;
         return Ok(Verified {
@@ -201,6 +242,15 @@ pub fn verify_file(file: &Path, keys: &[NoteKey], quorum: &Quorum) -> Result<Ver
     for key in keys {
         match proof.verify(key, quorum) {
             Ok(proven) => {
+                for (file, known) in known {
+                    let how = Continuation::Lost {
+                        record: proof.record.clone(),
+                        index: proof.index,
+                        path: proof.path.clone(),
+                    };
+                    let named = proven.checkpoint.verify_succession(&known, &how);
+                    named.map_err(|error| Error::Known(file.to_owned(), error))?;
+                }
                 return Ok(Verified {
                     checkpoint: proven.checkpoint,
                     cosigners: cosigners(quorum, &proof.checkpoint),
@@ -211,6 +261,26 @@ pub fn verify_file(file: &Path, keys: &[NoteKey], quorum: &Quorum) -> Result<Ver
         }
     }
     Err(refused.map_or(Error::NoLedgerKey, failed))
+}
+
+/// A checkpoint of the ledger that one of `keys` signed.
+fn known_checkpoint(file: &Path, keys: &[NoteKey]) -> Result<Checkpoint, Error> {
+    let signed = read_checkpoint(file)?;
+    let mut verified = Err(CheckpointError::OtherLedger);
+    for key in keys {
+        verified = signed.verify(key);
+        if verified.is_ok() {
+            break;
+        }
+    }
+    let verified = verified.map_err(|error| Error::Checkpoint(file.to_owned(), error))?;
+    Ok(verified.clone())
+}
+
+pub(crate) fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
+    let limit = u64::try_from(MAX_NOTE).unwrap_or(u64::MAX);
+    let bytes = files::read(file, limit)?;
+    SignedCheckpoint::parse(&bytes).map_err(|error| Error::Checkpoint(file.to_owned(), error))
 }
 
 /// The names of those that cosigned.

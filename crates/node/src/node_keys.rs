@@ -4,6 +4,7 @@
 //! request ([`Node::request_delegation`]), whoever has the identity key signs it
 //! ([`sign_delegation`]), and the node adopts what was signed ([`Node::adopt_delegation`]).
 
+use std::io::Write;
 use std::path::Path;
 
 use blindmatch_audit::SigningKey;
@@ -94,14 +95,61 @@ impl NodeFiles {
         Ok(delegations)
     }
 
-    /// The delegation that this node uses.
+    /// The delegation that this node uses: the newest whose keys it has. Those of a later one were
+    /// lost with the home that this one was restored from.
     ///
     /// # Errors
     ///
     /// [`Error::Damaged`].
     pub fn delegation(&self) -> Result<Delegation, Error> {
+        let [_, _, checkpoints, _] = NODE_KEYS;
+        for delegation in self.delegations()?.into_iter().rev() {
+            let key = format!("keys/{checkpoints}-{}", delegation.number);
+            if self.disk().exists(&key).map_err(HomeError::Disk)? {
+                return Ok(delegation);
+            }
+        }
+        self.newest_delegation()
+    }
+
+    /// The newest delegation that was made for this node, whether or not it has its keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn newest_delegation(&self) -> Result<Delegation, Error> {
         let newest = self.delegations()?.pop();
         newest.ok_or_else(|| Error::Damaged(self.disk().root().join("roster")))
+    }
+
+    /// Keeps a delegation of this member that was made after the backup: its keys are lost, but what
+    /// they signed is known by them, and its number is not given out again.
+    pub(crate) fn keep_lost_delegation(&self, file: &Path) -> Result<(), Error> {
+        let delegation = Delegation::read(&files::read(file, MAX_NOTE)?)
+            .map_err(|error| Error::Delegation(file.to_owned(), error))?;
+        let own = self.delegations()?;
+        let twin = own.iter().find(|own| own.number == delegation.number);
+        let ours = |own: &Delegation| {
+            (&own.consortium, &own.member, own.identity)
+                == (
+                    &delegation.consortium,
+                    &delegation.member,
+                    delegation.identity,
+                )
+        };
+        if !own.last().is_some_and(ours)
+            || twin.is_some_and(|twin| twin.digest() != delegation.digest())
+        {
+            return Err(Error::AnothersDelegation(file.to_owned()));
+        }
+        if twin.is_none() {
+            let path = path(&delegation);
+            let published = self.disk().publish(&path, |file| {
+                file.write_all(delegation.to_string().as_bytes())
+            });
+            published.map_err(HomeError::Disk)?;
+        }
+        Ok(())
     }
 
     /// The key that signs this node's checkpoints, from the keys of its home.
@@ -195,7 +243,7 @@ impl Node {
     ) -> Result<String, Error> {
         let now = clock::now();
         let in_force = (now, now + u64::from(days) * 86_400);
-        let last = self.delegation()?;
+        let last = self.newest_delegation()?;
         let idle = node_keys(&self.key_names()?, last.number);
         self.destroy_keys(&idle.newer)?;
         let secrets = NodeSecrets::generate(rng);
@@ -213,7 +261,7 @@ impl Node {
     pub fn adopt_delegation(&self, ledger: &Ledger, file: &Path) -> Result<Delegation, Error> {
         let delegation = Delegation::read(&files::read(file, MAX_NOTE)?)
             .map_err(|error| Error::Delegation(file.to_owned(), error))?;
-        let last = self.delegation()?;
+        let last = self.newest_delegation()?;
         if delegation == last {
             return Ok(last);
         }
@@ -329,8 +377,11 @@ impl NodeSecrets {
 
 /// Keeps a delegation: from then on it is the one that the node uses.
 fn keep(home: &Home, delegation: &Delegation) -> Result<(), Error> {
-    let path = format!("roster/{DELEGATION}{}", delegation.number);
-    publish(home, &path, delegation.to_string().as_bytes())
+    publish(home, &path(delegation), delegation.to_string().as_bytes())
+}
+
+fn path(delegation: &Delegation) -> String {
+    format!("roster/{DELEGATION}{}", delegation.number)
 }
 
 /// The key that signs checkpoints under this delegation, if it is the one that the delegation

@@ -57,16 +57,10 @@ pub enum BackupError {
     Place(PathBuf),
     /// A file of the home whose name cannot go into a backup.
     Stray(PathBuf),
-    /// A checkpoint that a witness is said to have is not signed by this ledger's keys.
+    /// A checkpoint that a witness is said to have is not signed by this ledger's keys, as far as they
+    /// are known.
     Witnessed,
-    /// Witnesses cosigned records that are not in the backup.
-    Behind {
-        /// The records in the backup.
-        backup: u64,
-        /// The records that a witness cosigned.
-        witnessed: u64,
-    },
-    /// A witness cosigned other records than those in the backup.
+    /// A witness cosigned other records than those in the backup, or than another witness.
     Forked {
         /// The size of what it cosigned.
         size: u64,
@@ -259,15 +253,11 @@ impl fmt::Display for BackupError {
                 path.display()
             ),
             Self::Witnessed => f.write_str(
-                "the checkpoint of a witness is not signed by a key of this ledger: ask the witness for its newest one",
-            ),
-            Self::Behind { backup, witnessed } => write!(
-                f,
-                "a witness cosigned {witnessed} records of this ledger, and the backup has {backup}: take a newer backup. A node that went on from this one would be taken for one that forgets what it charged, and no witness would cosign it"
+                "the checkpoint of a witness is signed by no key of this ledger that the backup knows: if the keys were rotated behind it, give that delegation too",
             ),
             Self::Forked { size } => write!(
                 f,
-                "a witness cosigned {size} records of this ledger that are others than those in the backup: two nodes wrote it"
+                "a witness cosigned {size} records of this ledger that are others than those in the backup, or than another witness has: two nodes wrote it"
             ),
             Self::Ledger(error) => error.fmt(f),
             Self::Home(error) => error.fmt(f),

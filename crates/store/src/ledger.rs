@@ -13,9 +13,10 @@ use std::{
 
 use blindmatch_audit::{
     SigningKey,
-    checkpoint::{Checkpoint, SignedCheckpoint},
+    checkpoint::{Checkpoint, Origin, SignedCheckpoint},
     note::{KeyName, NoteKey},
     record::{Event, Record},
+    tree::CompactRange,
 };
 use rand_core::CryptoRng;
 
@@ -29,6 +30,7 @@ mod standing;
 mod writer;
 
 pub use error::LedgerError;
+use log::Incarnation;
 pub use log::{Log, Records, Tail, Torn};
 pub use standing::Standing;
 
@@ -49,8 +51,8 @@ pub const COSIGNED: &str = "ledger/cosigned";
 
 /// What a ledger is written with.
 pub struct Settings {
-    /// Which ledger: the name that its checkpoints are signed under.
-    pub origin: KeyName,
+    /// Which ledger: the name that all its incarnations have.
+    pub ledger: KeyName,
     /// Signs checkpoints.
     pub key: SigningKey,
     /// The keys that signed checkpoints before.
@@ -65,15 +67,6 @@ pub struct Settings {
 
 /// The usual [`Settings::segment`], 64 MiB.
 pub const SEGMENT: u64 = 64 << 20;
-
-/// What a ledger goes on from when a node begins to write it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beginning {
-    /// The number of the incarnation, 1 for the first.
-    pub number: u64,
-    /// The head of the ledger that it goes on from; [`Checkpoint::empty`] for the first.
-    pub from: Checkpoint,
-}
 
 /// Where an append stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,17 +106,13 @@ struct Pending {
 }
 
 impl Ledger {
-    /// Begins a ledger with the record of an incarnation, and opens it. What an earlier `create`
-    /// left unfinished is replaced.
+    /// Begins a ledger with the record of its first incarnation, and opens it. What an earlier
+    /// `create` left unfinished is replaced.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Exists`], or the disk's.
-    pub fn create(
-        disk: &Disk,
-        settings: Settings,
-        beginning: &Beginning,
-    ) -> Result<(Self, Tail), LedgerError> {
+    pub fn create(disk: &Disk, settings: Settings) -> Result<(Self, Tail), LedgerError> {
         let mut settings = settings;
         if writer::exists(disk)? {
             return Err(LedgerError::Exists);
@@ -131,10 +120,10 @@ impl Ledger {
         let record = Record {
             time: (settings.clock)(),
             nonce: nonce(settings.random.as_mut()),
-            event: beginning.event(),
+            event: incarnation(1, &CompactRange::default()),
         };
         let head = Checkpoint {
-            origin: settings.origin.clone(),
+            origin: Origin::first(settings.ledger.clone()),
             size: 1,
             root: record.leaf_hash(),
         };
@@ -168,7 +157,7 @@ impl Ledger {
         settings: Settings,
         check: impl FnOnce(&Log) -> Result<T, E>,
     ) -> Result<(Self, Tail, T), E> {
-        let own = NoteKey::new(settings.origin.clone(), settings.key.verifying_key());
+        let own = NoteKey::new(settings.ledger.clone(), settings.key.verifying_key());
         let mut keys = vec![own.clone()];
         keys.extend(settings.earlier);
         let (mut log, tail, end) = scan::scan(disk, &keys)?;
@@ -178,7 +167,7 @@ impl Ledger {
             writer.cut()?;
         }
         if tail.uncovered > 0 || log.head.verify(&own).is_err() {
-            log.head = writer.cover(log.outline.tree(), settings.origin)?;
+            log.head = writer.cover(log.outline.tree(), log.origin())?;
         }
         let queue = Queue {
             random: settings.random,
@@ -213,8 +202,8 @@ impl Ledger {
     /// [`LedgerError::Time`] where the clock went back, [`LedgerError::Disk`] where nothing was
     /// recorded, [`LedgerError::Stopped`] once it is open whether something was.
     pub fn append(&self, events: Vec<Event>) -> Result<Appended, LedgerError> {
-        let incarnation = |event: &Event| matches!(event, Event::Incarnation { .. });
-        if events.iter().any(incarnation) {
+        let own = |event: &Event| matches!(event, Event::Incarnation { .. } | Event::Lost { .. });
+        if events.iter().any(own) {
             return Err(LedgerError::Events);
         }
         self.append_any(events)
@@ -234,22 +223,49 @@ impl Ledger {
         self.append_nonced(events)
     }
 
-    /// Records that a node goes on here after a restore. It must be alone with the ledger: the
-    /// record names what stands before it.
+    /// Begins the next incarnation, after a restore, with a number above that of all that are known;
+    /// `lost` are states of earlier ones that were signed and are not here. From then on checkpoints
+    /// have another origin.
+    ///
+    /// Nobody else may have the ledger: the record names what stands before it.
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append).
-    pub fn begin_incarnation(&mut self) -> Result<Appended, LedgerError> {
+    /// As [`append`](Self::append); nothing has changed then.
+    pub fn begin_incarnation(&mut self, lost: &[Checkpoint]) -> Result<Appended, LedgerError> {
         let log = self.log();
-        let from = Checkpoint {
-            origin: log.head().unverified().origin.clone(),
-            size: log.size(),
-            root: log.root(),
+        let numbers = lost.iter().map(|lost| lost.origin.incarnation);
+        let before = numbers.fold(log.incarnation(), u64::max);
+        let number = before.checked_add(1).ok_or(LedgerError::Events)?;
+        let mut events = vec![incarnation(number, log.outline.tree())];
+        events.extend(lost.iter().map(named));
+        let begun = Incarnation {
+            number,
+            record: log.size(),
         };
-        let number = log.incarnation() + 1;
-        let appended = self.append_any(vec![Beginning { number, from }.event()])?;
-        self.change(|log| log.incarnation = number);
+        self.change(|log| log.incarnations.push(begun));
+        let appended = self.append_any(events);
+        self.change(|now| match &appended {
+            Ok(appended) => now.lose(appended.first + 1, lost),
+            Err(_) => now.incarnations = log.incarnations.clone(),
+        });
+        appended
+    }
+
+    /// Records that states of earlier incarnations are lost, each of which a witness cosigned and
+    /// shows only now: it cosigns no more before it finds its own named.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append), and [`LedgerError::Events`] where one is not of an earlier
+    /// incarnation.
+    pub fn name_lost(&mut self, lost: &[Checkpoint]) -> Result<Appended, LedgerError> {
+        let present = self.log().incarnation();
+        if lost.iter().any(|lost| lost.origin.incarnation >= present) {
+            return Err(LedgerError::Events);
+        }
+        let appended = self.append_any(lost.iter().map(named).collect())?;
+        self.change(|log| log.lose(appended.first, lost));
         Ok(appended)
     }
 
@@ -343,7 +359,7 @@ impl Ledger {
         let mut writer = self.writer()?;
         let log = self.log();
         let tree = log.outline.tree().clone();
-        let origin = log.head.unverified().origin.clone();
+        let origin = log.origin();
         // A change copies what anybody still holds.
         drop(log);
         let (head, leaves) = writer.append(&frames, origin, &tree)?;
@@ -404,16 +420,6 @@ impl Drop for Leading<'_> {
     }
 }
 
-impl Beginning {
-    const fn event(&self) -> Event {
-        Event::Incarnation {
-            number: self.number,
-            size: self.from.size,
-            root: self.from.root,
-        }
-    }
-}
-
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ledger").field(&self.log().head()).finish()
@@ -422,7 +428,24 @@ impl fmt::Debug for Ledger {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Settings").field(&self.origin).finish()
+        f.debug_tuple("Settings").field(&self.ledger).finish()
+    }
+}
+
+/// The event with which an incarnation begins behind these records.
+fn incarnation(number: u64, before: &CompactRange) -> Event {
+    Event::Incarnation {
+        number,
+        size: before.size(),
+        root: before.root(),
+    }
+}
+
+const fn named(lost: &Checkpoint) -> Event {
+    Event::Lost {
+        incarnation: lost.origin.incarnation,
+        size: lost.size,
+        root: lost.root,
     }
 }
 

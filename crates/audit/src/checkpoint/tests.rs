@@ -1,10 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::tree::{self, leaf_hash};
+use crate::tree::{self, ProofError, leaf_hash};
 
-/// The example of C2SP tlog-checkpoint.
-const EXAMPLE: &str = "example.com/behind-the-sofa\n\
+/// The example of C2SP tlog-checkpoint, as the third incarnation of that log.
+const EXAMPLE: &str = "example.com/behind-the-sofa/3\n\
     20852163\n\
     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
 
@@ -12,10 +12,14 @@ fn key() -> SigningKey {
     SigningKey::from_bytes(&[1; 32])
 }
 
+fn kept(proof: &[Hash]) -> Continuation {
+    Continuation::Kept(proof.to_vec())
+}
+
 fn checkpoint(size: u64) -> Checkpoint {
     let leaves: Vec<Hash> = (0..size).map(|i| leaf_hash(&i.to_be_bytes())).collect();
     Checkpoint {
-        origin: ledger_origin("c", "alpha").unwrap(),
+        origin: Origin::first(ledger_name("c", "alpha").unwrap()),
         size,
         root: tree::root(&leaves),
     }
@@ -24,7 +28,15 @@ fn checkpoint(size: u64) -> Checkpoint {
 #[test]
 fn the_example_of_the_specification_is_read() {
     let checkpoint = Checkpoint::parse(EXAMPLE).unwrap();
-    assert_eq!(checkpoint.origin.as_str(), "example.com/behind-the-sofa");
+    let ledger = KeyName::new("example.com/behind-the-sofa").unwrap();
+    let incarnation = 3;
+    assert_eq!(
+        checkpoint.origin,
+        Origin {
+            ledger,
+            incarnation
+        }
+    );
     assert_eq!(checkpoint.size, 20_852_163);
     assert_eq!(checkpoint.to_string(), EXAMPLE);
 }
@@ -35,21 +47,28 @@ fn a_checkpoint_has_one_text() {
     for text in [
         String::new(),
         "\n".to_owned(),
-        format!("a\n1\n{root}"),
-        format!("a\n1\n{root}\n\n"),
-        format!("a\n1\n{root}\nextension\n"),
-        format!("a\n01\n{root}\n"),
-        format!("a\n+1\n{root}\n"),
-        format!("a\n-1\n{root}\n"),
-        format!("a\n 1\n{root}\n"),
-        format!("a\n\n{root}\n"),
-        format!("a\n18446744073709551616\n{root}\n"),
+        format!("a/1\n1\n{root}"),
+        format!("a/1\n1\n{root}\n\n"),
+        format!("a/1\n1\n{root}\nextension\n"),
+        format!("a/1\n01\n{root}\n"),
+        format!("a/1\n+1\n{root}\n"),
+        format!("a/1\n-1\n{root}\n"),
+        format!("a/1\n 1\n{root}\n"),
+        format!("a/1\n\n{root}\n"),
+        format!("a/1\n18446744073709551616\n{root}\n"),
         format!("\n1\n{root}\n"),
-        format!("a b\n1\n{root}\n"),
-        format!("a\n1\n{}\n", root.trim_end_matches('=')),
-        format!("a\n1\n{}\n", root.replace("q2I=", "q2J=")),
-        "a\n1\nAAAA\n".to_owned(),
-        "a\n1\n\n".to_owned(),
+        format!("a b/1\n1\n{root}\n"),
+        format!("a/1\n1\n{}\n", root.trim_end_matches('=')),
+        format!("a/1\n1\n{}\n", root.replace("q2I=", "q2J=")),
+        "a/1\n1\nAAAA\n".to_owned(),
+        "a/1\n1\n\n".to_owned(),
+        format!("a\n1\n{root}\n"),
+        format!("a/\n1\n{root}\n"),
+        format!("/1\n1\n{root}\n"),
+        format!("a/0\n1\n{root}\n"),
+        format!("a/01\n1\n{root}\n"),
+        format!("a/+1\n1\n{root}\n"),
+        format!("a/18446744073709551616\n1\n{root}\n"),
     ] {
         assert_eq!(
             Checkpoint::parse(&text),
@@ -57,7 +76,7 @@ fn a_checkpoint_has_one_text() {
             "{text:?}"
         );
     }
-    let largest = Checkpoint::parse(&format!("a\n{}\n{root}\n", u64::MAX));
+    let largest = Checkpoint::parse(&format!("a/1\n{}\n{root}\n", u64::MAX));
     assert_eq!(largest.unwrap().size, u64::MAX);
 }
 
@@ -66,14 +85,29 @@ fn the_ledgers_own_key_signs() {
     let signed = checkpoint(3).sign(&key());
     let read = SignedCheckpoint::parse(signed.to_string().as_bytes()).unwrap();
     assert_eq!(read, signed);
-    let log = NoteKey::new(checkpoint(3).origin, key().verifying_key());
+    let ledger = || ledger_name("c", "alpha").unwrap();
+    let log = NoteKey::new(ledger(), key().verifying_key());
     assert_eq!(read.verify(&log), Ok(&checkpoint(3)));
+    // A key is one of the ledger, under whichever of its incarnations it was given.
+    for incarnation in ["1", "2", "18446744073709551615"] {
+        let name = KeyName::new(&format!("{}/{incarnation}", ledger().as_str())).unwrap();
+        let log = NoteKey::new(name, key().verifying_key());
+        assert_eq!(read.verify(&log), Ok(&checkpoint(3)));
+    }
+    for other in [
+        "blindmatch/c/alpha",
+        "blindmatch/c/alpha/ledger/1/1",
+        "ledger/1",
+    ] {
+        let log = NoteKey::new(KeyName::new(other).unwrap(), key().verifying_key());
+        assert_eq!(read.verify(&log), Err(CheckpointError::OtherLedger));
+    }
     let other_key = SigningKey::from_bytes(&[2; 32]).verifying_key();
     assert_eq!(
-        read.verify(&NoteKey::new(checkpoint(3).origin, other_key)),
+        read.verify(&NoteKey::new(ledger(), other_key)),
         Err(CheckpointError::Note(NoteError::Unsigned))
     );
-    let other_ledger = ledger_origin("c", "beta").unwrap();
+    let other_ledger = ledger_name("c", "beta").unwrap();
     assert_eq!(
         read.verify(&NoteKey::new(other_ledger, key().verifying_key())),
         Err(CheckpointError::OtherLedger)
@@ -112,7 +146,7 @@ fn forks_and_rollbacks_are_named() {
             .collect()
     };
     let head = |leaves: &[Hash], size: usize| Checkpoint {
-        origin: ledger_origin("c", "alpha").unwrap(),
+        origin: Origin::first(ledger_name("c", "alpha").unwrap()),
         size: size as u64,
         root: tree::root(leaves.get(..size).unwrap()),
     };
@@ -136,14 +170,14 @@ fn forks_and_rollbacks_are_named() {
                 } else {
                     Err(SuccessionError::Proof(ProofError::Root))
                 };
-                assert_eq!(new.verify_succession(&old, &proof), expected);
+                assert_eq!(new.verify_succession(&old, &kept(&proof)), expected);
             }
         }
     }
     let (old, mut other) = (head(&honest, 5), head(&honest, 5));
-    other.origin = ledger_origin("c", "beta").unwrap();
+    other.origin.ledger = ledger_name("c", "beta").unwrap();
     assert_eq!(
-        other.verify_succession(&old, &[]),
+        other.verify_succession(&old, &kept(&[])),
         Err(SuccessionError::OtherLedger)
     );
 }
@@ -161,6 +195,6 @@ fn no_two_members_share_a_name() {
         ("c/a", "b"),
         ("c", "a b"),
     ] {
-        assert_eq!(ledger_origin(consortium, member), Err(NoteError::Name));
+        assert_eq!(ledger_name(consortium, member), Err(NoteError::Name));
     }
 }

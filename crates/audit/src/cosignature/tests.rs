@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    checkpoint::{ledger_origin, witness_name},
+    checkpoint::{Origin, ledger_name, witness_name},
     note::Note,
 };
 
@@ -10,7 +10,7 @@ const NOW: u64 = 1_800_000_000;
 
 fn checkpoint(size: u64) -> Checkpoint {
     Checkpoint {
-        origin: ledger_origin("c", "alpha").unwrap(),
+        origin: Origin::first(ledger_name("c", "alpha").unwrap()),
         size,
         root: [7; 32],
     }

@@ -4,7 +4,7 @@ use ed25519_dalek::SigningKey;
 
 use super::*;
 use crate::{
-    checkpoint::{ledger_origin, witness_name},
+    checkpoint::{Origin, ledger_name, witness_name},
     cosignature::{WitnessKey, cosign},
     note::NoteError,
     record::Event,
@@ -21,7 +21,7 @@ fn records(count: u64) -> Vec<Record> {
 
 fn keys() -> (SigningKey, NoteKey) {
     let key = SigningKey::from_bytes(&[1; 32]);
-    let public = NoteKey::new(ledger_origin("c", "alpha").unwrap(), key.verifying_key());
+    let public = NoteKey::new(ledger_name("c", "alpha").unwrap(), key.verifying_key());
     (key, public)
 }
 
@@ -35,7 +35,7 @@ fn proof(index: u64, size: u64) -> RecordProof {
     let records = records(size);
     let leaves: Vec<Hash> = records.iter().map(Record::leaf_hash).collect();
     let checkpoint = Checkpoint {
-        origin: ledger_origin("c", "alpha").unwrap(),
+        origin: Origin::first(ledger_name("c", "alpha").unwrap()),
         size,
         root: tree::root(&leaves),
     };

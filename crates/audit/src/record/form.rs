@@ -98,6 +98,11 @@ fn write(writer: &mut Writer, event: &Event) {
             name(writer.u8(20), origin).u64(*size).fixed(root)
         }
         Event::Override { operator, what } => name(writer.u8(21), operator).fixed(&what.0),
+        Event::Lost {
+            incarnation,
+            size,
+            root,
+        } => writer.u8(22).u64(*incarnation).u64(*size).fixed(root),
     };
 }
 
@@ -202,6 +207,11 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
         21 => Event::Override {
             operator: Name::read(reader)?,
             what: salted(reader)?,
+        },
+        22 => Event::Lost {
+            incarnation: reader.u64()?,
+            size: reader.u64()?,
+            root: reader.fixed()?,
         },
         _ => return Err(DecodeError::Field),
     })

@@ -94,13 +94,18 @@ fn events() -> Vec<Event> {
             read: Salted(c),
         },
         Event::Witnessed {
-            origin: name("blindmatch/c/beta/ledger"),
+            origin: name("blindmatch/c/beta/ledger/1"),
             size: 12,
             root: c,
         },
         Event::Override {
             operator,
             what: Salted(c),
+        },
+        Event::Lost {
+            incarnation: 1,
+            size: 12,
+            root: c,
         },
     ]
 }

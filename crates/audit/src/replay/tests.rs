@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    checkpoint::ledger_origin,
+    checkpoint::{Origin, ledger_name},
     tree::{self, Hash},
 };
 
@@ -30,8 +30,15 @@ fn ledger(count: u64) -> Vec<Vec<u8>> {
 
 fn head(records: &[Vec<u8>]) -> Checkpoint {
     let leaves: Vec<Hash> = records.iter().map(|r| leaf_hash(r)).collect();
+    let begun = |r: &Vec<u8>| match Record::decode(r).map(|r| r.event) {
+        Ok(Event::Incarnation { number, .. }) => Some(number),
+        _ => None,
+    };
     Checkpoint {
-        origin: ledger_origin("c", "alpha").unwrap(),
+        origin: Origin {
+            ledger: ledger_name("c", "alpha").unwrap(),
+            incarnation: records.iter().rev().find_map(begun).unwrap_or(1),
+        },
         size: records.len() as u64,
         root: tree::root(&leaves),
     }
@@ -149,6 +156,69 @@ fn malformed_and_older_records_are_named() {
     );
 }
 
+/// A ledger of 7 records and more that was restored from 7 records, and says which later states of
+/// it are lost.
+fn restored(lost: &[Checkpoint], count: usize) -> Vec<Vec<u8>> {
+    let mut records = ledger(8);
+    let named = lost.iter().map(|lost| Event::Lost {
+        incarnation: lost.origin.incarnation,
+        size: lost.size,
+        root: lost.root,
+    });
+    records.extend(named.map(|event| record(110, event)));
+    while records.len() < count {
+        records.push(record(111, Event::Filler));
+    }
+    records
+}
+
+#[test]
+fn states_of_earlier_incarnations_are_kept_or_named() {
+    let old = {
+        let mut old = ledger(7);
+        old.extend((7..30).map(|time| record(100 + time, Event::Filler)));
+        old
+    };
+    // Smaller and larger than the restored ledger, which passes some of them by before it names
+    // them.
+    let lost = [8, 9, 10, 15, 30].map(|size| head(&old[..size]));
+    let kept = [1, 4, 7].map(|size| head(&old[..size]));
+    let named = restored(&lost, 20);
+    let all = || [&lost[..], &kept, &[head(&named)]].concat();
+    assert!(replay(all(), (0..).zip(&named)).is_ok());
+    for (left_out, checkpoint) in lost.iter().enumerate() {
+        let mut others = lost.to_vec();
+        others.remove(left_out);
+        let silent = restored(&others, 20);
+        let unnamed = ReplayError::Unnamed {
+            incarnation: 1,
+            size: checkpoint.size,
+        };
+        let expected = [&lost[..], &kept].concat();
+        assert_eq!(replay(expected, (0..).zip(&silent)), Err(unnamed));
+    }
+    // Of another root than was named, and of an incarnation that is not there at all.
+    let mut other = lost[3].clone();
+    other.root = [1; 32];
+    let unnamed = |incarnation, size| Err(ReplayError::Unnamed { incarnation, size });
+    assert_eq!(replay(vec![other], (0..).zip(&named)), unnamed(1, 15));
+    let mut later = head(&named);
+    later.origin.incarnation = 3;
+    assert_eq!(
+        replay(vec![later.clone()], (0..).zip(&named)),
+        unnamed(3, 20)
+    );
+    later.size = 21;
+    let missing = ReplayError::Missing { from: 20, to: 21 };
+    assert_eq!(replay(vec![later], (0..).zip(&named)), Err(missing));
+    // What is here is not made lost by saying so.
+    let mut forked = head(&named[..5]);
+    forked.root = [1; 32];
+    let denied = restored(std::slice::from_ref(&forked), 20);
+    let fork = ReplayError::Fork { from: 0, to: 5 };
+    assert_eq!(replay(vec![forked], (0..).zip(&denied)), Err(fork));
+}
+
 #[test]
 fn incarnations_go_on_from_what_stands_before() {
     let empty = CompactRange::default().root();
@@ -160,12 +230,24 @@ fn incarnations_go_on_from_what_stands_before() {
     let root = head(&[record(1, first())]).root;
     assert_eq!(started(vec![first()]), Ok(1));
     assert_eq!(started(vec![first(), incarnation(3, 1, root)]), Ok(2));
-    // A restored node that begins anew names what it had before.
-    assert_eq!(started(vec![incarnation(2, 5, [7; 32])]), Ok(1));
+    // Restored to what it had when it began, all of which was lost: the first that is there.
+    assert_eq!(started(vec![incarnation(2, 0, empty)]), Ok(1));
+    let lost = |incarnation| Event::Lost {
+        incarnation,
+        size: 9,
+        root,
+    };
+    let second = || incarnation(2, 1, root);
+    assert_eq!(started(vec![first(), second(), lost(1), lost(1)]), Ok(4));
     for (events, index) in [
         (vec![Event::Filler], 0),
         (vec![incarnation(0, 0, empty)], 0),
         (vec![incarnation(1, 5, [7; 32])], 0),
+        (vec![incarnation(2, 5, [7; 32])], 0),
+        (vec![lost(0)], 0),
+        (vec![first(), lost(1)], 1),
+        (vec![first(), lost(7)], 1),
+        (vec![first(), second(), lost(2)], 2),
         (vec![incarnation(1, 0, [7; 32])], 0),
         (vec![first(), incarnation(1, 1, root)], 1),
         (vec![first(), incarnation(2, 1, empty)], 1),

@@ -26,7 +26,7 @@ pub(crate) enum LedgerCommand {
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   blindmatch ledger verify
-  blindmatch ledger verify --key blindmatch/cloudshield/acme/ledger+93a9a1a0+AYz... acme.ledger
+  blindmatch ledger verify --key blindmatch/cloudshield/acme/ledger/1+93a9a1a0+AYz... acme.ledger
   blindmatch ledger verify --key KEY --witness KEY --witness KEY --quorum 2 17.proof
 
 The key is that of the member whose ledger it is: `blindmatch ledger checkpoint --output json`.";
@@ -40,6 +40,10 @@ pub(crate) struct VerifyArguments {
     /// repeated.
     #[arg(long = "key", value_name = "KEY", requires = "file", value_parser = parse_key)]
     pub(crate) keys: Vec<NoteKey>,
+    /// A checkpoint that you have of this ledger: it must go on from it, or name it as lost by a
+    /// restore. May be repeated.
+    #[arg(long = "known", value_name = "FILE")]
+    pub(crate) known: Vec<PathBuf>,
     /// A key of a witness; may be repeated.
     #[arg(long = "witness", value_name = "KEY", requires = "file", value_parser = parse_witness)]
     pub(crate) witnesses: Vec<WitnessKey>,

@@ -108,8 +108,12 @@ pub(crate) struct BackupArguments {
 pub(crate) const RESTORE_EXAMPLE: &str = "\
 Example:
   blindmatch --home /srv/blindmatch restore --storage-key acme.storage acme-2026-11-22.backup
+  blindmatch --home /srv/blindmatch restore --storage-key acme.storage \\
+      --witnessed acme.bank --witnessed acme.shop acme-2026-11-22.backup
 
-The restored node opens a new incarnation: new epochs, and budgets that count as spent.";
+The restored node opens a new incarnation of its ledger: new epochs, and budgets that count as
+spent. Witnesses cosign it once it has, or names as lost, what they cosigned last: ask each of them
+for its newest checkpoint of this ledger.";
 
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArguments {
@@ -119,8 +123,12 @@ pub(crate) struct RestoreArguments {
     /// The exported storage key.
     #[arg(long, value_name = "FILE")]
     pub(crate) storage_key: PathBuf,
-    /// A checkpoint of this ledger as a witness has it; a backup that lacks records of it is
-    /// refused. May be repeated.
+    /// A checkpoint of this ledger as a witness has it; records of it that the backup lacks are
+    /// named as lost. May be repeated.
     #[arg(long = "witnessed", value_name = "FILE")]
     pub(crate) witnessed: Vec<PathBuf>,
+    /// A delegation of this member that was made after the backup, whose key signed such a
+    /// checkpoint; every member has it. May be repeated.
+    #[arg(long = "delegation", value_name = "FILE")]
+    pub(crate) delegations: Vec<PathBuf>,
 }

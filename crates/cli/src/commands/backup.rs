@@ -63,6 +63,14 @@ struct Restored {
     /// The newest size that witnesses cosigned, as far as it is known here.
     cosigned_size: Option<u64>,
     incarnation: u64,
+    /// The newest state that a witness cosigned and that the backup lacks.
+    lost: Option<Lost>,
+}
+
+#[derive(Serialize)]
+struct Lost {
+    incarnation: u64,
+    records: u64,
 }
 
 pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<Exit, Error> {
@@ -71,8 +79,9 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
         file,
         storage_key,
         witnessed,
+        delegations,
     } = arguments;
-    let (node, continued) = restore_node(&home, storage_key, file, witnessed)?;
+    let (node, continued) = restore_node(&home, storage_key, file, witnessed, delegations)?;
     let restored = Restored {
         home: home.display().to_string(),
         member: node.config().node.member.to_string(),
@@ -81,8 +90,17 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
         records: continued.size,
         cosigned_size: continued.cosigned,
         incarnation: continued.incarnation,
+        lost: continued.lost.map(|(incarnation, records)| Lost {
+            incarnation,
+            records,
+        }),
     };
     output::show("restore", &restored, global.output)?;
+    if node.newest_delegation()?.number > node.delegation()?.number {
+        let what =
+            "the keys of the newest delegation are lost; make others: blindmatch keys rotate";
+        output::next(global, what);
+    }
     output::next(global, "see what is out of date: blindmatch doctor");
     Ok(Exit::Done)
 }
@@ -102,6 +120,14 @@ impl Report for Restored {
             .row(&["ledger", &format!("{} records", grouped(self.records))])
             .row(&["cosigned", &cosigned])
             .row(&["incarnation", &self.incarnation.to_string()]);
+        if let Some(lost) = &self.lost {
+            let what = format!(
+                "up to {} records of incarnation {}, cosigned by a witness",
+                grouped(lost.records),
+                lost.incarnation
+            );
+            table.row(&["lost", &what]);
+        }
         table.render()
     }
 

@@ -20,7 +20,7 @@ use crate::output::{self, Fact, Report, Table, grouped, hex, time};
 pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Error> {
     match command {
         LedgerCommand::Verify(arguments) => match &arguments.file {
-            None => verify_own(global)?,
+            None => verify_own(arguments, global)?,
             Some(file) => verify_file(file, arguments, global)?,
         },
         LedgerCommand::Proof(arguments) => {
@@ -76,12 +76,14 @@ struct Own {
     torn_bytes: u64,
 }
 
-fn verify_own(global: &Global) -> Result<(), Error> {
-    let (log, tail, half_done) = NodeFiles::read(&global.home()?)?.verify_ledger()?;
+fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error> {
+    let files = NodeFiles::read(&global.home()?)?;
+    let (log, tail, half_done) = files.verify_ledger()?;
+    files.check_known(&log, &arguments.known)?;
     let head = log.head().unverified();
     let cosigned = log.cosigned().map_err(blindmatch_node::Error::from)?;
     let own = Own {
-        origin: head.origin.as_str().to_owned(),
+        origin: head.origin.to_string(),
         records: log.size(),
         root: hex(&log.root()),
         checkpoint_size: head.size,
@@ -162,7 +164,7 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
         checkpoint,
         cosigners,
         contents,
-    } = ledger::verify_file(file, &keys, &quorum)?;
+    } = ledger::verify_file(file, &keys, &quorum, &arguments.known)?;
     let record = match contents {
         Contents::Ledger => None,
         Contents::Record(index, record) => Some((index, record)),
@@ -171,7 +173,7 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
     let said = said.map(|(_, record)| event::kind_and_fields(&record.event));
     let (event, fields) = said.unzip();
     let shown = Shown {
-        origin: checkpoint.origin.as_str().to_owned(),
+        origin: checkpoint.origin.to_string(),
         size: checkpoint.size,
         root: hex(&checkpoint.root),
         time: record.as_ref().map(|(_, record)| time(record.time)),
@@ -248,7 +250,7 @@ impl Written {
         Self {
             file: file.display().to_string(),
             record,
-            origin: head.origin.as_str().to_owned(),
+            origin: head.origin.to_string(),
             size: head.size,
             root: hex(&head.root),
         }
@@ -287,7 +289,7 @@ fn checkpoint(global: &Global) -> Result<(), Error> {
     let (signed, key) = files.checkpoint()?;
     let head = signed.unverified();
     let shown = Head {
-        origin: head.origin.as_str().to_owned(),
+        origin: head.origin.to_string(),
         size: head.size,
         root: hex(&head.root),
         key: key.to_string(),

@@ -122,18 +122,3 @@ fn a_damaged_backup_is_named_and_restores_nothing() -> Test {
         &["changed: "],
     )
 }
-
-#[test]
-fn a_backup_that_is_behind_its_witnesses_is_refused() -> Test {
-    let place = Place::with_acme()?;
-    place.ok("--home acme keys export storage --to storage")?;
-    place.ok("--home acme backup old")?;
-    place.ok("--home acme keys rotate")?;
-    place.ok("--home acme backup new")?;
-    place.save("--home acme ledger checkpoint", "witnessed")?;
-    let restore = "restore --storage-key storage --witnessed witnessed";
-    // The key that signed what the witness has came after the old backup.
-    place.fails(&format!("--home x {restore} old"), 1, &["old: "])?;
-    place.ok(&format!("--home y {restore} new"))?;
-    Ok(())
-}

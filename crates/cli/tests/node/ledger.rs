@@ -51,7 +51,7 @@ fn a_proof_convinces_somebody_without_the_home() -> Test {
     let key = key(&place, "acme")?;
     let proven = place.json(&format!("ledger verify --key {key} 1.proof"))?;
     assert_eq!((&proven["record"], &proven["size"]), (&json!(1), &json!(2)));
-    assert_eq!(proven["origin"], "blindmatch/cloudshield/acme/ledger");
+    assert_eq!(proven["origin"], "blindmatch/cloudshield/acme/ledger/1");
 
     place.fails("ledger verify 1.proof", 1, &["no key", "--key KEY"])?;
     place.init("bank", "provider")?;

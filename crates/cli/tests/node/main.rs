@@ -9,4 +9,5 @@ mod keys;
 mod ledger;
 mod place;
 mod policy;
+mod restore;
 mod roster;

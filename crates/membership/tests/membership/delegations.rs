@@ -1,7 +1,7 @@
 //! What a node takes and keeps of its peers' delegations, and who cosigns.
 
 use blindmatch_audit::{
-    checkpoint::{Checkpoint, SignedCheckpoint, ledger_origin, witness_name},
+    checkpoint::{Checkpoint, Origin, SignedCheckpoint, ledger_name, witness_name},
     codec::DecodeError,
     cosignature::{QuorumError, cosign},
 };
@@ -196,9 +196,9 @@ fn their_cosignatures_are_counted() {
     let mut known = delegations();
     take(&mut known, &terms("lima", 2, 2), 2).unwrap();
     let kilo = terms("kilo", 1, 1);
-    let origin = ledger_origin("example", "kilo").unwrap();
+    let ledger = ledger_name("example", "kilo").unwrap();
     let [_, own] = node_keys("kilo", 1);
-    let mut signed = Checkpoint::empty(origin).sign(&own);
+    let mut signed = Checkpoint::empty(Origin::first(ledger)).sign(&own);
     signed.verify(&kilo.ledger_key().unwrap()).unwrap();
     let quorum = Witnesses::of(&roster, &known, &name("kilo"), NOW).quorum();
     let quorum = quorum.unwrap();

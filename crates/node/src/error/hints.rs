@@ -2,7 +2,7 @@
 
 use std::io;
 
-use blindmatch_audit::checkpoint::CheckpointError;
+use blindmatch_audit::checkpoint::{CheckpointError, SuccessionError};
 use blindmatch_audit::proof::RecordProofError;
 use blindmatch_membership::RosterError;
 use blindmatch_store::backup::BackupError;
@@ -106,10 +106,19 @@ impl Error {
                 vec!["see how many there are, counted from 0: blindmatch ledger verify".to_owned()]
             }
             Self::Backup(_, BackupError::Witnessed) => vec![
-                "name checkpoints of this node's own ledger, as its witnesses have them, with \
-                 --witnessed FILE"
+                "were the keys rotated after the backup? then name that delegation too, which every \
+                 member has: blindmatch restore --witnessed FILE --delegation FILE"
+                    .to_owned(),
+                "else ask the witness for its checkpoint of this node's own ledger".to_owned(),
+            ],
+            Self::AnothersDelegation(_) => vec![
+                "ask a member for this member's delegations; the signature under a checkpoint \
+                 shows which key it needs"
                     .to_owned(),
             ],
+            Self::Known(_, SuccessionError::Superseded { .. }) => {
+                vec!["ask for what its owner exports now: blindmatch ledger export FILE".to_owned()]
+            }
             Self::Ledger(LedgerError::Time { .. }) => {
                 vec!["is the clock of this machine right? see: date".to_owned()]
             }

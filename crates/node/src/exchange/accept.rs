@@ -6,12 +6,11 @@
 
 use std::fmt;
 
-use blindmatch_audit::checkpoint::{Checkpoint, SuccessionError};
+use blindmatch_audit::checkpoint::{Checkpoint, Continuation, SuccessionError};
 use blindmatch_audit::cosignature::Quorum;
 use blindmatch_audit::note::NoteKey;
 use blindmatch_audit::proof::{RecordProof, RecordProofError};
 use blindmatch_audit::record::Event;
-use blindmatch_audit::tree::Hash;
 use blindmatch_psi::publication::{Manifest, ManifestError};
 
 use super::view::View;
@@ -65,8 +64,8 @@ pub enum NotAccepted {
     Ledger(SuccessionError),
 }
 
-/// Decides about a manifest, given with the proof that it stands in the ledger and the consistency
-/// proof from the last checkpoint accepted, at `now` in seconds of Unix time.
+/// Decides about a manifest, given with the proof that it stands in the ledger and with how the
+/// ledger goes on from the last checkpoint accepted, at `now` in seconds of Unix time.
 ///
 /// # Errors
 ///
@@ -74,7 +73,7 @@ pub enum NotAccepted {
 pub fn accept(
     manifest: &[u8],
     proof: &[u8],
-    consistency: &[Hash],
+    continuation: &Continuation,
     expected: &Expected<'_>,
     before: &Before,
     now: u64,
@@ -99,7 +98,7 @@ pub fn accept(
     }
     let proven = proven.map_err(NotAccepted::Proof)?;
     if let Some(last) = &before.checkpoint {
-        let succession = proven.checkpoint.verify_succession(last, consistency);
+        let succession = proven.checkpoint.verify_succession(last, continuation);
         succession.map_err(NotAccepted::Ledger)?;
     }
     let recorded = match &proven.record.event {

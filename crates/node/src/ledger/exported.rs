@@ -82,6 +82,9 @@ pub fn write(
 /// Verifies an exported ledger of one of `keys`, cosigned by `quorum`; gives the checkpoint and who
 /// cosigned it. Records behind the checkpoint are refused.
 ///
+/// `known` are verified checkpoints of the ledger, of whichever of its incarnations, from each of which it
+/// is to go on.
+///
 /// # Errors
 ///
 /// [`ExportedError`], with what does not hold.
@@ -89,6 +92,7 @@ pub fn verify(
     from: &mut impl BufRead,
     keys: &[NoteKey],
     quorum: &Quorum,
+    known: Vec<Checkpoint>,
 ) -> Result<(Checkpoint, Vec<String>), ExportedError> {
     let mut number = 1;
     let head: Head = read_line(from, number)?.ok_or(ExportedError::Line(1))?;
@@ -108,7 +112,9 @@ pub fn verify(
     let cosigners = quorum.verify(&signed).map_err(ExportedError::Quorum)?;
     let cosigners = cosigners.iter().map(|one| one.name.as_str().to_owned());
     let cosigners = cosigners.collect();
-    let mut replay = Replay::new(vec![checkpoint.clone()]);
+    let mut expected = known;
+    expected.push(checkpoint.clone());
+    let mut replay = Replay::new(expected);
     loop {
         number += 1;
         let Some(line) = read_line::<Line>(from, number)? else {

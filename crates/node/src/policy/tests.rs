@@ -93,7 +93,7 @@ fn what_a_decision_rests_on_is_the_same_from_every_index() {
     ]);
     assert_eq!(facts("bank"), (24, 24, 0));
     let (mut ledger, _) = node.ledger().unwrap();
-    ledger.begin_incarnation().unwrap();
+    ledger.begin_incarnation(&[]).unwrap();
     // Of whomever, and although the clock still shows the same day.
     assert_eq!(facts("bank"), (ALL, ALL, 0));
     assert_eq!(facts("gov"), (ALL, ALL, 0));

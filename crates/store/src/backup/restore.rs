@@ -2,7 +2,10 @@
 
 use std::io::{BufReader, Read, Seek, Write};
 
-use blindmatch_audit::{checkpoint::SignedCheckpoint, note::NoteKey};
+use blindmatch_audit::{
+    checkpoint::{Checkpoint, SignedCheckpoint},
+    note::NoteKey,
+};
 
 use super::{BackupError, Summary, check, check::Check, container::read, secrets};
 use crate::{
@@ -29,10 +32,12 @@ pub struct Continued {
     pub backup: Summary,
     /// The number of records in it, and of the one with which the incarnation begins.
     pub size: u64,
-    /// The size of the newest cosigned checkpoint; the ledger goes on from it.
+    /// The size of the newest cosigned checkpoint whose records are all there.
     pub cosigned: Option<u64>,
     /// The number of the incarnation.
     pub incarnation: u64,
+    /// The incarnation and the size of the newest state that a witness cosigned and that is lost.
+    pub lost: Option<(u64, u64)>,
 }
 
 impl Restoring {
@@ -89,28 +94,28 @@ impl Restoring {
         NamedKeys::new(self.disk.clone(), &self.storage)
     }
 
-    /// Makes it a home: opens the ledger, which must go on from every checkpoint in `witnessed`,
-    /// and begins a new incarnation behind its last record.
+    /// Makes it a home: opens the ledger and begins a new incarnation behind its last record.
     ///
-    /// `witnessed` are checkpoints of this ledger as its witnesses have them. What they cosigned
-    /// after the backup was made is lost with the old home, and may hold debits: such a backup is
-    /// refused.
+    /// `witnessed` are checkpoints of this ledger as its witnesses have them. Those whose records came
+    /// behind the backup are lost with the old home: the incarnation names each of them, and no
+    /// witness would cosign it otherwise. What was charged there counts as spent, as all that was
+    /// charged before the restore does.
     ///
     /// # Errors
     ///
-    /// [`BackupError::Behind`], [`BackupError::Forked`], and others; no home has appeared then.
+    /// [`BackupError::Witnessed`], [`BackupError::Forked`], and others; no home has appeared then.
     pub fn finish(
         self,
         settings: Settings,
         witnessed: &[SignedCheckpoint],
     ) -> Result<(Home, Ledger, Continued), BackupError> {
         let mut own = vec![NoteKey::new(
-            settings.origin.clone(),
+            settings.ledger.clone(),
             settings.key.verifying_key(),
         )];
         own.extend(settings.earlier.clone());
         let (mut ledger, _) = Ledger::open(&self.disk, settings)?;
-        let newest = hold(&ledger.log(), &own, witnessed)?;
+        let Held { newest, lost } = hold(&ledger.log(), &own, witnessed)?;
         let kept = ledger.log().cosigned()?;
         let mut cosigned = kept.map(|kept| kept.unverified().size);
         if let Some(newest) = newest
@@ -119,7 +124,7 @@ impl Restoring {
             ledger.keep_cosigned(newest)?;
             cosigned = Some(newest.unverified().size);
         }
-        let size = ledger.begin_incarnation()?.first;
+        let size = ledger.begin_incarnation(&lost)?.first;
         let incarnation = ledger.log().incarnation();
         // From here on it is a home.
         let home = Home::found(self.disk, self.lock, &self.storage)?;
@@ -129,36 +134,54 @@ impl Restoring {
             size,
             cosigned,
             incarnation,
+            lost: lost.iter().map(age).max(),
         };
         Ok((home, ledger, continued))
     }
 }
 
-/// Holds the ledger against what its witnesses have; gives the newest of that.
+/// What witnesses have of a ledger.
+struct Held<'a> {
+    /// The newest that the ledger goes on from.
+    newest: Option<&'a SignedCheckpoint>,
+    /// All that it does not go on from, each once.
+    lost: Vec<Checkpoint>,
+}
+
+/// Holds the ledger against what its witnesses have.
 fn hold<'a>(
     log: &Log,
     own: &[NoteKey],
     witnessed: &'a [SignedCheckpoint],
-) -> Result<Option<&'a SignedCheckpoint>, BackupError> {
+) -> Result<Held<'a>, BackupError> {
+    let mut held = Vec::new();
+    let mut lost: Vec<Checkpoint> = Vec::new();
     for checkpoint in witnessed {
         let verified = own.iter().find_map(|key| checkpoint.verify(key).ok());
         let verified = verified.ok_or(BackupError::Witnessed)?;
+        let forked = || BackupError::Forked {
+            size: verified.size,
+        };
         match log.standing(verified)? {
-            Standing::Holds => {}
-            Standing::Behind(_) => {
-                return Err(BackupError::Behind {
-                    backup: log.size(),
-                    witnessed: verified.size,
-                });
-            }
-            Standing::Forked => {
-                let size = verified.size;
-                return Err(BackupError::Forked { size });
+            Standing::Holds => held.push(checkpoint),
+            Standing::Named => {}
+            Standing::Forked => return Err(forked()),
+            Standing::Behind | Standing::Superseded => {
+                match lost.iter().find(|lost| age(lost) == age(verified)) {
+                    None => lost.push(verified.clone()),
+                    Some(twin) if twin == verified => {}
+                    Some(_) => return Err(forked()),
+                }
             }
         }
     }
-    let size = |checkpoint: &&SignedCheckpoint| checkpoint.unverified().size;
-    Ok(witnessed.iter().max_by_key(size))
+    let newest = held.into_iter().max_by_key(|held| age(held.unverified()));
+    Ok(Held { newest, lost })
+}
+
+/// Of two states of a ledger the newer has the higher.
+const fn age(checkpoint: &Checkpoint) -> (u64, u64) {
+    (checkpoint.origin.incarnation, checkpoint.size)
 }
 
 /// Takes a directory for a restore: locks it, marks it, and removes what an unfinished one left.

@@ -22,6 +22,9 @@ const BATCH: u64 = 4_096;
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
+/// So many numbers of epochs, and of publications, each incarnation has to itself.
+const NUMBERS: u64 = 1 << 32;
+
 /// The facts of one ledger.
 pub struct Facts<I> {
     index: I,
@@ -63,6 +66,8 @@ pub enum RunState {
 /// What this node last cosigned of another's ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witnessed {
+    /// The incarnation of that ledger.
+    pub incarnation: u64,
     /// The size of that ledger.
     pub size: u64,
     /// Its root.
@@ -76,6 +81,8 @@ pub struct Restored {
     pub record: u64,
     /// When, in seconds since 1970.
     pub time: u64,
+    /// Its number.
+    pub incarnation: u64,
 }
 
 /// What goes wrong with facts.
@@ -313,13 +320,13 @@ impl<I: Index> Facts<I> {
         self.value(&keys::last_epoch(view))
     }
 
-    /// What was last cosigned of the ledger `origin`.
+    /// What was last cosigned of `ledger`, of whichever of its incarnations.
     ///
     /// # Errors
     ///
     /// [`Doubt`].
-    pub fn witnessed(&self, origin: &str) -> Result<Option<Witnessed>, Doubt> {
-        self.value(&keys::witnessed(origin))
+    pub fn witnessed(&self, ledger: &str) -> Result<Option<Witnessed>, Doubt> {
+        self.value(&keys::witnessed(ledger))
     }
 
     /// Where the newest incarnation began, if it is not the first.
@@ -329,6 +336,17 @@ impl<I: Index> Facts<I> {
     /// [`Doubt`].
     pub fn restored(&self) -> Result<Option<Restored>, Doubt> {
         self.value(&keys::restored())
+    }
+
+    /// The lowest number that a new epoch, or a new publication, may have, beside that it is above
+    /// those before: lost records may have given out all numbers below.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn least_number(&self) -> Result<u64, Doubt> {
+        let restored = self.restored()?;
+        Ok(restored.map_or(1, |restored| restored.incarnation.saturating_mul(NUMBERS)))
     }
 
     /// Every key and value, for comparison.

@@ -106,7 +106,7 @@ impl fmt::Display for LedgerError {
             ),
             Self::Events => write!(
                 f,
-                "an append takes 1 to {MAX_GROUP} events of at most {MAX_RECORD} bytes, none of them an incarnation"
+                "an append takes 1 to {MAX_GROUP} events of at most {MAX_RECORD} bytes, none of them an incarnation or a loss"
             ),
             Self::Stopped(error) => write!(
                 f,

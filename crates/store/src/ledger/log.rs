@@ -4,11 +4,11 @@
 use std::{
     collections::VecDeque,
     io::{BufReader, Seek, SeekFrom},
-    ops::Range,
+    ops::{Range, RangeInclusive},
 };
 
 use blindmatch_audit::{
-    checkpoint::{Checkpoint, SignedCheckpoint},
+    checkpoint::{Checkpoint, Continuation, Origin, SignedCheckpoint},
     note::NoteKey,
     proof::RecordProof,
     record::Record,
@@ -31,9 +31,21 @@ pub struct Log {
     pub(super) head: SignedCheckpoint,
     /// The time of the last record.
     pub(super) time: u64,
-    /// The number of the last incarnation.
-    pub(super) incarnation: u64,
+    /// In their order; at least one.
+    pub(super) incarnations: Vec<Incarnation>,
+    /// States of earlier incarnations that are named as lost, each with the record that does.
+    pub(super) lost: Vec<(u64, Lost)>,
 }
+
+/// Where an incarnation begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Incarnation {
+    pub(super) number: u64,
+    pub(super) record: u64,
+}
+
+/// The incarnation, size and root of a state that is lost.
+pub(super) type Lost = (u64, u64, Hash);
 
 /// What stands behind the last checkpoint: nothing of it was acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,8 +109,17 @@ impl Log {
 
     /// The number of the last incarnation.
     #[must_use]
-    pub const fn incarnation(&self) -> u64 {
-        self.incarnation
+    pub fn incarnation(&self) -> u64 {
+        self.incarnations.last().map_or(1, |last| last.number)
+    }
+
+    /// The origin of the next checkpoint.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            incarnation: self.incarnation(),
+            ..self.head.unverified().origin.clone()
+        }
     }
 
     /// One record.
@@ -186,8 +207,53 @@ impl Log {
         read_checkpoint(&self.disk, COSIGNED, LedgerError::Cosigned)
     }
 
+    /// Shows that the newest checkpoint goes on from `old`: that its records are kept, or that it is
+    /// named as lost.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotOurs`] where neither is the case, or what is damaged.
+    pub fn continuation(&self, old: &Checkpoint) -> Result<Continuation, LedgerError> {
+        let size = self.head.unverified().size;
+        if let Some(index) = self.names(old).filter(|index| *index < size) {
+            return Ok(Continuation::Lost {
+                record: self.record(index)?.encode(),
+                index,
+                path: self.inclusion_proof(index, size)?,
+            });
+        }
+        self.check_ours(old)?;
+        let proof = self.consistency_proof(old.size, size)?;
+        Ok(Continuation::Kept(proof))
+    }
+
+    /// The record that names this state of the ledger as lost.
+    pub(super) fn names(&self, old: &Checkpoint) -> Option<u64> {
+        let lost = state(old);
+        let mut named = self.lost.iter();
+        named.find(|(_, named)| *named == lost).map(|(at, _)| *at)
+    }
+
+    pub(super) fn lose(&mut self, first: u64, lost: &[Checkpoint]) {
+        self.lost.extend((first..).zip(lost.iter().map(state)));
+    }
+
+    /// The sizes at which this ledger is in an incarnation, where it ever was.
+    pub(super) fn sizes_of(&self, incarnation: u64) -> Option<RangeInclusive<u64>> {
+        let mut begun = self.incarnations.iter();
+        let first = begun.find(|begun| begun.number == incarnation)?.record + 1;
+        let last = begun.next().map_or_else(|| self.size(), |next| next.record);
+        Some(first..=last)
+    }
+
     pub(super) fn check_ours(&self, checkpoint: &Checkpoint) -> Result<(), LedgerError> {
-        if checkpoint.origin != self.head.unverified().origin || checkpoint.size > self.size() {
+        let Origin {
+            ledger,
+            incarnation,
+        } = &checkpoint.origin;
+        let (own, size) = (&self.head.unverified().origin.ledger, checkpoint.size);
+        let sizes = self.sizes_of(*incarnation);
+        if ledger != own || (size > 0 && !sizes.is_some_and(|sizes| sizes.contains(&size))) {
             return Err(LedgerError::NotOurs(ProofError::OutsideTree));
         }
         if self.root_at(checkpoint.size)? == checkpoint.root {
@@ -293,4 +359,9 @@ impl Iterator for Records<'_> {
         }
         Some(read)
     }
+}
+
+const fn state(checkpoint: &Checkpoint) -> Lost {
+    let incarnation = checkpoint.origin.incarnation;
+    (incarnation, checkpoint.size, checkpoint.root)
 }

@@ -13,7 +13,7 @@ use blindmatch_audit::{
 
 use super::{
     COSIGNED, HEAD, LEDGER, LedgerError,
-    log::{Log, Tail, Torn},
+    log::{Incarnation, Log, Lost, Tail, Torn},
     outline::{Outline, Place},
     segment::{Flaw, Frame, MAX_GROUP, Segment, SegmentError},
 };
@@ -40,7 +40,8 @@ pub(super) fn scan(disk: &Disk, keys: &[NoteKey]) -> Result<(Log, Tail, End), Le
         replay: Replay::new(expected),
         outline: Outline::default(),
         time: 0,
-        incarnation: 0,
+        incarnations: Vec::new(),
+        lost: Vec::new(),
         torn: None,
     };
     let segments = segments(disk)?;
@@ -58,7 +59,8 @@ pub(super) fn scan(disk: &Disk, keys: &[NoteKey]) -> Result<(Log, Tail, End), Le
         disk: disk.clone(),
         outline: scan.outline,
         time: scan.time,
-        incarnation: scan.incarnation,
+        incarnations: scan.incarnations,
+        lost: scan.lost,
         head,
     };
     let tail = Tail {
@@ -74,7 +76,8 @@ struct Scan {
     replay: Replay,
     outline: Outline,
     time: u64,
-    incarnation: u64,
+    incarnations: Vec<Incarnation>,
+    lost: Vec<(u64, Lost)>,
     torn: Option<Torn>,
 }
 
@@ -136,8 +139,17 @@ impl Scan {
             Err(error) => return Err(missing(error, index)),
         };
         self.time = record.time;
-        if let Event::Incarnation { number, .. } = record.event {
-            self.incarnation = number;
+        match record.event {
+            Event::Incarnation { number, .. } => self.incarnations.push(Incarnation {
+                number,
+                record: index,
+            }),
+            Event::Lost {
+                incarnation,
+                size,
+                root,
+            } => self.lost.push((index, (incarnation, size, root))),
+            _ => {}
         }
         let offset = frame.offset;
         let leaf = tree::leaf_hash(&frame.record);
@@ -242,6 +254,7 @@ fn verified(
 fn missing(error: ReplayError, size: u64) -> LedgerError {
     match error {
         ReplayError::Fork { from, to } => LedgerError::Fork { from, to },
+        ReplayError::Unnamed { size, .. } => LedgerError::Fork { from: 0, to: size },
         ReplayError::Missing { from, to } => LedgerError::Missing { from, to },
         _ => LedgerError::NoSuchRecord(size),
     }

@@ -9,9 +9,14 @@ use super::{LedgerError, Log};
 pub enum Standing {
     /// The ledger goes on from it, or ends with it.
     Holds,
-    /// The ledger lacks this many of its records: it was put back to an earlier state, and must not
-    /// serve. What it lacks may be debits.
-    Behind(u64),
+    /// The ledger lacks records of it, and says so: it was restored since.
+    Named,
+    /// The ledger lacks records of it and does not say so: it was put back to an earlier state, and
+    /// must not serve. What it lacks may be debits.
+    Behind,
+    /// It is of an incarnation that began later than the one here: this node was given up, and must
+    /// not serve.
+    Superseded,
     /// It is of other records.
     Forked,
 }
@@ -22,16 +27,29 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::NotOurs`] where it is of another origin, or what is damaged.
+    /// [`LedgerError::NotOurs`] where it is of another ledger, or what is damaged.
     pub fn standing(&self, witnessed: &Checkpoint) -> Result<Standing, LedgerError> {
-        let behind = witnessed.size.saturating_sub(self.size());
-        if behind > 0 && witnessed.origin == self.head().unverified().origin {
-            return Ok(Standing::Behind(behind));
+        let (own, origin) = (self.origin(), &witnessed.origin);
+        if origin.ledger != own.ledger {
+            return Err(LedgerError::NotOurs(ProofError::OutsideTree));
         }
-        match self.check_ours(witnessed) {
-            Ok(()) => Ok(Standing::Holds),
-            Err(LedgerError::NotOurs(ProofError::Root)) => Ok(Standing::Forked),
-            Err(error) => Err(error),
+        if origin.incarnation > own.incarnation {
+            return Ok(Standing::Superseded);
         }
+        let size = witnessed.size;
+        let sizes = self.sizes_of(origin.incarnation);
+        Ok(match sizes {
+            _ if size == 0 => Standing::Holds,
+            _ if self.names(witnessed).is_some() => Standing::Named,
+            Some(sizes) if size <= *sizes.end() => {
+                let same = sizes.contains(&size) && self.root_at(size)? == witnessed.root;
+                if same {
+                    Standing::Holds
+                } else {
+                    Standing::Forked
+                }
+            }
+            _ => Standing::Behind,
+        })
     }
 }

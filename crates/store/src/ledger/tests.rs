@@ -30,7 +30,7 @@ use crate::disk::{Faults, Operation, Verdict};
 
 const START: u64 = 1_763_798_400;
 
-fn origin() -> KeyName {
+fn name() -> KeyName {
     KeyName::new("blindmatch/test/a/ledger").unwrap()
 }
 
@@ -39,12 +39,12 @@ fn key(seed: u8) -> SigningKey {
 }
 
 fn note_key(seed: u8) -> NoteKey {
-    NoteKey::new(origin(), key(seed).verifying_key())
+    NoteKey::new(name(), key(seed).verifying_key())
 }
 
 fn settings() -> Settings {
     Settings {
-        origin: origin(),
+        ledger: name(),
         key: key(1),
         earlier: Vec::new(),
         clock: Box::new(|| START),
@@ -61,13 +61,6 @@ fn small() -> Settings {
     }
 }
 
-fn first() -> Beginning {
-    Beginning {
-        number: 1,
-        from: Checkpoint::empty(origin()),
-    }
-}
-
 fn event(number: u64) -> Event {
     let mut run = [0; 32];
     run[..8].copy_from_slice(&number.to_be_bytes());
@@ -77,7 +70,7 @@ fn event(number: u64) -> Event {
 fn created(settings: Settings) -> (TempDir, Disk, Ledger) {
     let home = tempfile::tempdir().unwrap();
     let disk = Disk::new(home.path());
-    let (ledger, tail) = Ledger::create(&disk, settings, &first()).unwrap();
+    let (ledger, tail) = Ledger::create(&disk, settings).unwrap();
     assert_eq!(tail, Tail::default());
     (home, disk, ledger)
 }
@@ -205,12 +198,16 @@ fn time_that_runs_backwards_is_refused() {
 fn only_the_ledger_itself_begins_an_incarnation() {
     let (_home, disk, mut ledger) = created(settings());
     ledger.append(vec![event(0)]).unwrap();
-    for events in [vec![], vec![first().event()], vec![event(0); MAX_GROUP + 1]] {
+    for events in [
+        vec![],
+        vec![incarnation(2, &CompactRange::default())],
+        vec![event(0); MAX_GROUP + 1],
+    ] {
         assert!(matches!(ledger.append(events), Err(LedgerError::Events)));
     }
     ledger.append(vec![event(0); MAX_GROUP]).unwrap();
-    ledger.begin_incarnation().unwrap();
-    ledger.begin_incarnation().unwrap();
+    ledger.begin_incarnation(&[]).unwrap();
+    ledger.begin_incarnation(&[]).unwrap();
     drop(ledger);
     let (ledger, _) = Ledger::open(&disk, settings()).unwrap();
     assert_eq!(ledger.log().incarnation(), 3);
@@ -230,8 +227,8 @@ fn an_event_that_is_salted_with_its_nonce_stands_under_it() {
         let record = ledger.log().record(number).unwrap();
         assert_eq!((record.nonce, record.event), (nonce, event(&nonce)));
     }
-    let incarnation = vec![([3; 32], first().event())];
-    let refused = ledger.append_drawn(incarnation);
+    let begun = incarnation(2, &CompactRange::default());
+    let refused = ledger.append_drawn(vec![([3; 32], begun)]);
     assert!(matches!(refused, Err(LedgerError::Events)));
 }
 
@@ -262,11 +259,11 @@ fn a_ledger_that_its_owner_does_not_want_is_left_as_it_is() {
 fn a_ledger_is_created_once() {
     let (_home, disk, ledger) = created(settings());
     ledger.append(vec![event(0)]).unwrap();
-    let again = Ledger::create(&disk, settings(), &first());
+    let again = Ledger::create(&disk, settings());
     assert!(matches!(again, Err(LedgerError::Exists)));
     // Not even where the checkpoint was lost.
     fs::remove_file(disk.root().join(HEAD)).unwrap();
-    let again = Ledger::create(&disk, settings(), &first());
+    let again = Ledger::create(&disk, settings());
     assert!(matches!(again, Err(LedgerError::Exists)));
     let opened = Ledger::open(&disk, settings());
     assert!(matches!(opened, Err(LedgerError::NoCheckpoint)));
@@ -277,7 +274,7 @@ fn an_unfinished_ledger_is_created_again() {
     let (_home, disk, ledger) = created(settings());
     drop(ledger);
     fs::remove_file(disk.root().join(HEAD)).unwrap();
-    let (ledger, _) = Ledger::create(&disk, settings(), &first()).unwrap();
+    let (ledger, _) = Ledger::create(&disk, settings()).unwrap();
     assert_eq!(ledger.log().size(), 1);
 }
 
@@ -296,7 +293,7 @@ fn threads_that_wait_together_share_a_checkpoint() {
     let home = tempfile::tempdir().unwrap();
     let renames = Arc::new(Renames(AtomicU64::new(0)));
     let disk = Disk::with_faults(home.path(), renames.clone());
-    let (ledger, _) = Ledger::create(&disk, settings(), &first()).unwrap();
+    let (ledger, _) = Ledger::create(&disk, settings()).unwrap();
     let before = renames.0.load(Ordering::Relaxed);
     let barrier = Barrier::new(THREADS as usize);
     thread::scope(|scope| {
@@ -541,7 +538,7 @@ fn no_ledger_opens_without_what_was_cosigned() {
     ledger.keep_cosigned(&older).unwrap();
     assert_eq!(ledger.log().cosigned().unwrap().unwrap(), cosigned);
     let foreign = Checkpoint {
-        origin: origin(),
+        origin: Origin::first(name()),
         size: 3,
         root: [3; 32],
     };
@@ -575,7 +572,7 @@ fn an_append_that_may_be_on_disk_stops_the_ledger_until_it_is_opened_again() {
     let home = tempfile::tempdir().unwrap();
     let faults = Arc::new(NoRenames(false.into()));
     let disk = Disk::with_faults(home.path(), faults.clone());
-    let (ledger, _) = Ledger::create(&disk, settings(), &first()).unwrap();
+    let (ledger, _) = Ledger::create(&disk, settings()).unwrap();
     ledger.append(vec![event(0)]).unwrap();
     faults.0.store(true, Ordering::Relaxed);
     let stopped = ledger.append(vec![event(1)]);

@@ -7,8 +7,7 @@ use std::{
 
 use blindmatch_audit::{
     SigningKey,
-    checkpoint::{Checkpoint, SignedCheckpoint},
-    note::KeyName,
+    checkpoint::{Checkpoint, Origin, SignedCheckpoint},
     tree::{self, CompactRange, Hash},
 };
 
@@ -93,7 +92,7 @@ impl Writer {
     pub(super) fn cover(
         &self,
         tree: &CompactRange,
-        origin: KeyName,
+        origin: Origin,
     ) -> Result<SignedCheckpoint, LedgerError> {
         self.file.sync();
         let head = Checkpoint {
@@ -113,7 +112,7 @@ impl Writer {
     pub(super) fn append(
         &mut self,
         frames: &Frames,
-        origin: KeyName,
+        origin: Origin,
         tree: &CompactRange,
     ) -> Result<(SignedCheckpoint, Vec<(Hash, Place)>), LedgerError> {
         self.check_stopped()?;

@@ -25,7 +25,7 @@ use super::*;
 use crate::{
     disk::Disk,
     keys::{KeyError, StorageKey},
-    ledger::{Beginning, Settings},
+    ledger::Settings,
     row::References,
     row::{Origin, Row, append},
 };
@@ -61,20 +61,16 @@ impl World {
         let home = Home::open(disk.clone(), NOW)
             .or_else(|_| Home::create(disk.clone(), &storage, NOW))
             .unwrap();
-        let origin = KeyName::new("blindmatch/test/a/ledger").unwrap();
+        let name = KeyName::new("blindmatch/test/a/ledger").unwrap();
         let settings = || Settings {
-            origin: origin.clone(),
+            ledger: name.clone(),
             key: SigningKey::from_bytes(&[1; 32]),
             earlier: Vec::new(),
             clock: Box::new(|| NOW),
             random: Box::new(rand::make_rng::<StdRng>()),
             segment: 1 << 20,
         };
-        let beginning = Beginning {
-            number: 1,
-            from: Checkpoint::empty(origin.clone()),
-        };
-        let ledger = match Ledger::create(&disk, settings(), &beginning) {
+        let ledger = match Ledger::create(&disk, settings()) {
             Err(LedgerError::Exists) => Ledger::open(&disk, settings()),
             created => created,
         };

@@ -13,7 +13,8 @@ use std::{
 use blindmatch_audit::{
     SigningKey,
     checkpoint::{Checkpoint, SignedCheckpoint},
-    record::{Class, Event, Name},
+    record::{Class, Event, Name, Record},
+    witness::{Request, decide},
 };
 use blindmatch_indicator::LabelFields;
 use blindmatch_store::{
@@ -23,7 +24,7 @@ use blindmatch_store::{
     home::{Home, HomeError},
     index::{Charged, Facts},
     keys::StorageKey,
-    ledger::{Beginning, Ledger, LedgerError, Log, Settings},
+    ledger::{Ledger, LedgerError, Log, Settings},
 };
 use libtest_mimic::Failed;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
@@ -31,7 +32,7 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     NOW,
     harness::{Counts, Workload, say, seeded},
-    ledger::{key, origin, settings},
+    ledger::{key, settings},
     open_home,
 };
 
@@ -118,10 +119,13 @@ fn round(
     let (to, into) = places(disk.root(), &name);
     backup(home, ledger, collections, &wanted, &to, NOW, rng)?;
     say(format_args!("made {name}"));
+    // A witness cosigns more than the backup has.
+    ledger.append(vec![debit(rng.random(), 5)])?;
+    let witnessed = ledger.log().head().clone();
     let mut file = File::open(&to)?;
     let storage = StorageKey::new(&[1; 32]);
     let restoring = Restoring::begin(disk.elsewhere(&into), &storage, &mut file, NOW)?;
-    restoring.finish(settings(), &[])?;
+    restoring.finish(settings(), &[witnessed])?;
     say(format_args!("restored {name}"));
     Ok(())
 }
@@ -171,28 +175,41 @@ fn check(root: &Path, said: &[String], counts: &mut Counts) -> Result<(), String
             {
                 // Restored again, over whatever is there.
                 let begun = Restoring::begin(disk, &storage, &mut file, NOW);
-                let ended = begun.and_then(|restoring| restoring.finish(settings(), &[]));
+                let (old, _) = Log::open(&Disk::read_only(root), &[key()]).unwrap();
+                let witnessed = [old.head().clone()];
+                let ended = begun.and_then(|restoring| restoring.finish(settings(), &witnessed));
                 ended.map_err(|e| format!("restored again: {e}"))?;
                 *counts.entry("homes restored again").or_default() += 1;
             }
             Err(error) => return Err(error.to_string()),
         }
-        restored(root, &into)?;
+        let named = restored(root, &into)?;
+        *counts.entry("homes that name what is lost").or_default() += u64::from(named);
+        if !named && said.contains(&format!("restored {name}")) {
+            return Err(format!("{name} does not say that records are lost"));
+        }
         fs::remove_file(from).unwrap();
         fs::remove_dir_all(into).unwrap();
     }
     Ok(())
 }
 
-/// Holds a restored home against the one that it comes from.
-fn restored(root: &Path, into: &Path) -> Result<(), String> {
+/// Holds a restored home against the one that it comes from; gives whether it names a state of that
+/// one that is lost.
+fn restored(root: &Path, into: &Path) -> Result<bool, String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     let (old, _) = Log::open(&Disk::read_only(root), &[key()]).map_err(|e| said(&e))?;
     let disk = Disk::new(into);
     let home = Home::open(disk.clone(), NOW).map_err(|e| said(&e))?;
     let (ledger, tail) = Ledger::open(&disk, settings()).map_err(|e| said(&e))?;
     let log = ledger.log();
-    let size = log.size() - 1;
+    let begins = |record: &Record| matches!(record.event, Event::Incarnation { number: 2.., .. });
+    let all: Vec<_> = log
+        .records(0..u64::MAX)
+        .collect::<Result<_, _>>()
+        .map_err(|e| said(&e))?;
+    let begun = all.iter().find(|(_, record)| begins(record));
+    let size = begun.ok_or("no incarnation")?.0;
     let records = |log: &Log| log.records(0..size).collect::<Result<Vec<_>, _>>();
     let (before, after) = (records(&old), records(&log));
     if before.map_err(|e| said(&e))? != after.map_err(|e| said(&e))? || tail != Default::default() {
@@ -203,6 +220,30 @@ fn restored(root: &Path, into: &Path) -> Result<(), String> {
     if !matches!(last, Event::Incarnation { number: 2, size: s, root: r } if (s, r) == (size, root_before))
     {
         return Err(format!("{last:?} does not go on from what was backed up"));
+    }
+    let origin = log.origin();
+    if origin.incarnation != 2 || *log.head().verify(&key()).map_err(|e| said(&e))? != head(&log) {
+        return Err(format!("{:?} is not the head", log.head()));
+    }
+    let named = log.size() > size + 1;
+    if named {
+        let last = all.last().map(|(_, record)| record.event.clone());
+        let Some(Event::Lost {
+            incarnation: 1,
+            size: seen,
+            root,
+        }) = last
+        else {
+            return Err(format!("{last:?} is no loss"));
+        };
+        if seen <= size || old.root_at(seen).map_err(|e| said(&e))? != root {
+            return Err(format!("nobody cosigned {seen} records"));
+        }
+        cosigned(&old, seen, &log)?;
+    }
+    // Whatever any witness cosigned before, or nothing.
+    for seen in [1, size] {
+        cosigned(&old, seen, &log)?;
     }
 
     let (facts, _) = Facts::open(&home, &log).map_err(|e| format!("{e:?}"))?;
@@ -251,12 +292,42 @@ fn restored(root: &Path, into: &Path) -> Result<(), String> {
         }
     }
     if names.len() == 1 && sources == 2 && keys == 2 {
-        Ok(())
+        Ok(named)
     } else {
         Err(format!(
             "{} collections, {sources} sources, {keys} keys",
             names.len()
         ))
+    }
+}
+
+fn head(log: &Log) -> Checkpoint {
+    Checkpoint {
+        origin: log.origin(),
+        size: log.size(),
+        root: log.root(),
+    }
+}
+
+/// Asks a witness that cosigned the first records of the old ledger last to cosign the restored one.
+fn cosigned(old: &Log, seen: u64, log: &Log) -> Result<(), String> {
+    let last = Checkpoint {
+        origin: old.origin(),
+        size: seen,
+        root: old.root_at(seen).map_err(|e| e.to_string())?,
+    };
+    let how = log.continuation(&last);
+    let request = Request {
+        old: seen,
+        incarnation: last.origin.incarnation,
+        how: how.map_err(|e| format!("{seen} records: {e}"))?,
+        checkpoint: log.head().clone(),
+    };
+    let decided = decide(Some(&last), &[key()], &request);
+    if decided == Ok(head(log)) {
+        Ok(())
+    } else {
+        Err(format!("a witness of {seen} records: {decided:?}"))
     }
 }
 
@@ -281,12 +352,8 @@ fn wanted(name: &str) -> bool {
 /// A home with something of everything in it.
 fn open(disk: &Disk, rng: &mut StdRng) -> Result<(Home, Ledger, Collections), BackupError> {
     let home = open_home(disk)?;
-    let beginning = Beginning {
-        number: 1,
-        from: Checkpoint::empty(origin()),
-    };
     let opened = match Ledger::open(disk, settings()) {
-        Err(LedgerError::NoCheckpoint) => Ledger::create(disk, settings(), &beginning),
+        Err(LedgerError::NoCheckpoint) => Ledger::create(disk, settings()),
         opened => opened,
     };
     let (ledger, _) = opened?;
@@ -379,6 +446,7 @@ pub(crate) fn restores() -> Result<(), Failed> {
     let to = place.path().join("backup");
     let made = backup(&home, &ledger, &collections, &wanted, &to, NOW, &mut rng)?;
     let head = ledger.log().head().clone();
+    let old = ledger.log();
     ledger.append(vec![debit(22, 5)])?;
     let ahead = ledger.log().head().clone();
     let again = backup(&home, &ledger, &collections, &wanted, &to, NOW, &mut rng);
@@ -416,18 +484,23 @@ pub(crate) fn restores() -> Result<(), Failed> {
     )?;
 
     // What a witness has decides whether the ledger may go on.
-    let behind = start("c", 1, &mut file)?.finish(settings(), &[cosigned.clone(), ahead.clone()]);
-    let sizes = (head.unverified().size, ahead.unverified().size);
-    expect(
-        matches!(behind, Err(BackupError::Behind { backup, witnessed }) if (backup, witnessed) == sizes),
-        "behind its witnesses",
-    )?;
     let fork = Checkpoint {
         root: [3; 32],
         ..cosigned.unverified().clone()
     };
     let forked = start("c", 1, &mut file)?.finish(settings(), &[fork.clone().sign(&signer())]);
     expect(matches!(forked, Err(BackupError::Forked { .. })), "a fork")?;
+    // Behind the backup it shows by another witness only.
+    let other = Checkpoint {
+        root: [3; 32],
+        ..ahead.unverified().clone()
+    };
+    let both = [ahead.clone(), other.sign(&signer())];
+    let forked = start("c", 1, &mut file)?.finish(settings(), &both);
+    expect(
+        matches!(forked, Err(BackupError::Forked { .. })),
+        "a fork of what is lost",
+    )?;
     let foreign = fork.sign(&SigningKey::from_bytes(&[9; 32]));
     let foreign = start("c", 1, &mut file)?.finish(settings(), &[foreign]);
     expect(
@@ -454,25 +527,19 @@ pub(crate) fn restores() -> Result<(), Failed> {
     )?;
     let (restored_home, ledger, continued) = restoring.finish(settings(), &witnessed)?;
     let size = head.unverified().size;
-    let right = (made, size, Some(size), 2);
+    let right = (made, size, Some(size), (2, None));
     let found = (
         continued.backup,
         continued.size,
         continued.cosigned,
-        continued.incarnation,
+        (continued.incarnation, continued.lost),
     );
     expect(found == right, "what it goes on from")?;
     expect(
         ledger.log().cosigned()? == Some(head.clone()),
         "the cosigned checkpoint",
     )?;
-    let consistency = ledger.log().consistency_proof(size, size + 1)?;
-    let log = ledger.log();
-    let succeeds = log
-        .head()
-        .unverified()
-        .verify_succession(head.unverified(), &consistency);
-    expect(succeeds.is_ok(), "the witnesses cosign what comes")?;
+    self::cosigned(&old, size, &ledger.log())?;
     drop((restored_home, ledger));
     let into = place.path().join("c");
     restored(disk.root(), &into)?;

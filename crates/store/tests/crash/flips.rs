@@ -6,7 +6,7 @@ use blindmatch_audit::checkpoint::Checkpoint;
 use blindmatch_store::{
     collection::{CollectionName, Collections},
     disk::Disk,
-    ledger::{Beginning, HEAD, Ledger, LedgerError, Log},
+    ledger::{HEAD, Ledger, LedgerError, Log},
 };
 use libtest_mimic::Failed;
 use rand::RngExt;
@@ -14,7 +14,7 @@ use rand::RngExt;
 use crate::{
     harness::seeded,
     imports,
-    ledger::{event, key, origin, settings},
+    ledger::{event, key, settings},
     open_home,
 };
 
@@ -23,12 +23,16 @@ pub(crate) fn ledger(flips: u64) -> Result<(), Failed> {
     let (seed, mut rng) = seeded();
     let place = tempfile::tempdir()?;
     let disk = Disk::new(place.path());
-    let beginning = Beginning {
-        number: 1,
-        from: Checkpoint::empty(origin()),
-    };
-    let (ledger, _) = Ledger::create(&disk, settings(), &beginning)?;
+    let (mut ledger, _) = Ledger::create(&disk, settings())?;
     for number in 0..40 {
+        // As behind a restore, with the loss that it names.
+        if number == 30 {
+            let lost = Checkpoint {
+                size: 1_000,
+                ..ledger.log().head().unverified().clone()
+            };
+            ledger.begin_incarnation(&[lost])?;
+        }
         ledger.append((0..7).map(|nth| event(number, nth)).collect())?;
     }
     let served: Vec<_> = ledger

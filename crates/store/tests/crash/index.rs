@@ -15,7 +15,7 @@ use blindmatch_store::{
     disk::Disk,
     home::{Home, HomeError},
     index::{ASIDE, Charged, Doubt, Facts, INDEX, MemoryIndex, Opening, RunState, SledIndex},
-    ledger::{Beginning, Ledger, LedgerError, Log, SEGMENT, Settings},
+    ledger::{Ledger, LedgerError, Log, SEGMENT, Settings},
 };
 use libtest_mimic::Failed;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -23,7 +23,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     NOW,
     harness::{Counts, Workload, say, seeded},
-    ledger::{origin, settings},
+    ledger::settings,
     open_home,
 };
 
@@ -283,13 +283,7 @@ fn open_ledger(disk: &Disk) -> Result<Ledger, LedgerError> {
         ..settings()
     };
     let opened = match Ledger::open(disk, settings()) {
-        Err(LedgerError::NoCheckpoint) => {
-            let beginning = Beginning {
-                number: 1,
-                from: blindmatch_audit::checkpoint::Checkpoint::empty(origin()),
-            };
-            Ledger::create(disk, settings(), &beginning)
-        }
+        Err(LedgerError::NoCheckpoint) => Ledger::create(disk, settings()),
         opened => opened,
     };
     Ok(opened?.0)
@@ -344,7 +338,7 @@ pub(crate) fn event(rng: &mut StdRng) -> Event {
         },
         10 => Event::EpochClosed { view, epoch },
         _ => Event::Witnessed {
-            origin: peer,
+            origin: Name::new(&format!("{peer}/{}", rng.random_range(1..4))).unwrap(),
             size: rng.random(),
             root: [rng.random(); 32],
         },
@@ -433,8 +427,11 @@ fn plainly(facts: &Facts<SledIndex>, log: &Log) -> Result<Result<(), String>, Do
                 {
                     last = Some((*epoch, false));
                 }
-                Event::Witnessed { origin, size, root } if origin.as_str() == view => {
-                    witnessed = Some((*size, *root));
+                Event::Witnessed { origin, size, root } => {
+                    let (ledger, incarnation) = origin.as_str().rsplit_once('/').unwrap();
+                    if ledger == view {
+                        witnessed = Some((incarnation.parse().unwrap(), *size, *root));
+                    }
                 }
                 _ => {}
             }
@@ -442,7 +439,11 @@ fn plainly(facts: &Facts<SledIndex>, log: &Log) -> Result<Result<(), String>, Do
         if facts.last_epoch(view)? != last {
             return Ok(Err(format!("{view}: last epoch")));
         }
-        if facts.witnessed(view)?.map(|w| (w.size, w.root)) != witnessed {
+        if facts
+            .witnessed(view)?
+            .map(|w| (w.incarnation, w.size, w.root))
+            != witnessed
+        {
             return Ok(Err(format!("{view}: witnessed")));
         }
     }

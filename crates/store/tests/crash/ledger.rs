@@ -10,14 +10,13 @@ use std::{
 
 use blindmatch_audit::{
     SigningKey,
-    checkpoint::Checkpoint,
     note::{KeyName, NoteKey},
     record::Event,
 };
 use blindmatch_store::{
     disk::{ASIDE, Disk},
     home::{Home, HomeError},
-    ledger::{Beginning, HEAD, LEDGER, Ledger, LedgerError, Log, Settings, segment},
+    ledger::{HEAD, LEDGER, Ledger, LedgerError, Log, Settings, segment},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -157,12 +156,8 @@ impl Workload for Script {
 }
 
 fn open_ledger(disk: &Disk) -> Result<Ledger, LedgerError> {
-    let beginning = Beginning {
-        number: 1,
-        from: Checkpoint::empty(origin()),
-    };
     let opened = match Ledger::open(disk, settings()) {
-        Err(LedgerError::NoCheckpoint) => Ledger::create(disk, settings(), &beginning),
+        Err(LedgerError::NoCheckpoint) => Ledger::create(disk, settings()),
         opened => opened,
     };
     let (ledger, tail) = opened?;
@@ -174,7 +169,7 @@ fn open_ledger(disk: &Disk) -> Result<Ledger, LedgerError> {
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        origin: origin(),
+        ledger: ledger_name(),
         key: SigningKey::from_bytes(&[1; 32]),
         earlier: Vec::new(),
         clock: Box::new(|| NOW),
@@ -184,13 +179,13 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-pub(crate) fn origin() -> KeyName {
+pub(crate) fn ledger_name() -> KeyName {
     KeyName::new("blindmatch/test/a/ledger").unwrap()
 }
 
 pub(crate) fn key() -> NoteKey {
     let key = SigningKey::from_bytes(&[1; 32]);
-    NoteKey::new(origin(), key.verifying_key())
+    NoteKey::new(ledger_name(), key.verifying_key())
 }
 
 /// The event `nth` of the append `number`.

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use blindmatch_audit::{
     Signature,
-    checkpoint::Checkpoint,
     codec::Writer,
     receipt::{Input, Receipt, Side, SignedReceipt},
     record::{Event, Name},
@@ -18,7 +17,7 @@ use blindmatch_psi::{
 use blindmatch_store::{
     disk::{ASIDE, Disk},
     home::Home,
-    ledger::{Beginning, Ledger, LedgerError},
+    ledger::{Ledger, LedgerError},
     merge::Rows,
     row::{Origin, References, Row},
     runs::{End, Head, Match, Outcome, Run, RunError, Runs, Taken},
@@ -29,7 +28,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     NOW,
     harness::{Counts, Workload, say, seeded},
-    ledger::{origin, settings},
+    ledger::settings,
     open_home,
 };
 
@@ -219,11 +218,7 @@ fn everything(runs: &Runs, id: &RunId) -> Result<Vec<String>, String> {
 
 fn open(disk: &Disk, rng: &mut StdRng) -> Result<(Home, Runs), Box<dyn std::error::Error>> {
     let home = open_home(disk)?;
-    let beginning = Beginning {
-        number: 1,
-        from: Checkpoint::empty(origin()),
-    };
-    let ledger = match Ledger::create(disk, settings(), &beginning) {
+    let ledger = match Ledger::create(disk, settings()) {
         Err(LedgerError::Exists) => Ledger::open(disk, settings())?.0,
         created => created?.0,
     };

@@ -141,6 +141,14 @@ pub(super) fn kind_and_fields(event: &Event) -> (&'static str, Value) {
             "override",
             json!({ "operator": operator.as_str(), "what": hex(&what.0) }),
         ),
+        Event::Lost {
+            incarnation,
+            size,
+            root,
+        } => (
+            "lost",
+            json!({ "incarnation": incarnation, "size": size, "root": hex(root) }),
+        ),
         // Of a later version of the format; such a record does not decode.
         _ => ("unknown", json!({})),
     }

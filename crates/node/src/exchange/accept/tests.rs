@@ -1,10 +1,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use blindmatch_audit::SigningKey;
-use blindmatch_audit::checkpoint::{CheckpointError, ledger_origin, witness_name};
+use blindmatch_audit::checkpoint::{CheckpointError, Origin, ledger_name, witness_name};
 use blindmatch_audit::cosignature::{QuorumError, WitnessKey, cosign};
 use blindmatch_audit::record::{Class, Name, Record};
-use blindmatch_audit::tree;
+use blindmatch_audit::tree::{self, Hash};
 use blindmatch_psi::publication::{Domain, Edition, SetClass, TagLength};
 
 use super::*;
@@ -23,7 +23,7 @@ struct Responder {
 struct Answer {
     manifest: Vec<u8>,
     proof: String,
-    consistency: Vec<Hash>,
+    continuation: Continuation,
 }
 
 impl Responder {
@@ -58,7 +58,7 @@ impl Responder {
     fn show(&self, manifest: &Manifest, old: u64) -> Answer {
         let leaves: Vec<Hash> = self.records.iter().map(Record::leaf_hash).collect();
         let checkpoint = Checkpoint {
-            origin: ledger_origin("c", "beta").unwrap(),
+            origin: Origin::first(ledger_name("c", "beta").unwrap()),
             size: leaves.len() as u64,
             root: tree::root(&leaves),
         };
@@ -76,7 +76,9 @@ impl Responder {
         Answer {
             manifest: manifest.encode(),
             proof: proof.to_string(),
-            consistency: tree::consistency_proof(&leaves, old).unwrap_or_default(),
+            continuation: Continuation::Kept(
+                tree::consistency_proof(&leaves, old).unwrap_or_default(),
+            ),
         }
     }
 
@@ -111,8 +113,8 @@ fn manifest(epoch: u64, first: u64, sequence: u64) -> Manifest {
 fn decide(answer: &Answer, before: &Before, now: u64) -> Result<Accepted, NotAccepted> {
     let key = |seed, name| NoteKey::new(name, SigningKey::from_bytes(&[seed; 32]).verifying_key());
     // The newest key first, as after a rotation that this record is older than.
-    let origin = || ledger_origin("c", "beta").unwrap();
-    let ledger = [key(9, origin()), key(1, origin())];
+    let name = || ledger_name("c", "beta").unwrap();
+    let ledger = [key(9, name()), key(1, name())];
     let witness = SigningKey::from_bytes(&[2; 32]).verifying_key();
     let witness = WitnessKey::new(witness_name("c", "gamma").unwrap(), witness);
     let expected = Expected {
@@ -125,12 +127,12 @@ fn decide(answer: &Answer, before: &Before, now: u64) -> Result<Accepted, NotAcc
     let Answer {
         manifest,
         proof,
-        consistency,
+        continuation,
     } = answer;
     accept(
         manifest,
         proof.as_bytes(),
-        consistency,
+        continuation,
         &expected,
         before,
         now,
@@ -284,12 +286,14 @@ fn a_manifest_of_something_else_or_another_time_is_refused() {
         let mut manifest = answer.manifest.clone();
         manifest[at] ^= 1;
         let Answer {
-            proof, consistency, ..
+            proof,
+            continuation,
+            ..
         } = beta.show(&good, 0);
         let answer = Answer {
             manifest,
             proof,
-            consistency,
+            continuation,
         };
         assert!(
             decide(&answer, &Before::default(), NOW).is_err(),

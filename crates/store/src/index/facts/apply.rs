@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use blindmatch_audit::record::Event;
+use blindmatch_audit::{checkpoint::Origin, record::Event};
 
 use super::{
     DAY, Facts, Restored, RunState, Witnessed,
@@ -31,9 +31,17 @@ impl<'f, I: Index> Batch<'f, I> {
 
     pub(super) fn apply(&mut self, number: u64, time: u64, event: &Event) -> Result<(), Doubt> {
         match event {
-            Event::Incarnation { number: 2.., .. } => {
-                let record = number;
-                self.put(keys::restored(), Restored { record, time });
+            Event::Incarnation {
+                number: incarnation @ 2..,
+                ..
+            } => {
+                let (record, incarnation) = (number, *incarnation);
+                let restored = Restored {
+                    record,
+                    time,
+                    incarnation,
+                };
+                self.put(keys::restored(), restored);
             }
             Event::Debit {
                 peer,
@@ -85,8 +93,14 @@ impl<'f, I: Index> Batch<'f, I> {
                 }
             }
             Event::Witnessed { origin, size, root } => {
-                let (size, root) = (*size, *root);
-                self.put(keys::witnessed(origin.as_str()), Witnessed { size, root });
+                if let Some(origin) = Origin::parse(origin.as_str()) {
+                    let witnessed = Witnessed {
+                        incarnation: origin.incarnation,
+                        size: *size,
+                        root: *root,
+                    };
+                    self.put(keys::witnessed(origin.ledger.as_str()), witnessed);
+                }
             }
             _ => {}
         }

@@ -36,8 +36,8 @@ pub(super) fn last_epoch(view: &str) -> Vec<u8> {
     [&[7], &*name(view)].concat()
 }
 
-pub(super) fn witnessed(origin: &str) -> Vec<u8> {
-    [&[8], &*name(origin)].concat()
+pub(super) fn witnessed(ledger: &str) -> Vec<u8> {
+    [&[8], &*name(ledger)].concat()
 }
 
 pub(super) fn restored() -> Vec<u8> {
@@ -151,12 +151,15 @@ impl Keyed for (RunState, u64) {
 
 impl Keyed for Witnessed {
     fn encode(&self) -> Vec<u8> {
-        [&self.size.to_be_bytes()[..], &self.root].concat()
+        let numbers = [self.incarnation, self.size].map(u64::to_be_bytes);
+        [numbers.as_flattened(), &self.root].concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
+        let (incarnation, bytes) = bytes.split_first_chunk()?;
         let (size, root) = bytes.split_first_chunk()?;
         Some(Self {
+            incarnation: u64::from_be_bytes(*incarnation),
             size: u64::from_be_bytes(*size),
             root: root.try_into().ok()?,
         })
@@ -165,14 +168,17 @@ impl Keyed for Witnessed {
 
 impl Keyed for Restored {
     fn encode(&self) -> Vec<u8> {
-        [self.record.to_be_bytes(), self.time.to_be_bytes()].concat()
+        let numbers = [self.record, self.time, self.incarnation];
+        numbers.map(u64::to_be_bytes).concat()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (record, time) = bytes.split_first_chunk()?;
+        let (record, bytes) = bytes.split_first_chunk()?;
+        let (time, incarnation) = bytes.split_first_chunk()?;
         Some(Self {
             record: u64::from_be_bytes(*record),
-            time: u64::decode(time)?,
+            time: u64::from_be_bytes(*time),
+            incarnation: u64::decode(incarnation)?,
         })
     }
 }

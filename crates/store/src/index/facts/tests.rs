@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use blindmatch_audit::{
     SigningKey,
-    checkpoint::Checkpoint,
     note::KeyName,
     receipt::Side,
     record::{Class, Event, Name, Salted},
@@ -16,25 +15,22 @@ use super::*;
 use crate::{
     disk::Disk,
     index::MemoryIndex,
-    ledger::{Beginning, Ledger, SEGMENT, Settings},
+    ledger::{Ledger, SEGMENT, Settings},
 };
 
 const NOW: u64 = 1_763_798_400;
 
 fn ledger() -> (TempDir, Ledger) {
     let place = tempfile::tempdir().unwrap();
-    let origin = KeyName::new("blindmatch/test/a/ledger").unwrap();
     let settings = Settings {
-        origin: origin.clone(),
+        ledger: KeyName::new("blindmatch/test/a/ledger").unwrap(),
         key: SigningKey::from_bytes(&[1; 32]),
         earlier: Vec::new(),
         clock: Box::new(|| NOW),
         random: Box::new(StdRng::seed_from_u64(1)),
         segment: SEGMENT,
     };
-    let from = Checkpoint::empty(origin);
-    let beginning = Beginning { number: 1, from };
-    let (ledger, _) = Ledger::create(&Disk::new(place.path()), settings, &beginning).unwrap();
+    let (ledger, _) = Ledger::create(&Disk::new(place.path()), settings).unwrap();
     (place, ledger)
 }
 
@@ -175,17 +171,20 @@ fn an_index_of_more_records_or_of_others_is_not_believed() {
 fn what_was_before_a_restore_counts_as_spent() {
     let (_place, mut ledger) = ledger();
     ledger.append(vec![opened(), debit(1, 8)]).unwrap();
-    ledger.begin_incarnation().unwrap();
+    ledger.begin_incarnation(&[]).unwrap();
     let mut facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
     let restored = Restored {
         record: 3,
         time: NOW,
+        incarnation: 2,
     };
     assert_eq!(facts.restored(), Ok(Some(restored)));
     let all = Charged {
         day: u64::MAX,
         epoch: u64::MAX,
     };
+    // Above all that incarnation 1 can have given out behind the backup.
+    assert_eq!(facts.least_number(), Ok(2 << 32));
     // Also of views and peers that the ledger does not know.
     for (view, peer, epoch) in [("v", "b", 1), ("v", "c", 2), ("w", "b", 1)] {
         assert_eq!(facts.charged(view, peer, epoch, NOW), Ok(all));
@@ -246,7 +245,7 @@ fn the_most_that_a_view_has_charged_a_peer() {
     // Another epoch gives the day nothing back.
     ledger.append(vec![opened("v", 2)]).unwrap();
     assert_eq!(most(&ledger, "b", NOW), (24, 16));
-    ledger.begin_incarnation().unwrap();
+    ledger.begin_incarnation(&[]).unwrap();
     assert_eq!(most(&ledger, "d", NOW), (u64::MAX, u64::MAX));
     ledger.append(vec![opened("v", 3), opened("w", 5)]).unwrap();
     assert_eq!(most(&ledger, "c", NOW), (u64::MAX, u64::MAX), "of bv");

@@ -1,0 +1,260 @@
+//! `restore` from a backup that is older than what witnesses cosigned: the commands, and the witness
+//! that is asked with what they wrote.
+
+use std::fs;
+
+use blindmatch_node::audit::SigningKey;
+use blindmatch_node::audit::checkpoint::{Continuation, SignedCheckpoint, witness_name};
+use blindmatch_node::audit::cosignature::{WitnessKey, cosign};
+use blindmatch_node::audit::note::NoteKey;
+use blindmatch_node::audit::proof::RecordProof;
+use blindmatch_node::audit::witness::{Refusal, Request, decide};
+use serde_json::{Value, json};
+
+use crate::place::{Place, Test, stderr};
+use crate::roster::Consortium;
+
+const POLICY: &str = r#"
+[purpose.abuse-prevention]
+text = "Recognise returning abusers."
+
+[legal_basis.agreement]
+text = "Consortium agreement, schedule B."
+valid_until = 2099-12-31
+
+[[allow]]
+peers = ["bank"]
+types = ["email"]
+directions = ["serve"]
+purposes = ["abuse-prevention"]
+protocols = ["lookup"]
+legal_basis = "agreement"
+minimum_set_size = 1_000
+"#;
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A node with a backup, which rotated its keys and recorded more behind it, until it was lost. The
+/// files: `old`, the backup; `witnessed`, what a witness cosigned last; `delegation`, the one that
+/// its key is of; `storage`.
+fn lost() -> Result<(Consortium, SignedCheckpoint), Box<dyn std::error::Error>> {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    place.ok("--home acme keys export storage --to storage")?;
+    fs::copy(
+        place.path("acme/keys/hpke"),
+        place.path("acme/keys/epoch-5"),
+    )?;
+    place.ok("--home acme backup old")?;
+    place.ok("--home acme keys rotate")?;
+    fs::copy(
+        place.path("acme/roster/delegation-2"),
+        place.path("delegation"),
+    )?;
+    let own = place.json("--home acme ledger checkpoint")?;
+    place.write("witnessed", text(&own["checkpoint"]))?;
+    place.write("lost.key", text(&own["key"]))?;
+    let witnessed = SignedCheckpoint::parse(text(&own["checkpoint"]).as_bytes())?;
+    fs::remove_dir_all(place.path("acme"))?;
+    Ok((consortium, witnessed))
+}
+
+const RESTORE: &str = "--home acme restore --storage-key storage";
+
+#[test]
+fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
+    let (consortium, witnessed) = lost()?;
+    let place = &consortium.place;
+    let last = witnessed.unverified();
+    // The key that signed it came behind the backup: the message names the command that works.
+    place.fails(
+        &format!("{RESTORE} --witnessed witnessed old"),
+        1,
+        &["old: ", "restore --witnessed FILE --delegation FILE"],
+    )?;
+    fs::copy(place.path("bank/roster/delegation-1"), place.path("banks"))?;
+    for (delegation, says) in [("banks", "no delegation of this member"), ("old", "old: ")] {
+        let line = format!("{RESTORE} --witnessed witnessed --delegation {delegation} old");
+        place.fails(&line, 1, &[says])?;
+    }
+    assert!(!place.path("acme/version").exists());
+
+    let line = format!("{RESTORE} --witnessed witnessed --delegation delegation old");
+    let output = place.run(&format!("{line} --output json"))?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("keys rotate"),
+        "{}",
+        stderr(&output)
+    );
+    let restored: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(
+        (&restored["incarnation"], &restored["records"]),
+        (&json!(2), &json!(last.size - 1))
+    );
+    let named = json!({ "incarnation": 1, "records": last.size });
+    assert_eq!(restored["lost"], named);
+
+    // It verifies, and goes on from what the witness has.
+    let own = place.json("--home acme ledger verify --known witnessed")?;
+    assert_eq!(
+        (&own["incarnation"], &own["records"]),
+        (&json!(2), &json!(last.size + 1))
+    );
+    assert_eq!(own["origin"], "blindmatch/cloudshield/acme/ledger/2");
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    assert!(!place.path("acme/keys/epoch-5").exists());
+
+    // No budget was refunded.
+    let explain = "--home acme policy explain --type email --purpose abuse-prevention --peer bank \
+                   --direction serve --protocol lookup --output json";
+    let output = place.run(explain)?;
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let explained: Value = serde_json::from_slice(&output.stdout)?;
+    let decision = &explained["decisions"][0];
+    assert_eq!(decision["budget_day_left"], 0);
+
+    // The next delegation takes the place of the one that was lost, and the ledger goes on.
+    place.ok("--home acme keys rotate")?;
+    assert!(place.path("acme/roster/delegation-3").exists());
+    place.ok("--home acme ledger verify --known witnessed")?;
+    place.ok("--home acme backup new")?;
+    let line = "--home again restore --storage-key storage --witnessed witnessed new";
+    let again = place.json(line)?;
+    assert_eq!(
+        (&again["incarnation"], &again["lost"]),
+        (&json!(3), &Value::Null)
+    );
+    Ok(())
+}
+
+#[test]
+fn a_witness_and_a_third_party_see_what_it_goes_on_from() -> Test {
+    let (consortium, witnessed) = lost()?;
+    let place = &consortium.place;
+    let last = witnessed.unverified();
+    place.ok(&format!(
+        "{RESTORE} --witnessed witnessed --delegation delegation old"
+    ))?;
+    let own = place.json("--home acme ledger checkpoint")?;
+    let keys = format!(
+        "--key {} --key {}",
+        text(&own["key"]),
+        place.read("lost.key")?
+    );
+    let lost = last.size;
+    place.ok(&format!("--home acme ledger proof {lost} lost.proof"))?;
+    place.ok(&format!(
+        "--home acme ledger proof {} begun.proof",
+        lost - 1
+    ))?;
+
+    // The witness, asked with the proof.
+    let proof = RecordProof::parse(place.read("lost.proof")?.as_bytes())?;
+    let request = Request {
+        old: last.size,
+        incarnation: 1,
+        how: Continuation::Lost {
+            record: proof.record.clone(),
+            index: proof.index,
+            path: proof.path.clone(),
+        },
+        checkpoint: proof.checkpoint.clone(),
+    };
+    let logs = [NoteKey::parse(text(&own["key"]))?];
+    let decided = decide(Some(last), &logs, &request).map_err(|error| error.to_string())?;
+    assert_eq!(decided, *proof.checkpoint.unverified());
+    let ahead = blindmatch_node::audit::checkpoint::Checkpoint {
+        size: last.size + 1,
+        ..last.clone()
+    };
+    let conflict = Refusal::Conflict {
+        incarnation: 1,
+        size: last.size + 1,
+    };
+    assert_eq!(decide(Some(&ahead), &logs, &request), Err(conflict));
+
+    // Anybody else, offline, with the old checkpoint, the proof and the cosignature under it.
+    let witness = SigningKey::from_bytes(&[7; 32]);
+    let name = witness_name("cloudshield", "bank")?;
+    let line = cosign(&decided, &name, &witness, 1_800_000_000).ok_or("a time")?;
+    let mut cosigned = proof.clone();
+    cosigned.checkpoint.add(&line)?;
+    place.write("lost.proof", cosigned.to_string())?;
+    let witness = WitnessKey::new(name, witness.verifying_key());
+    let verify = format!("ledger verify {keys} --known witnessed");
+    let shown = place.json(&format!("{verify} --witness {witness} lost.proof"))?;
+    assert_eq!(shown["event"], "lost");
+    assert_eq!(
+        (&shown["fields"]["incarnation"], &shown["fields"]["size"]),
+        (&json!(1), &json!(last.size))
+    );
+    assert_eq!(shown["cosigners"][0], "blindmatch/cloudshield/bank/witness");
+    place.fails(
+        &format!("{verify} begun.proof"),
+        1,
+        &["witnessed", "no record says that records were lost"],
+    )?;
+    place.ok("--home acme ledger export acme.ledger")?;
+    let shown = place.json(&format!("{verify} acme.ledger"))?;
+    assert_eq!(shown["origin"], "blindmatch/cloudshield/acme/ledger/2");
+    assert_eq!(shown["size"], last.size + 1);
+    // Without the record that names it, it is another ledger than that of its checkpoint.
+    let exported = place.read("acme.ledger")?;
+    let lines: Vec<_> = exported.lines().collect();
+    let shorter = lines.split_last().map(|(_, lines)| lines.join("\n"));
+    place.write("changed", shorter.unwrap_or_default() + "\n")?;
+    place.fails(&format!("{verify} changed"), 1, &["missing"])
+}
+
+#[test]
+fn who_does_not_say_what_is_lost_is_found_out() -> Test {
+    let (consortium, _) = lost()?;
+    let place = &consortium.place;
+    place.ok(&format!("{RESTORE} --delegation delegation old"))?;
+    place.fails(
+        "--home acme ledger verify --known witnessed",
+        1,
+        &["does not go on from witnessed"],
+    )?;
+    place.ok("--home acme ledger export acme.ledger")?;
+    let own = place.json("--home acme ledger checkpoint")?;
+    let keys = format!(
+        "--key {} --key {}",
+        text(&own["key"]),
+        place.read("lost.key")?
+    );
+    place.ok(&format!("ledger verify {keys} acme.ledger"))?;
+    place.fails(
+        &format!("ledger verify {keys} --known witnessed acme.ledger"),
+        1,
+        &["no record says that they are lost"],
+    )
+}
+
+#[test]
+fn a_backup_that_has_all_that_was_cosigned_loses_nothing() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme keys rotate")?;
+    place.save("--home acme ledger checkpoint", "witnessed")?;
+    place.ok("--home acme keys rotate")?;
+    place.ok("--home acme backup new")?;
+    let line = "--home y restore --storage-key storage --witnessed witnessed new";
+    let restored = place.json(line)?;
+    assert_eq!(
+        (&restored["lost"], &restored["cosigned_size"]),
+        (&Value::Null, &json!(3))
+    );
+    place.ok("--home y ledger verify --known witnessed")?;
+    // The node that was given up, once the restored one has gone on.
+    place.save("--home y ledger checkpoint", "restored")?;
+    place.fails(
+        "--home acme ledger verify --known restored",
+        1,
+        &["restored since, as incarnation 2"],
+    )
+}
