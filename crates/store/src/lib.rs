@@ -12,6 +12,7 @@
 //! - [`merge`]: sorted streams of rows, and several of them as one.
 //! - [`sort`]: any number of rows in bounded memory.
 //! - [`runs`]: what a run stores to be resumed, its receipt, what it found.
+//! - [`views`]: what is served of a view, and what was accepted of a peer's.
 //! - [`collection`]: named sets of indicators, each the union of its sources.
 
 #![forbid(unsafe_code)]
@@ -30,3 +31,4 @@ pub mod row;
 pub mod runs;
 pub mod sealed;
 pub mod sort;
+pub mod views;

@@ -1,4 +1,4 @@
-//! The log of a run that is not over: sealed frames, one behind the other (`spec/46 §3`).
+//! The log of a run that is not over: sealed frames, one behind the other (`spec/46 §2`).
 //!
 //! At most one frame at a time is written and not yet acknowledged, and it is the last. So what a
 //! crash tore is the last frame; anything else that does not read is damage.

@@ -1,5 +1,5 @@
 //! What a run found: one sealed file under a key of its own, which dies when its time is over
-//! (`spec/46 §4`).
+//! (`spec/46 §3`).
 
 use std::io::{self, Read, Seek, Write};
 
@@ -84,7 +84,7 @@ pub struct Matches<R> {
 
 impl Match<'_> {
     /// What the owner commits to of it, and shows of it to a liaison: the indicator and the other
-    /// side's label, none of the owner's references (`spec/46 §4`).
+    /// side's label, none of the owner's references (`spec/46 §3`).
     #[must_use]
     pub fn committed(&self) -> Zeroizing<Vec<u8>> {
         let mut writer = Writer::new(MATCH);

@@ -1,4 +1,4 @@
-//! Rows by themselves, as a run keeps them (`spec/46 §3`).
+//! Rows by themselves, as a run keeps them (`spec/46 §2`).
 
 use std::ops::Range;
 

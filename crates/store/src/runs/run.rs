@@ -1,4 +1,4 @@
-//! A run that is not over: what it stores, and how it ends (`spec/46 §3`, §5).
+//! A run that is not over: what it stores, and how it ends (`spec/46 §2`, §5).
 
 use std::{
     collections::BTreeMap,

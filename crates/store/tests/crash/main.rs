@@ -25,6 +25,7 @@ mod imports;
 mod index;
 mod ledger;
 mod runs;
+mod views;
 
 use std::env;
 
@@ -43,6 +44,7 @@ use crate::{
     index::Following,
     ledger::{Appends, Script},
     runs::RunScript,
+    views::ViewScript,
 };
 
 /// Any time will do.
@@ -118,6 +120,21 @@ fn main() {
         })
         .with_ignored_flag(true),
         Trial::test("run_flips_long", move || runs::flips(flips)).with_ignored_flag(true),
+        Trial::test("view_kills", || harness::kills::<views::Random>(20)),
+        Trial::test("view_faults", || harness::faults::<ViewScript>(101)),
+        Trial::test("view_power_cuts", || harness::power_cuts::<ViewScript>(10)),
+        Trial::test("view_flips", || views::flips(120)),
+        Trial::test("view_kills_long", move || {
+            harness::kills::<views::Random>(kills)
+        })
+        .with_ignored_flag(true),
+        Trial::test("view_faults_long", || harness::faults::<ViewScript>(1))
+            .with_ignored_flag(true),
+        Trial::test("view_power_cuts_long", move || {
+            harness::power_cuts::<ViewScript>(cuts)
+        })
+        .with_ignored_flag(true),
+        Trial::test("view_flips_long", move || views::flips(flips)).with_ignored_flag(true),
         Trial::test("index_parity_long", || index::parity(200)).with_ignored_flag(true),
         Trial::test("index_damages_long", move || index::damages(damages)).with_ignored_flag(true),
         Trial::test("index_kills_long", move || {
@@ -144,6 +161,8 @@ fn child(workload: &str, rest: &[String]) {
         "run_script" => run_child::<RunScript>(rest),
         "runs" => run_child::<runs::Random>(rest),
         "script" => run_child::<Script>(rest),
+        "view_script" => run_child::<ViewScript>(rest),
+        "views" => run_child::<views::Random>(rest),
         other => panic!("no workload {other}"),
     }
 }

@@ -481,7 +481,7 @@ impl Model {
                     matches: matches.parse().unwrap(),
                     expires: (expires != 0).then_some(expires),
                 };
-                known.end = Some((ending, certainty));
+                (known.end, known.expired) = (Some((ending, certainty)), None);
             }
             ["try", "expire"] => {
                 for known in self.0.values_mut() {

@@ -1,0 +1,258 @@
+//! A view of a peer, in one epoch: what was accepted of it, and what it need not be asked again
+//! (`spec/46 §8`).
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use blindmatch_psi::publication::{Domain, Manifest, Publication};
+use rand_core::CryptoRng;
+
+use super::{
+    cache::{self, CacheWriter, Cached},
+    error::ViewError,
+    file::ViewFile,
+    folder::Folder,
+    state::{Accepted, MAX_CACHES, MAX_PROOF, PUBLICATIONS, PeerState},
+};
+use crate::{disk::DiskFile, keys::FileId};
+
+/// A view of a peer, in one epoch. Any number of threads may have it.
+pub struct PeerEpoch {
+    folder: Folder,
+    domain: Domain,
+    state: Mutex<PeerState>,
+    /// One change at a time.
+    changing: Mutex<()>,
+}
+
+impl PeerEpoch {
+    /// Accepts the first publication of an epoch that is read of it.
+    pub(super) fn begin(
+        folder: Folder,
+        manifest: &Manifest,
+        proof: &[u8],
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, ViewError> {
+        let accepted = fetch(&folder, manifest, proof, write, rng)?;
+        let state = PeerState {
+            publications: vec![accepted],
+            caches: Vec::new(),
+        };
+        folder.write_state(&state.encode(), rng)?;
+        Ok(Self {
+            folder,
+            domain: manifest.domain.clone(),
+            state: Mutex::new(state),
+            changing: Mutex::new(()),
+        })
+    }
+
+    pub(super) fn open(folder: Folder) -> Result<Self, ViewError> {
+        let state = folder.read_state(PeerState::decode)?;
+        folder.keep_only(&state.files().collect())?;
+        let newest = state.publications.first().ok_or(ViewError::Missing)?;
+        Ok(Self {
+            domain: newest.manifest.domain.clone(),
+            folder,
+            state: Mutex::new(state),
+            changing: Mutex::new(()),
+        })
+    }
+
+    /// Names the epoch in this home.
+    #[must_use]
+    pub const fn id(&self) -> FileId {
+        self.folder.id
+    }
+
+    /// Which view, and which epoch.
+    #[must_use]
+    pub const fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// What was accepted, the newest first: one or two.
+    #[must_use]
+    pub fn publications(&self) -> Vec<Accepted> {
+        self.lock().publications.clone()
+    }
+
+    /// Accepts a later publication of the epoch, whose file `write` writes: as it was downloaded, or
+    /// made from the one before by its difference. One that was accepted already is left as it is.
+    ///
+    /// Whether the manifest is recorded and cosigned is for the caller to check; `proof` is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError::Manifest`] where it does not go on from the newest, [`ViewError::Publication`]
+    /// where the file is not the manifest's, and what `write` and the disk have. Nothing is accepted
+    /// then.
+    pub fn accept(
+        &self,
+        manifest: &Manifest,
+        proof: &[u8],
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), ViewError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock().clone();
+        if let Some(newest) = state.publications.first() {
+            if newest.manifest == *manifest {
+                return Ok(());
+            }
+            manifest.check_succession(&newest.manifest)?;
+        }
+        let accepted = fetch(&self.folder, manifest, proof, write, rng)?;
+        state.publications.insert(0, accepted);
+        state.publications.truncate(PUBLICATIONS);
+        self.change(state, rng)
+    }
+
+    /// A publication that was accepted, to be looked up in.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn publication(
+        &self,
+        accepted: &Accepted,
+    ) -> Result<Publication<ViewFile<DiskFile>>, ViewError> {
+        let Manifest { edition, root, .. } = accepted.manifest;
+        let file = self.folder.file(accepted.file)?;
+        // It was verified before it got its name, and each block has a tag since.
+        Ok(Publication::verified_before(file, edition, root)?)
+    }
+
+    /// What was asked in this epoch already.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn cached(&self) -> Result<Cached, ViewError> {
+        let caches = self.lock().caches.clone();
+        let open = |id: FileId| Ok::<_, ViewError>((self.folder.full(id), self.folder.sealed(id)?));
+        Ok(Cached::new(
+            caches.into_iter().map(open).collect::<Result<_, _>>()?,
+        ))
+    }
+
+    /// Begins to take outputs to be cached.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub fn cache(&self, rng: &mut dyn CryptoRng) -> Result<CacheWriter, ViewError> {
+        Ok(CacheWriter::new(self.folder.write(rng)?))
+    }
+
+    /// Adds outputs to those that are cached, durably.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk; nothing was added then.
+    pub fn keep(&self, written: CacheWriter, rng: &mut dyn CryptoRng) -> Result<(), ViewError> {
+        if written.count() == 0 {
+            return Ok(());
+        }
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock().clone();
+        let file = self.folder.publish(written.writing.finish()?)?;
+        state.caches.push(file);
+        if state.caches.len() == MAX_CACHES {
+            let open =
+                |id: &FileId| Ok::<_, ViewError>((self.folder.full(*id), self.folder.sealed(*id)?));
+            let files = state.caches.iter().map(open).collect::<Result<_, _>>()?;
+            let mut merged = CacheWriter::new(self.folder.write(rng)?);
+            cache::copy(&mut Cached::new(files), &mut merged)?;
+            state.caches = vec![self.folder.publish(merged.writing.finish()?)?];
+        }
+        self.change(state, rng)
+    }
+
+    /// Reads every file from its first byte to its last.
+    ///
+    /// # Errors
+    ///
+    /// A [`ViewError`] that names the first that does not read.
+    pub fn verify(&self) -> Result<(), ViewError> {
+        self.folder.read_state(PeerState::decode)?;
+        let state = self.lock().clone();
+        for id in state.files() {
+            super::read_all(&self.folder, id)?;
+        }
+        for accepted in &state.publications {
+            let Manifest { edition, root, .. } = accepted.manifest;
+            Publication::verify(self.folder.file(accepted.file)?, edition, root)?;
+        }
+        let mut cached = self.cached()?;
+        while cached.next()?.is_some() {}
+        Ok(())
+    }
+
+    fn change(&self, state: PeerState, rng: &mut dyn CryptoRng) -> Result<(), ViewError> {
+        self.folder.write_state(&state.encode(), rng)?;
+        let files: BTreeSet<_> = state.files().collect();
+        *self.lock() = state;
+        Ok(self.folder.keep_only(&files)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PeerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes the file of a publication, and gives it a name once it is what the manifest says.
+fn fetch(
+    folder: &Folder,
+    manifest: &Manifest,
+    proof: &[u8],
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    rng: &mut dyn CryptoRng,
+) -> Result<Accepted, ViewError> {
+    if proof.len() > MAX_PROOF {
+        return Err(ViewError::OtherManifest);
+    }
+    let mut file = folder.write(rng)?;
+    let length = manifest.edition.file_length();
+    write(&mut Bounded {
+        file: &mut file.file,
+        left: length,
+    })?;
+    let written = file.finish()?;
+    Publication::verify(
+        folder.unpublished(&written)?,
+        manifest.edition,
+        manifest.root,
+    )?;
+    Ok(Accepted {
+        manifest: manifest.clone(),
+        proof: proof.to_vec(),
+        file: folder.publish(written)?,
+    })
+}
+
+/// Takes no more than a file of its edition has: a peer must not fill the disk.
+struct Bounded<'w, W> {
+    file: &'w mut W,
+    left: u64,
+}
+
+impl<W: Write> Write for Bounded<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len() as u64;
+        if length > self.left {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let written = self.file.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
