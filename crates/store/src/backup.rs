@@ -139,7 +139,7 @@ pub fn backup(
     let here = parent.as_os_str().is_empty();
     let disk = home
         .disk()
-        .elsewhere(if here { Path::new(".") } else { parent });
+        .foreign(if here { Path::new(".") } else { parent });
     if disk.exists(name)? {
         return Err(BackupError::Exists(to.to_owned()));
     }

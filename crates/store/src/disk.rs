@@ -3,7 +3,8 @@
 //! Paths are relative to the home and never leave it. Files are 0600, directories 0700. A file
 //! appears whole or not at all: it is written aside, synced, renamed, and its directory synced.
 //! What failed to sync may be lost without anybody being told a second time, so a sync that fails
-//! ends the process; nothing is retried (`spec/43 §3`).
+//! ends the process; nothing is retried (`spec/43 §3`). Elsewhere, as where a backup goes, it is an
+//! error like any other: nothing there was acknowledged yet.
 //!
 //! Every error is an [`io::Error`] that keeps its kind and says what was being done to which file.
 
@@ -69,7 +70,7 @@ pub enum Verdict {
 /// Decides before every operation what becomes of it: how tests make a disk fail. An observer may
 /// also end the process. Production has none.
 pub trait Faults: Send + Sync {
-    /// Called before `operation` on `path`, which is relative to the home.
+    /// Called before `operation` on `path`, which is relative to the home, and absolute outside.
     fn before(&self, operation: Operation, path: &Path) -> Verdict;
 }
 
@@ -78,6 +79,8 @@ pub trait Faults: Send + Sync {
 pub struct Disk {
     root: PathBuf,
     read_only: bool,
+    /// Whether this is no home, so that a sync that fails is an error and no end.
+    foreign: bool,
     faults: Option<Arc<dyn Faults>>,
     asides: Arc<AtomicU64>,
 }
@@ -89,6 +92,7 @@ impl Disk {
         Self {
             root: root.to_owned(),
             read_only: false,
+            foreign: false,
             faults: None,
             asides: Arc::default(),
         }
@@ -118,8 +122,19 @@ impl Disk {
         Self {
             root: root.to_owned(),
             read_only: false,
+            foreign: false,
             faults: self.faults.clone(),
             asides: Arc::default(),
+        }
+    }
+
+    /// The files under a directory that is no home, such as that of a backup: where a sync fails,
+    /// what it was of has not appeared, and the process goes on.
+    #[must_use]
+    pub fn foreign(&self, root: &Path) -> Self {
+        Self {
+            foreign: true,
+            ..self.elsewhere(root)
         }
     }
 
@@ -414,6 +429,9 @@ impl Disk {
             return Verdict::Fail(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         self.faults.as_ref().map_or(Verdict::Proceed, |faults| {
+            if self.foreign {
+                return faults.before(operation, &self.root.join(path));
+            }
             faults.before(operation, Path::new(path))
         })
     }

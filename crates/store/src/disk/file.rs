@@ -35,9 +35,12 @@ impl DiskFile {
     /// Makes what was written durable (`fdatasync`). A failure ends the process: the kernel may
     /// have dropped what it could not write, and a second sync would not say so.
     pub fn sync(&self) {
-        let synced = self.disk.check(Operation::Sync, &self.path);
-        let synced = synced.and_then(|()| self.named(Operation::Sync, self.file.sync_data()));
-        synced.unwrap_or_else(|error| end_process(&error));
+        self.try_sync().unwrap_or_else(|error| end_process(&error));
+    }
+
+    fn try_sync(&self) -> io::Result<()> {
+        self.disk.check(Operation::Sync, &self.path)?;
+        self.named(Operation::Sync, self.file.sync_data())
     }
 
     /// Cuts the file to `length` bytes; durable after [`sync`](Self::sync).
@@ -133,14 +136,24 @@ impl Aside {
     ///
     /// Those of the operating system; the file has not appeared then.
     pub fn publish(mut self, path: &str) -> io::Result<()> {
-        self.file.sync();
         let disk = &self.file.disk;
+        if disk.foreign {
+            self.file.try_sync()?;
+        } else {
+            self.file.sync();
+        }
         let directory = disk.directory(parent(path))?;
         let to = disk.full(path)?;
         disk.check(Operation::Rename, path)?;
         let renamed = fs::rename(disk.full(&self.file.path)?, to);
         disk.named(Operation::Rename, path, renamed)?;
         self.published = true;
+        if disk.foreign {
+            // What may be gone after a crash is not left there as if it were not.
+            return directory.try_sync().inspect_err(|_| {
+                let _ = disk.unlink(path);
+            });
+        }
         directory.sync();
         Ok(())
     }
@@ -186,12 +199,12 @@ pub(super) struct Directory {
 
 impl Directory {
     pub(super) fn sync(&self) {
+        self.try_sync().unwrap_or_else(|error| end_process(&error));
+    }
+
+    fn try_sync(&self) -> io::Result<()> {
         let operation = Operation::SyncDirectory;
-        let synced = self.disk.check(operation, &self.path);
-        let synced = synced.and_then(|()| {
-            let synced = self.file.sync_all();
-            self.disk.named(operation, &self.path, synced)
-        });
-        synced.unwrap_or_else(|error| end_process(&error));
+        self.disk.check(operation, &self.path)?;
+        self.disk.named(operation, &self.path, self.file.sync_all())
     }
 }

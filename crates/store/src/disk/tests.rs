@@ -31,6 +31,36 @@ fn write(disk: &Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[test]
+fn outside_of_a_home_a_failed_sync_is_an_error() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let write = |fail: Option<usize>| {
+        let faults = Arc::new(FailAt {
+            fail,
+            ..FailAt::default()
+        });
+        let disk = Disk::with_faults(home.path(), faults.clone());
+        let mut part = disk.foreign(other.path()).part("backup")?;
+        part.write_all(b"whole")?;
+        let published = part.publish("backup");
+        let seen = std::mem::take(&mut *faults.seen.lock().unwrap());
+        published.map(|()| seen)
+    };
+    let seen = write(None).unwrap();
+    let syncs = |(operation, path): &&(Operation, PathBuf)| {
+        assert!(path.is_absolute());
+        matches!(operation, Operation::Sync | Operation::SyncDirectory)
+    };
+    assert_eq!(seen.iter().filter(syncs).count(), 2);
+    fs::remove_file(other.path().join("backup")).unwrap();
+    for (fail, operation) in seen.iter().enumerate() {
+        let error = write(Some(fail)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let left = fs::read_dir(other.path()).unwrap().count();
+        assert_eq!(left, 0, "{operation:?}");
+    }
+}
+
+#[test]
 fn a_file_is_synced_before_it_is_renamed_and_its_directory_after() {
     let home = tempfile::tempdir().unwrap();
     let faults = Arc::new(FailAt::default());

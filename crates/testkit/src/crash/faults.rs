@@ -68,11 +68,13 @@ impl Plan {
 }
 
 impl Faults for Plan {
-    fn before(&self, operation: Operation, _: &Path) -> Verdict {
+    fn before(&self, operation: Operation, path: &Path) -> Verdict {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         match (number.checked_sub(self.at), self.kind, operation) {
             (Some(0), Kind::Error(code), _) => {
-                if matches!(operation, Operation::Sync | Operation::SyncDirectory) {
+                let is_sync = matches!(operation, Operation::Sync | Operation::SyncDirectory);
+                // Outside of a home it is an error like any other.
+                if is_sync && !path.is_absolute() {
                     say(format_args!("{SYNC_FAILS}"));
                 }
                 Verdict::Fail(io::Error::from_raw_os_error(code))
