@@ -78,6 +78,8 @@ pub enum Error {
     RosterTooLong,
     /// Somebody signed this roster, so it is never changed again.
     RosterSigned(PathBuf),
+    /// The key, in the second file, is none that signs this roster.
+    NotASigner(PathBuf, PathBuf),
     /// The key signed this roster before.
     SignedAlready(PathBuf),
     /// The collections cannot be opened.
@@ -242,6 +244,12 @@ impl fmt::Display for Error {
                 f,
                 "{} is signed, and a signed roster is never changed again",
                 path.display()
+            ),
+            Self::NotASigner(roster, key) => write!(
+                f,
+                "{} is none of the keys that sign {}: its signature would count for nothing",
+                key.display(),
+                roster.display()
             ),
             Self::SignedAlready(path) => {
                 write!(f, "this key signed {} already", path.display())

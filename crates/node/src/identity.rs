@@ -105,6 +105,28 @@ impl Node {
         Ok(card)
     }
 
+    /// Makes a new key to which others seal what is for this member, in place of the one in the home,
+    /// and signs the card with it. What was sealed to the one before opens no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`sign_card`](Self::sign_card).
+    pub fn renew_card_key(
+        &self,
+        offline: Offline<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Card, Error> {
+        let (secret, public) = generate_recipient(rng);
+        let member = Member {
+            hpke: HpkeKey(public),
+            ..self.configured_member(self.card()?.member())
+        };
+        let card = Card::sign(&member, &self.identity(offline)?).map_err(Error::OwnCard)?;
+        store(&self.home().named_keys(), HPKE, &secret)?;
+        self.publish(CARD, card.to_string().as_bytes())?;
+        Ok(card)
+    }
+
     /// The identity key.
     pub(crate) fn identity(&self, offline: Offline<'_>) -> Result<SigningKey, Error> {
         let key = match offline {

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
 use crate::identity::{Offline, generate, load, store};
-use crate::ledger::delegated;
+use crate::ledger::{delegated, settings};
 use crate::node::{Node, NodeFiles, publish};
 use crate::payment::wrapped::generate_recipient;
 use crate::{clock, config, files};
@@ -211,12 +211,15 @@ impl Node {
     /// Makes new node keys, delegates to them for `days` days and destroys the keys before. Where
     /// `revoke`, delegations before this one count no more for anybody.
     ///
+    /// Without the ledger, because the key that signs its checkpoints is lost
+    /// ([`is_checkpoint_key_lost`](Self::is_checkpoint_key_lost)), it is opened with the new one.
+    ///
     /// # Errors
     ///
     /// [`Error::IdentityOffline`], [`Error::OtherIdentity`], those of reading and writing.
     pub fn rotate(
         &self,
-        ledger: &Ledger,
+        ledger: Option<&Ledger>,
         offline: Offline<'_>,
         days: u8,
         revoke: bool,
@@ -258,7 +261,11 @@ impl Node {
     ///
     /// [`Error::Delegation`] where it is none, [`Error::OtherDelegation`] where it is not the one
     /// that this node requested last, those of reading and writing.
-    pub fn adopt_delegation(&self, ledger: &Ledger, file: &Path) -> Result<Delegation, Error> {
+    pub fn adopt_delegation(
+        &self,
+        ledger: Option<&Ledger>,
+        file: &Path,
+    ) -> Result<Delegation, Error> {
         let delegation = Delegation::read(&files::read(file, MAX_NOTE)?)
             .map_err(|error| Error::Delegation(file.to_owned(), error))?;
         let last = self.newest_delegation()?;
@@ -279,13 +286,44 @@ impl Node {
         Ok(delegation)
     }
 
-    fn adopt(&self, ledger: &Ledger, delegation: &Delegation) -> Result<(), Error> {
-        let checkpoints = signing_key(&self.home().named_keys(), delegation)?;
+    /// Whether the key that signs checkpoints is damaged or gone, so that the ledger takes no record
+    /// before there are new node keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub fn is_checkpoint_key_lost(&self) -> Result<bool, Error> {
+        match self.checkpoint_key(&self.home().named_keys()) {
+            Err(Error::Key(_, KeyError::Missing | KeyError::Damaged | KeyError::Foreign)) => {
+                Ok(true)
+            }
+            key => key.map(|_| false),
+        }
+    }
+
+    fn adopt(&self, ledger: Option<&Ledger>, delegation: &Delegation) -> Result<(), Error> {
+        let keys = self.home().named_keys();
+        let checkpoints = signing_key(&keys, delegation)?;
+        if ledger.is_none() {
+            // What else is wrong with it has to be known before anything changes.
+            self.verify_ledger()?;
+        }
         keep(self.home(), delegation)?;
-        ledger.replace_key(checkpoints)?;
-        ledger.append(vec![delegated(delegation)?])?;
+        let own = vec![delegated(delegation)?];
+        match ledger {
+            Some(ledger) => {
+                ledger.replace_key(checkpoints)?;
+                ledger.append(own)?;
+            }
+            // From here on it is opened with the key of this delegation, which the identity signed.
+            None => {
+                let (ledger, _) = Ledger::open(self.home().disk(), settings(self, &keys)?)?;
+                ledger.append(own)?;
+            }
+        }
         // Not before: that they are still here says that a record is missing and no more.
-        self.destroy_keys(&node_keys(&self.key_names()?, delegation.number).stale)
+        self.destroy_keys(&node_keys(&self.key_names()?, delegation.number).stale)?;
+        Ok(())
     }
 }
 

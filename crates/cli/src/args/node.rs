@@ -55,6 +55,10 @@ pub(crate) struct CardArguments {
     /// A card to check and show, instead of this node's own.
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Make a new key to which others seal what is for this member, in place of a damaged one, and
+    /// sign the card with it. The payment key has to be wrapped again then.
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) new_key: bool,
     /// The identity key, where it is kept offline and the card has to be signed anew.
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) identity: Option<PathBuf>,

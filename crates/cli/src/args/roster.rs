@@ -146,6 +146,9 @@ pub(crate) struct SignArguments {
     /// The administrator's secret key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// The roster before, whose keys may sign too.
+    #[arg(long, value_name = "ROSTER")]
+    pub(crate) after: Option<PathBuf>,
     /// The roster, to which the signature is added.
     #[arg(value_name = "ROSTER")]
     pub(crate) roster: PathBuf,

@@ -42,6 +42,14 @@ pub(crate) fn run(arguments: &CardArguments, global: &Global) -> Result<Exit, Er
 /// This node's card; signed anew where the configuration has changed since.
 fn own(arguments: &CardArguments, global: &Global) -> Result<Card, Error> {
     let home = global.home()?;
+    if arguments.new_key {
+        let offline = arguments.identity.as_deref();
+        let card = Node::open(&home)?.renew_card_key(offline, &mut rand::rng())?;
+        let what = "give the card to the administrator, who puts it in the place of the one before: \
+                    blindmatch roster add --replace ROSTER CARD";
+        output::next(global, what);
+        return Ok(card);
+    }
     let files = NodeFiles::read(&home)?;
     if files.card_is_current()? {
         return Ok(files.card()?);

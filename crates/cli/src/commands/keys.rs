@@ -65,12 +65,16 @@ fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<
         output::next(global, what);
         return Ok(Exit::Done);
     }
-    let ledger = ledger::open(&node, global)?;
+    let ledger = if node.is_checkpoint_key_lost()? {
+        None
+    } else {
+        Some(ledger::open(&node, global)?)
+    };
     let delegation = match &arguments.delegation {
-        Some(file) => node.adopt_delegation(&ledger, file)?,
+        Some(file) => node.adopt_delegation(ledger.as_ref(), file)?,
         None => {
-            let identity = arguments.identity.as_deref();
-            node.rotate(&ledger, identity, arguments.days, revoke, &mut rng)?
+            let (ledger, identity) = (ledger.as_ref(), arguments.identity.as_deref());
+            node.rotate(ledger, identity, arguments.days, revoke, &mut rng)?
         }
     };
     let command = if revoke { "keys_revoke" } else { "keys_rotate" };

@@ -8,6 +8,7 @@ use std::path::Path;
 use blindmatch_node::exclusions::shipped;
 use blindmatch_node::membership::{Digest, Fingerprint, KeySet, Name, WordsError};
 use blindmatch_node::roster::ceremony::{self, Adding, Beginning, SUFFIXES, Terms};
+use blindmatch_node::store::home::HomeError;
 use blindmatch_node::{Node, NodeFiles, clock};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -36,10 +37,7 @@ pub(crate) fn run(command: &RosterCommand, global: &Global) -> Result<Exit, Erro
         }
         RosterCommand::Sign(arguments) => sign(arguments, global)?,
         RosterCommand::Show(arguments) => show(arguments.roster.as_deref(), global)?,
-        RosterCommand::Verify(arguments) => {
-            let judged = NodeFiles::read(&global.home()?)?.judge_roster(&arguments.roster)?;
-            output::show("roster_verify", &Changed::of(&judged), global.output)?;
-        }
+        RosterCommand::Verify(arguments) => verify(&arguments.roster, global)?,
         RosterCommand::Trust(arguments) => trust(arguments, global)?,
         RosterCommand::Install(arguments) => install(&arguments.roster, global)?,
     }
@@ -150,7 +148,8 @@ fn add(arguments: &AddArguments, global: &Global) -> Result<(), Error> {
 }
 
 fn sign(arguments: &SignArguments, global: &Global) -> Result<(), Error> {
-    let (roster, signatures) = ceremony::sign(&arguments.roster, &arguments.key)?;
+    let before = arguments.after.as_deref();
+    let (roster, signatures) = ceremony::sign(&arguments.roster, &arguments.key, before)?;
     output::show("roster_sign", &ShownRoster::of(&roster), global.output)?;
     let file = arguments.roster.display();
     let missing = signatures.need.saturating_sub(signatures.have);
@@ -162,6 +161,25 @@ fn sign(arguments: &SignArguments, global: &Global) -> Result<(), Error> {
         _ => format!("{missing} more have to sign: `blindmatch roster sign --key KEY {file}`"),
     };
     output::next(global, &what);
+    Ok(())
+}
+
+/// Says what the node would make of a roster; where there is none and none was named, what one would
+/// that trusts the words of the fingerprint.
+fn verify(file: &Path, global: &Global) -> Result<(), Error> {
+    match NodeFiles::read(&global.home()?) {
+        Err(blindmatch_node::Error::Home(HomeError::NotAHome(_))) if global.home.is_none() => {
+            let roster = ceremony::verify(file)?;
+            output::show("roster_show", &ShownRoster::of(&roster), global.output)?;
+            let what = "it is whole, in force and signed by enough of its own keys; compare the \
+                        words of its fingerprint with an administrator's";
+            output::next(global, what);
+        }
+        files => {
+            let judged = files?.judge_roster(file)?;
+            output::show("roster_verify", &Changed::of(&judged), global.output)?;
+        }
+    }
     Ok(())
 }
 

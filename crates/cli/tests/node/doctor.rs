@@ -167,9 +167,10 @@ fn a_key_that_changed_is_named_and_not_used() -> Test {
     let whole = flip(&path, 5)?;
     let says = [
         "keys/checkpoints-1: ",
+        "make new node keys",
         "into another: blindmatch --home DIR restore",
     ];
-    place.fails("--home acme keys rotate", 1, &says)?;
+    place.fails("--home acme roster install 1.roster", 1, &says)?;
     place.ok("--home acme ledger verify")?;
     fs::write(&path, whole)?;
     place.ok("--home acme ledger verify")?;
@@ -190,6 +191,85 @@ fn a_key_that_changed_is_named_and_not_used() -> Test {
     flip(&place.path("acme/keys/tls-1"), 5)?;
     place.ok("--home acme keys rotate")?;
     assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    Ok(())
+}
+
+#[test]
+fn a_lost_checkpoint_key_is_replaced_by_whoever_has_the_identity() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme keys export identity --to identity --remove")?;
+    let records = |place: &Place| -> Result<u64, Box<dyn std::error::Error>> {
+        let verified = place.json("--home acme ledger verify")?;
+        Ok(verified["records"].as_u64().unwrap_or_default())
+    };
+    let before = records(&place)?;
+    for number in 1..=2 {
+        let path = place.path(&format!("acme/keys/checkpoints-{number}"));
+        if number == 1 {
+            flip(&path, 5)?;
+        } else {
+            fs::remove_file(&path)?;
+        }
+        // Whoever has the home alone cannot make another.
+        place.fails(
+            "--home acme keys rotate",
+            1,
+            &["identity key is not in the home"],
+        )?;
+        assert_eq!(records(&place)?, before + number - 1);
+        place.ok("--home acme keys rotate --identity identity")?;
+        assert_eq!(
+            records(&place)?,
+            before + number,
+            "the delegation is recorded"
+        );
+        assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    }
+    // And where the identity key is on a machine of its own.
+    flip(&place.path("acme/keys/checkpoints-3"), 5)?;
+    place.ok("--home acme keys rotate --request request")?;
+    place.ok("keys sign --identity identity request delegation")?;
+    place.ok("--home acme keys rotate --delegation delegation")?;
+    assert_eq!(records(&place)?, before + 3);
+    place.ok("--home acme backup b")?;
+    // A ledger that is damaged too is not gone on with.
+    flip(&place.path("acme/keys/checkpoints-4"), 5)?;
+    flip(&place.path("acme/ledger/0000000000000000.log"), 100)?;
+    place.fails(
+        "--home acme keys rotate --identity identity",
+        1,
+        &["ledger/"],
+    )?;
+    assert!(!place.path("acme/roster/delegation-5").exists());
+    Ok(())
+}
+
+#[test]
+fn a_damaged_card_key_is_replaced_with_the_card() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.ok("--home acme keys payment new")?;
+    place.ok("--home acme keys payment wrap --to bank first")?;
+    flip(&place.path("bank/keys/hpke"), 5)?;
+    let install = "--home bank keys payment install --from acme";
+    let says = ["keys/hpke: ", "card --new-key"];
+    place.fails(&format!("{install} first"), 1, &says)?;
+    place.save("--home bank card --new-key", "bank.card")?;
+    let examined = place.json("--home bank doctor")?;
+    assert_eq!(state(&examined, "keys"), ["ok"]);
+    // What was sealed to the key before stays closed; the roster has to say the new one.
+    place.fails(&format!("{install} first"), 1, &["first"])?;
+    place.ok("roster new --after 1.roster 2.roster")?;
+    place.ok("roster add --replace 2.roster bank.card")?;
+    for key in ["ada", "bob"] {
+        place.ok(&format!("roster sign --key {key}.key 2.roster"))?;
+    }
+    for home in ["acme", "bank"] {
+        place.ok(&format!("--home {home} roster install 2.roster"))?;
+    }
+    place.ok("--home acme keys payment wrap --to bank second")?;
+    place.ok(&format!("{install} second"))?;
     Ok(())
 }
 

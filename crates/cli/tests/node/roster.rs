@@ -156,13 +156,47 @@ fn too_few_signatures_are_counted() -> Test {
     )?;
     let says = ["signed 2.roster already", "roster show 2.roster"];
     place.fails("roster sign --key ada.key 2.roster", 1, &says)?;
-    // A key that the roster does not name signs for nothing.
-    consortium.sign("2.roster", &["eve"])?;
+    // A key whose signature would count for nothing does not sign.
+    let before = place.read("2.roster")?;
+    let says = ["none of the keys", "roster show 2.roster", "--after"];
+    place.fails("roster sign --key eve.key 2.roster", 1, &says)?;
+    place.save("roster keygen --name zoe zoe.key", "zoe.pub")?;
     place.fails(
-        "--home acme roster install 2.roster",
+        "roster sign --key zoe.key 2.roster --after 1.roster",
         1,
-        &["1 of 2 signatures"],
-    )
+        &says,
+    )?;
+    assert_eq!(place.read("2.roster")?, before);
+    // Those of the roster before may, where that is named.
+    place.ok("roster sign --key eve.key 2.roster --after 1.roster")?;
+    place.ok("roster sign --key bob.key 2.roster")?;
+    consortium.install("acme", "2.roster")?;
+    Ok(())
+}
+
+#[test]
+fn a_roster_is_verified_where_there_is_no_node() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let verified = place.json("roster verify 1.roster")?;
+    assert_eq!(
+        (&verified["number"], &verified["signatures"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(
+        verified["fingerprint"],
+        json!(consortium.words("1.roster")?)
+    );
+    place.ok("roster new --after 1.roster 2.roster")?;
+    consortium.sign("2.roster", &["ada"])?;
+    place.fails("roster verify 2.roster", 1, &["1 of 2 signatures"])?;
+    let changed = place
+        .read("1.roster")?
+        .replace("shop.example", "evil.example");
+    place.write("changed.roster", changed)?;
+    place.fails("roster verify changed.roster", 1, &["does not hold"])?;
+    // A home that was named has to be there.
+    place.fails("--home nowhere roster verify 1.roster", 1, &["nowhere"])
 }
 
 #[test]

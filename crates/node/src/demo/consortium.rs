@@ -257,7 +257,7 @@ fn sign_roster(office: &Path, names: &[Name], suffixes: Digest) -> Result<PathBu
         .map(|name| ceremony::read_card(&office.join(format!("{name}.card"))));
     let cards: Vec<_> = cards.collect::<Result<_, _>>()?;
     ceremony::add(&file, &cards, Adding::New { witness: true }, None)?;
-    ceremony::sign(&file, &key)?;
+    ceremony::sign(&file, &key, None)?;
     Ok(file)
 }
 

@@ -160,6 +160,13 @@ impl Error {
                 "begin the next one: blindmatch roster new --after {} NEXT",
                 path.display()
             )],
+            Self::NotASigner(roster, _) => vec![
+                format!(
+                    "see which they are: blindmatch roster show {}",
+                    roster.display()
+                ),
+                "if it is a key of the roster before, name that with --after ROSTER".to_owned(),
+            ],
             Self::SignedAlready(path) => {
                 vec![format!(
                     "see who signed: blindmatch roster show {}",
@@ -210,7 +217,19 @@ fn damaged_key(name: &str) -> Vec<String> {
         ("storage-exported", _) => {
             return vec!["export it again: blindmatch keys export storage --to FILE".to_owned()];
         }
-        (_, "tls" | "receipts" | "node-hpke") => "make new node keys: blindmatch keys rotate",
+        ("hpke", _) => {
+            return vec![
+                "make a new one, which stands on a new card: blindmatch card --new-key > CARD"
+                    .to_owned(),
+                "give the card to the administrator, and once the roster has it, have the payment \
+                 key wrapped again: blindmatch keys payment install --from MEMBER --replace FILE"
+                    .to_owned(),
+                format!("or {restore}"),
+            ];
+        }
+        (_, "tls" | "receipts" | "checkpoints" | "node-hpke") => {
+            "make new node keys: blindmatch keys rotate"
+        }
         _ => return vec![restore.to_owned()],
     };
     vec![first.to_owned(), format!("or {restore}")]

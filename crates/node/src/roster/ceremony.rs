@@ -9,13 +9,13 @@ use std::path::Path;
 use blindmatch_audit::note::{MAX_NOTE, NoteKey};
 use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::{
-    Card, Digest, Draft, KeySet, Name, Role, Roster, SignedRoster, Signer, WitnessQuorum,
+    Card, Digest, Draft, KeySet, Name, Role, Roster, SignedRoster, Signer, Trust, WitnessQuorum,
 };
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::files;
+use crate::{clock, files};
 
 /// The name under which a roster lists the public suffix list.
 pub const SUFFIXES: &str = "public-suffix-list";
@@ -187,24 +187,57 @@ pub fn remove(file: &Path, members: &[Name]) -> Result<SignedRoster, Error> {
     })
 }
 
-/// Signs a roster with the key in a file.
+/// Signs a roster with the key in a file: one of the roster's own keys, or, where the roster before
+/// is named, one of those.
 ///
 /// # Errors
 ///
-/// [`Error::SignedAlready`], [`Error::NoSecret`], those of reading and writing.
-pub fn sign(file: &Path, key: &Path) -> Result<(SignedRoster, Signatures), Error> {
+/// [`Error::NotASigner`] where the signature would count for nothing, [`Error::SignedAlready`],
+/// [`Error::NoSecret`], those of reading and writing.
+pub fn sign(
+    file: &Path,
+    key: &Path,
+    before: Option<&Path>,
+) -> Result<(SignedRoster, Signatures), Error> {
     let secret = files::read_secret(key)?;
     let signer: Signer = secret
         .trim_end()
         .parse()
         .map_err(|_| Error::NoSecret(key.to_owned()))?;
     let mut roster = read(file)?;
+    let mut counts = roster.roster().keys.keys.contains(&signer.note_key());
+    if let Some(before) = before {
+        let before = read(before)?;
+        let before = before.roster();
+        let key = signer.note_key();
+        counts |= roster.roster().previous == Some(before.digest())
+            && (before.keys.keys.contains(&key) || before.next_keys.keys.contains(&key));
+    }
+    if !counts {
+        return Err(Error::NotASigner(file.to_owned(), key.to_owned()));
+    }
     if !roster.sign(&signer) {
         return Err(Error::SignedAlready(file.to_owned()));
     }
     files::replace(file, roster.to_string().as_bytes())?;
     let signatures = signatures(&roster);
     Ok((roster, signatures))
+}
+
+/// Reads a roster and judges it as a node would that has no other, and whose operator has compared
+/// the words of its fingerprint.
+///
+/// # Errors
+///
+/// [`Error::RosterRefused`], those of reading.
+pub fn verify(file: &Path) -> Result<SignedRoster, Error> {
+    let roster = read(file)?;
+    let mut trust = Trust::default();
+    trust.confirm(roster.roster().fingerprint());
+    trust
+        .accept(roster.to_string().as_bytes(), clock::now())
+        .map_err(|error| Error::RosterRefused(file.to_owned(), error))?;
+    Ok(roster)
 }
 
 /// How far a roster is signed by its own keys.

@@ -23,9 +23,9 @@ use libtest_mimic::Failed;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
+    NOW,
     harness::{Counts, Workload, say, seeded},
-    imports::open_home,
-    ledger::NOW,
+    open_home,
 };
 
 /// Outputs that are cached at a time.
