@@ -26,7 +26,11 @@ fn hints(asked: &Asked<'_>, file: &str, error: &FeedError) -> Vec<String> {
     let retyped = |left_out: &[&str], added: &str| asked.line.retyped(left_out, added, file);
     let path = quoted(file);
     match error {
-        FeedError::Empty => vec!["was it written to the end? `-` reads standard input".to_owned()],
+        FeedError::Empty => vec![
+            "was it written to the end? `-` reads standard input".to_owned(),
+            "an import that is to empty its source takes an empty feed with --allow-shrink"
+                .to_owned(),
+        ],
         FeedError::Io { .. } => vec![format!("{NOTHING_KEPT}; see: ls -l {path}")],
         FeedError::Truncated { compression, .. } | FeedError::Corrupt { compression, .. } => {
             let test = match compression {

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use blindmatch_feeds::{FeedError, Refused, Sieve};
+use blindmatch_feeds::{FeedError, Format, Reached, Refused, Sieve, Summary};
 use blindmatch_indicator::Indicator;
 use blindmatch_node::Node;
 use blindmatch_node::collections::Wanted;
@@ -92,7 +92,20 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     let sieve = Sieve::new(&canonicaliser).excluding(&excluding, rand::random());
     let options = reading::options(&arguments.reading);
     let read = |sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
-        source.read(&options, &canonicaliser, global.quiet, sink)
+        match source.read(&options, &canonicaliser, global.quiet, sink) {
+            // A feed of which nothing is left empties its source, on the same word as one that lost
+            // much of it.
+            Err(FeedError::Empty) if arguments.allow_shrink && mode == Mode::Replace => {
+                Ok(Summary {
+                    format: options.format.unwrap_or(Format::Plain),
+                    compression: None,
+                    reached: Reached::default(),
+                    rows_without_value: 0,
+                    columns: Vec::new(),
+                })
+            }
+            read => read,
+        }
     };
     let (report, summary) = import(
         &collections,

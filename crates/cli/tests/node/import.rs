@@ -114,6 +114,30 @@ fn a_source_does_not_shrink_by_accident() -> Test {
 }
 
 #[test]
+fn an_empty_feed_empties_its_source_on_the_operator_s_word() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n8.8.4.4\n")?;
+    place.write("empty", "")?;
+    place.ok(&format!("{IMPORT} feed"))?;
+    place.fails(&format!("{IMPORT} empty"), 1, &["empty", "--allow-shrink"])?;
+    place.fails(
+        &format!("{IMPORT} --append --allow-shrink empty"),
+        1,
+        &["empty"],
+    )?;
+    let report = place.json(&format!("{IMPORT} --allow-shrink empty"))?;
+    assert_eq!(
+        (&report["read"], &report["added"], &report["removed"]),
+        (&json!(0), &json!(0), &json!(2))
+    );
+    let shown = place.json("--home acme collections show fraud")?;
+    assert_eq!(shown["sources"][0]["values"], json!({}));
+    // It is there still, and fills again.
+    assert_eq!(place.json(&format!("{IMPORT} feed"))?["added"], 2);
+    Ok(())
+}
+
+#[test]
 fn a_collection_never_changes_its_kind() -> Test {
     let place = Place::with_acme()?;
     place.write("feed", "8.8.8.8\n")?;

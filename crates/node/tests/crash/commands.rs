@@ -86,7 +86,7 @@ impl Command {
             }
             Rotate | Revoke => {
                 let ledger = node.ledger()?.0;
-                let rotated = node.rotate(&ledger, offline, 30, self == Revoke, &mut rng)?;
+                let rotated = node.rotate(Some(&ledger), offline, 30, self == Revoke, &mut rng)?;
                 return Ok(rotated.number.to_string());
             }
             Ceremony => {
@@ -96,7 +96,7 @@ impl Command {
                 let _ = fs::remove_file(file("delegation"));
                 sign_delegation(&file("request"), &identity, &file("delegation"))?;
                 let ledger = node.ledger()?.0;
-                let adopted = node.adopt_delegation(&ledger, &file("delegation"))?;
+                let adopted = node.adopt_delegation(Some(&ledger), &file("delegation"))?;
                 return Ok(adopted.number.to_string());
             }
             Policy(number) => {
