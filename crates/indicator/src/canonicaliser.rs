@@ -110,6 +110,26 @@ impl Canonicaliser {
         (indicator.as_bytes() == bytes).then_some(indicator)
     }
 
+    /// The indicator, in the version in force, that an encoding of an earlier version stands for: it
+    /// is read again by its text. Nothing where its bytes do not say it, as those of a `pan`, or
+    /// where the rules in force refuse it.
+    #[must_use]
+    pub fn recode(&self, encoded: &[u8]) -> Option<Indicator> {
+        let (&[code, _], bytes) = encoded.split_first_chunk()?;
+        let kind = IndicatorType::from_code(code)?;
+        // Its bytes are a hash, of which `parse` would make another.
+        if kind == IndicatorType::Pan {
+            return None;
+        }
+        self.parse(kind, &text(kind, bytes)).ok()
+    }
+
+    /// The public suffix list.
+    #[must_use]
+    pub const fn suffixes(&self) -> &PublicSuffixes {
+        &self.suffixes
+    }
+
     /// The indicators that follow from `indicator` (`spec/10-indicators.md` §5): the folded form of
     /// an e-mail address, the registrable domain of a domain, the host of a URL as `url_host` or
     /// `ip`, the ladder tokens of a network between two rungs. Empty for everything else.

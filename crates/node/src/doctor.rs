@@ -1,10 +1,12 @@
 //! What is wrong with a node, or soon will be, and what to do about it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use blindmatch_indicator::{Canonicaliser, IndicatorType};
 use blindmatch_membership::Digest;
 use blindmatch_policy::Severity;
-use blindmatch_store::collection::Contents;
+use blindmatch_store::collection::{CollectionName, Contents};
 use blindmatch_store::home::HomeError;
 
 use crate::clock;
@@ -13,6 +15,7 @@ use crate::error::Error;
 use crate::node::Node;
 use crate::payment::PaymentKeyId;
 use crate::roster::ceremony::SUFFIXES;
+use crate::versions::Behind;
 
 /// Days before something expires from which on it is told.
 const ROSTER_DAYS: u64 = 14;
@@ -45,19 +48,21 @@ pub enum State {
     Wrong,
 }
 
-/// Ends what commands that were cut short left half done, as far as nobody has to be asked.
+/// Ends what commands that were cut short left half done, as far as nobody has to be asked, and
+/// brings values of an older canonical form to the one in force, as far as they say how.
 ///
 /// # Errors
 ///
-/// Those of opening the node and its ledger.
-pub fn repair(home: &Path) -> Result<(), Error> {
-    Node::open(home)?.ledger()?;
-    Ok(())
+/// Those of opening the node and its ledger, [`Error::Collection`].
+pub fn repair(home: &Path, canonicaliser: &Canonicaliser) -> Result<(), Error> {
+    let node = Node::open(home)?;
+    node.ledger()?;
+    node.recode(canonicaliser, clock::now())
 }
 
-/// Looks at everything in the home; `suffixes` is the hash of the public suffix list in use.
+/// Looks at everything in the home, by the tables that `canonicaliser` uses.
 #[must_use]
-pub fn examine(home: &Path, suffixes: &[u8; 32]) -> Vec<Finding> {
+pub fn examine(home: &Path, canonicaliser: &Canonicaliser) -> Vec<Finding> {
     let node = match Node::open(home) {
         Ok(node) => node,
         Err(error) => return vec![Finding::wrong("home", &error)],
@@ -77,7 +82,7 @@ pub fn examine(home: &Path, suffixes: &[u8; 32]) -> Vec<Finding> {
     ];
     let look = Look {
         node: &node,
-        suffixes,
+        canonicaliser,
         now: clock::now(),
     };
     for (about, at) in looks {
@@ -92,7 +97,7 @@ pub fn examine(home: &Path, suffixes: &[u8; 32]) -> Vec<Finding> {
 
 struct Look<'a> {
     node: &'a Node,
-    suffixes: &'a [u8; 32],
+    canonicaliser: &'a Canonicaliser,
     now: u64,
 }
 
@@ -223,11 +228,13 @@ fn tables(look: &Look<'_>) -> Looked {
         tables.find(|(name, _)| name.as_str() == SUFFIXES)
     });
     Ok(vec![match named {
-        Some((_, digest)) if *digest != Digest(*look.suffixes) => Finding::of(
-            State::Wrong,
-            "the public suffix list is another than the roster names: domains match nobody's",
-            &["install the version of blindmatch that the consortium uses"],
-        ),
+        Some((_, digest)) if *digest != Digest(*look.canonicaliser.suffixes().sha256()) => {
+            Finding::of(
+                State::Wrong,
+                "the public suffix list is another than the roster names: domains match nobody's",
+                &["install the version of blindmatch that the consortium uses"],
+            )
+        }
         Some(_) => Finding::fine("", "as the roster names them"),
         None => Finding::fine("", "no roster names any yet"),
     }])
@@ -272,9 +279,16 @@ fn collections(look: &Look<'_>) -> Looked {
                 found.extend(stale_cards(&contents, key.map(|key| key.id())));
             }
             let verified = collections.verify(&contents);
-            verified.map_err(|error| Error::Collection(contents.name, error))
+            verified.map_err(|error| Error::Collection(contents.name.clone(), error))?;
+            let behind = look
+                .node
+                .behind(&collections, &contents, look.canonicaliser, look.now)?;
+            Ok((contents.name, behind))
         });
-        found.extend(read.err().map(|error| Finding::wrong("", &error)));
+        match read {
+            Ok((name, behind)) => found.extend(old_forms(&name, &behind)),
+            Err(error) => found.push(Finding::wrong("", &error)),
+        }
     }
     if found.is_empty() {
         let what = format!("{count}, each read whole and in order");
@@ -296,6 +310,42 @@ fn stale_cards(contents: &Contents, key: Option<PaymentKeyId>) -> impl Iterator<
         );
         Finding::warning(&what, &[&next])
     })
+}
+
+/// What a collection has in a canonical form that is not in force.
+fn old_forms(name: &CollectionName, behind: &Behind) -> Vec<Finding> {
+    let of = |counts: &BTreeMap<IndicatorType, u64>| {
+        let counts = counts.iter();
+        let mut counts: Vec<_> = counts
+            .map(|(kind, count)| format!("{count} of {kind}"))
+            .collect();
+        counts.sort();
+        counts.join(", ")
+    };
+    let mut found = Vec::new();
+    if !behind.recodable.is_empty() {
+        let what = format!(
+            "{name}: {} have an older canonical form, and match nobody's",
+            of(&behind.recodable)
+        );
+        found.push(Finding::of(
+            State::Wrong,
+            &what,
+            &["blindmatch doctor --repair"],
+        ));
+    }
+    if !behind.lost.is_empty() {
+        let what = format!(
+            "{name}: {} have an older canonical form that does not say the one in force, and match \
+             nobody's",
+            of(&behind.lost)
+        );
+        let again = format!(
+            "import their sources again: blindmatch import --collection {name} --source SOURCE FILE"
+        );
+        found.push(Finding::of(State::Wrong, &what, &[&again]));
+    }
+    found
 }
 
 fn ledger(look: &Look<'_>) -> Looked {

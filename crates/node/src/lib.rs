@@ -27,6 +27,7 @@ pub mod payment;
 pub mod policy;
 pub mod recorded;
 pub mod roster;
+pub mod versions;
 
 pub use blindmatch_audit as audit;
 pub use blindmatch_membership as membership;

@@ -81,13 +81,16 @@ pub(crate) struct ConfigArguments {
 pub(crate) const DOCTOR_EXAMPLE: &str = "\
 Examples:
   blindmatch doctor
-  blindmatch doctor --repair        end first what an interrupted command left half done
+  blindmatch doctor --repair
+
+`--repair` ends what an interrupted command left half done, and brings values of an older canonical
+form to the one in force where they say how. What it cannot do is named, with the command that can.
 
 Exits with 1 where something does not work; warnings alone are no error.";
 
 #[derive(Args, Debug)]
 pub(crate) struct DoctorArguments {
-    /// First end what commands that were interrupted left half done: record it, destroy old keys.
+    /// First repair what nobody has to be asked for.
     #[arg(long)]
     pub(crate) repair: bool,
     /// The folder with the public suffix list, otherwise found beside the program.

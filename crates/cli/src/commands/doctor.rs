@@ -1,5 +1,6 @@
 //! `blindmatch doctor`.
 
+use blindmatch_indicator::Canonicaliser;
 use blindmatch_node::doctor::{Finding, State, examine, repair};
 use serde::Serialize;
 
@@ -25,11 +26,11 @@ struct Shown {
 }
 
 pub(crate) fn run(arguments: &DoctorArguments, global: &Global) -> Result<Exit, Error> {
+    let canonicaliser = Canonicaliser::new(tables::public_suffixes(arguments.tables.as_deref())?);
     if arguments.repair {
-        repair(&global.home()?)?;
+        repair(&global.home()?, &canonicaliser)?;
     }
-    let suffixes = tables::public_suffixes(arguments.tables.as_deref())?;
-    let findings = examine(&global.home()?, suffixes.sha256());
+    let findings = examine(&global.home()?, &canonicaliser);
     let count = |state| findings.iter().filter(|one| one.state == state).count();
     let examined = Examined {
         ok: count(State::Wrong) == 0,

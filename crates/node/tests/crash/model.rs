@@ -14,7 +14,7 @@ use blindmatch_testkit::crash::{Counts, Workload, say};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::commands::{Command, around, is_unmade, write};
+use crate::commands::{Command, around, canonicaliser, is_unmade, write};
 
 /// Random commands, until killed.
 pub(crate) struct Random;
@@ -247,7 +247,7 @@ impl Model {
         if self.card.is_none() {
             return Ok(());
         }
-        for finding in examine(home, &[0; 32]) {
+        for finding in examine(home, &canonicaliser()) {
             if finding.state == State::Wrong {
                 *counts.entry("wrong, by doctor").or_default() += 1;
                 if finding.next.is_empty() || self.open.is_none() {
@@ -329,7 +329,7 @@ impl Model {
             return Err("another list of exclusions".to_owned());
         }
         drop(node);
-        let findings = examine(home, &[0; 32]);
+        let findings = examine(home, &canonicaliser());
         if let Some(finding) = findings.iter().find(|one| one.state == State::Wrong) {
             return Err(format!("{finding:?}"));
         }
