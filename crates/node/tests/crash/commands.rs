@@ -17,7 +17,7 @@ use blindmatch_node::store::backup::BackupError;
 use blindmatch_node::store::collection::{CollectionKind, Mode};
 use blindmatch_node::store::disk::Disk;
 use blindmatch_node::store::home::{Home, HomeError};
-use blindmatch_node::{Error, Node, clock, config, policy};
+use blindmatch_node::{Error, Node, NodeFiles, clock, config, policy};
 
 /// A list of exclusions that comes with the program.
 const LIST: &str = "public-resolvers";
@@ -183,7 +183,9 @@ fn roster(node: &Node, around: &Path, number: u64) -> PathBuf {
         let before = roster(node, around, number - 1);
         Digest(read_roster(&before).digest().0)
     });
-    draft.add(&node.card().unwrap(), true).unwrap();
+    // Not through the disk that fails.
+    let card = NodeFiles::read(node.disk().root()).unwrap().card();
+    draft.add(&card.unwrap(), true).unwrap();
     let mut signed = SignedRoster::unsigned(Roster::new(&draft).unwrap()).unwrap();
     signed.sign(&signer(1));
     write(&path, &signed.to_string());

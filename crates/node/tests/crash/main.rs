@@ -21,7 +21,7 @@ use std::env;
 use blindmatch_testkit::crash::{faults, kills, number, run_child};
 use libtest_mimic::{Arguments, Trial};
 
-use crate::model::{Random, Script};
+use crate::model::{Holdings, Keys, Random};
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -30,15 +30,18 @@ fn main() {
     {
         return match workload.as_str() {
             "commands" => run_child::<Random>(rest),
-            "command script" => run_child::<Script>(rest),
+            "keys and rosters" => run_child::<Keys>(rest),
+            "holdings" => run_child::<Holdings>(rest),
             other => panic!("no workload {other}"),
         };
     }
     let wanted = number("KILLS", 2_000);
     let trials = [
-        Trial::test("command_faults", || faults::<Script>(211)),
+        Trial::test("key_faults", || faults::<Keys>(47)),
+        Trial::test("holding_faults", || faults::<Holdings>(131)),
         Trial::test("command_kills", || kills::<Random>(20)),
-        Trial::test("command_faults_long", || faults::<Script>(1)).with_ignored_flag(true),
+        Trial::test("key_faults_long", || faults::<Keys>(1)).with_ignored_flag(true),
+        Trial::test("holding_faults_long", || faults::<Holdings>(1)).with_ignored_flag(true),
         Trial::test("command_kills_long", move || kills::<Random>(wanted)).with_ignored_flag(true),
     ];
     let mut arguments = Arguments::from_args();

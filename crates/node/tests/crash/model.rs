@@ -19,8 +19,11 @@ use crate::commands::{Command, around, canonicaliser, is_unmade, write};
 /// Random commands, until killed.
 pub(crate) struct Random;
 
-/// Each command, some twice: the same each time.
-pub(crate) struct Script;
+/// What changes keys, delegations and rosters: the same each time.
+pub(crate) struct Keys;
+
+/// What changes all else, and a backup of it: the same each time.
+pub(crate) struct Holdings;
 
 /// The file in which the parent tells the next child what the one before it did not end.
 const OPEN: &str = "open";
@@ -89,30 +92,51 @@ impl Workload for Random {
     }
 }
 
-impl Workload for Script {
-    const NAME: &'static str = "command script";
+impl Workload for Keys {
+    const NAME: &'static str = "keys and rosters";
     type Model = Model;
 
     fn work(disk: &Disk, _: u64) {
         for command in [
             Command::Init,
             Command::Trust,
-            Command::Policy(1),
             Command::Rotate,
-            Command::Import(40),
             Command::Install(2),
             Command::Ceremony,
+            Command::Offline,
+            Command::Revoke,
+        ] {
+            speak(command, disk);
+        }
+    }
+
+    fn check(
+        model: &mut Model,
+        home: &Path,
+        said: &[String],
+        repair: bool,
+        counts: &mut Counts,
+    ) -> Result<(), String> {
+        model.check(home, said, repair, counts)
+    }
+}
+
+impl Workload for Holdings {
+    const NAME: &'static str = "holdings";
+    type Model = Model;
+
+    fn work(disk: &Disk, _: u64) {
+        for command in [
+            Command::Init,
+            Command::Policy(1),
+            Command::Import(40),
             Command::Exclude,
             Command::Payment,
             Command::Backup(1),
             Command::Import(30),
-            Command::Revoke,
             Command::Include,
             Command::Export,
-            Command::Offline,
-            Command::Rotate,
             Command::Policy(2),
-            Command::Backup(2),
         ] {
             speak(command, disk);
         }
