@@ -62,6 +62,12 @@ enum Name {
         home: std::path::PathBuf,
         kind: Option<CollectionKind>,
     },
+    /// Nothing but this work, for `bench/profile`.
+    #[command(hide = true)]
+    OprfOnce {
+        work: oprf::threads::Work,
+        items: usize,
+    },
     /// One measured set in a process of its own, for the same reason.
     #[command(hide = true)]
     LookupOnce(lookup::Set),
@@ -76,6 +82,7 @@ fn main() -> anyhow::Result<()> {
         Name::Ledger => ledger::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
         Name::ImportOnce { file, home, kind } => return import::once(&file, &home, kind),
+        Name::OprfOnce { work, items } => return oprf::threads::once(work, items),
         Name::LookupOnce(set) => return lookup::once(set),
     };
     match arguments.output {

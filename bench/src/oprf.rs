@@ -35,7 +35,7 @@
 //! Which backend dalek has is chosen when it is compiled: `bench/dalek-avx512` measures against both.
 
 mod kernels;
-mod threads;
+pub(crate) mod threads;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -190,6 +190,7 @@ fn report_gains(report: &mut Report, best: &Measured, backend: Option<Backend>) 
         }
         report.figure("server_evaluate_per_s", 1.0 / vector.of("evaluate"));
     }
+    report.figure("dalek_server_evaluate_us", dalek.sum(EVALUATE) * 1e6);
     let measured = |gain: f64| backend.map(|_| gain);
     let server = dalek.sum(EVALUATE) / vector.of("evaluate");
     let prover = dalek.sum(BLIND_EVALUATE) / vector.of("blind_evaluate");

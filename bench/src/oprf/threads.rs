@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use blindmatch_oprf::{MAX_BATCH, SecretKey, voprf};
+use clap::ValueEnum;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
@@ -28,13 +29,44 @@ pub(super) fn served(units: usize, rounds: usize) -> anyhow::Result<[f64; 2]> {
     let queries = (0..units.min(4))
         .map(|unit| Ok(voprf::blind_batch(&inputs(unit), &blinds(unit as u64))?))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    rates(units * MAX_BATCH, rounds, || {
-        (0..units).into_par_iter().try_for_each(|unit| {
-            let (answer, _) =
-                voprf::blind_evaluate_batch(&key, &queries[unit % queries.len()], &[7; 32])?;
-            ensure!(answer.len() == MAX_BATCH, "answers were lost");
-            Ok(())
-        })
+    rates(units * MAX_BATCH, rounds, || serve(&key, &queries, units))
+}
+
+/// What a profile is taken of.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Work {
+    /// Evaluate a set of one's own.
+    OwnSet,
+    /// Evaluate and prove queries.
+    Served,
+}
+
+/// Does this for about so many items, on all threads, and prints what one took.
+pub(crate) fn once(work: Work, items: usize) -> anyhow::Result<()> {
+    let units = items.div_ceil(MAX_BATCH);
+    let items = units * MAX_BATCH;
+    let inputs = (0..units).flat_map(inputs).collect::<Vec<_>>();
+    let key = SecretKey::random(&mut StdRng::seed_from_u64(4));
+    let queries = voprf::blind_batch(&inputs[..MAX_BATCH], &blinds(1))?;
+    let started = Instant::now();
+    match work {
+        Work::OwnSet => {
+            std::hint::black_box(voprf::evaluate_batch(&key, &inputs)?);
+        }
+        Work::Served => serve(&key, &[queries], units)?,
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    println!("{:.3} us an item", seconds / items as f64 * 1e6);
+    Ok(())
+}
+
+/// Answers so many batches, which are these in turn.
+fn serve(key: &SecretKey, queries: &[Vec<[u8; 32]>], units: usize) -> anyhow::Result<()> {
+    (0..units).into_par_iter().try_for_each(|unit| {
+        let (answer, _) =
+            voprf::blind_evaluate_batch(key, &queries[unit % queries.len()], &[7; 32])?;
+        ensure!(answer.len() == MAX_BATCH, "answers were lost");
+        Ok(())
     })
 }
 
