@@ -1,0 +1,54 @@
+//! Connections between members: TLS, certificates, limits, servers and channels
+//! (`spec/60-transport.md`).
+//!
+//! - [`endpoint`]: one's own side of all connections: [`Endpoint::serve`], [`Endpoint::dial`].
+//! - [`credentials`]: the delegated TLS key and the certificates under it.
+//! - [`directory`]: who is a member at present; changing it ends connections of who no longer is.
+//! - [`exchange`]: what a node answers, as a trait.
+//! - [`server`]: the accept loop; [`channel`]: a connection that was dialled.
+//! - [`peer`]: who is at the other end, and the connection's exporter.
+//! - [`frames`], [`chunks`], [`witness`]: the calls that are streams.
+//! - [`limits`]: how much of everything, and for how long.
+//! - [`refusal`]: why a connection is not made; [`event`]: what an operator gets to know of it.
+//!
+//! Nothing here knows what a frame, an agreement or a manifest says.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod certificate;
+pub mod channel;
+pub mod chunks;
+pub mod credentials;
+pub mod directory;
+pub mod endpoint;
+pub mod event;
+pub mod exchange;
+pub mod frames;
+mod gate;
+mod io;
+pub mod limits;
+pub mod peer;
+pub mod refusal;
+pub mod server;
+mod service;
+mod tasks;
+mod tls;
+pub mod witness;
+
+pub use self::{
+    channel::{CallError, Channel},
+    chunks::{ChunkSender, Chunks},
+    credentials::{Credentials, CredentialsError},
+    directory::Directory,
+    endpoint::{Clock, DialError, Endpoint},
+    event::Event,
+    exchange::Exchange,
+    frames::{FrameReceiver, FrameSender, Frames},
+    limits::{Limits, LimitsError},
+    peer::Peer,
+    refusal::{CertificateError, PeerAlert, Refusal},
+    server::Server,
+    witness::Witness,
+};
+pub use blindmatch_wire::{message, problem};

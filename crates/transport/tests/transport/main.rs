@@ -1,0 +1,7 @@
+//! Members and attackers on real sockets of this machine.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod calls;
+mod lifetime;
+mod world;
