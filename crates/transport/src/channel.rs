@@ -29,7 +29,7 @@ use tonic::{Status, Streaming};
 use crate::chunks::Chunks;
 use crate::endpoint::{DialError, Endpoint};
 use crate::exchange::Exchange;
-use crate::frames::{Frames, Outgoing};
+use crate::frames::Frames;
 use crate::io::Io;
 use crate::limits::Limits;
 use crate::peer::Peer;
@@ -227,8 +227,8 @@ impl Channel {
         let exporter = self.0.peer.exporter(&run);
         let exporter = exporter.ok_or_else(|| CallError::Failed(Kind::Unavailable.into()))?;
         let (to, messages) = mpsc::channel(QUEUE);
-        let to = Outgoing::Request(to);
-        to.send(RunMessage::Open(run).into()).await?;
+        let opened = to.send(RunMessage::Open(run).into()).await;
+        opened.map_err(|_| CallError::Failed(Kind::Unavailable.into()))?;
         let mut client = self.client();
         let from = self.answer(client.run(ReceiverStream::new(messages)));
         let (from, held) = (from.await?, Arc::clone(&self.0));
@@ -253,7 +253,7 @@ impl Channel {
             peer: self.0.peer.clone(),
             gate: None,
             from,
-            to: Outgoing::Request(to),
+            to,
             asks,
         };
         // It ends with the connection, or when nobody can ask any more.

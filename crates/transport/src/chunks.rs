@@ -7,14 +7,14 @@ use blindmatch_wire::{Malformed, Problem, exchange as wire, limits, problem::Kin
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use crate::channel::{CallError, Held};
 
 /// Sends one file, from some place on.
 #[derive(Debug)]
 pub struct ChunkSender {
-    to: mpsc::Sender<Result<wire::Chunk, Status>>,
+    to: mpsc::Sender<wire::Chunk>,
     stall: Duration,
 }
 
@@ -29,10 +29,7 @@ pub struct Chunks {
 }
 
 impl ChunkSender {
-    pub(crate) const fn new(
-        to: mpsc::Sender<Result<wire::Chunk, Status>>,
-        stall: Duration,
-    ) -> Self {
+    pub(crate) const fn new(to: mpsc::Sender<wire::Chunk>, stall: Duration) -> Self {
         Self { to, stall }
     }
 
@@ -52,7 +49,7 @@ impl ChunkSender {
                 total,
                 data: part,
             };
-            let sent = timeout(self.stall, self.to.send(Ok(chunk.into()))).await;
+            let sent = timeout(self.stall, self.to.send(chunk.into())).await;
             sent.map_err(|_| Kind::Timeout)?
                 .map_err(|_| Kind::Unavailable)?;
             offset = offset.saturating_add(length);

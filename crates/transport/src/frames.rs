@@ -8,7 +8,7 @@ use blindmatch_wire::{Malformed, exchange as wire, limits, problem::Kind};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use crate::channel::{CallError, Held};
 use crate::limits::Limits;
@@ -19,13 +19,6 @@ const OVERHEAD: u64 = 64;
 
 /// What a side may send before it was given any credit: the longest frame.
 pub(crate) const FIRST_CREDIT: u64 = limits::FRAME as u64 + OVERHEAD;
-
-/// Where messages of a side go to: an answer of a server, or a request of a client.
-#[derive(Clone, Debug)]
-pub(crate) enum Outgoing<M> {
-    Answer(mpsc::Sender<Result<M, Status>>),
-    Request(mpsc::Sender<M>),
-}
 
 /// Both directions of the stream of one run.
 #[derive(Debug)]
@@ -38,7 +31,7 @@ pub struct Frames {
 
 /// Sends frames.
 pub struct FrameSender {
-    to: Outgoing<wire::RunMessage>,
+    to: mpsc::Sender<wire::RunMessage>,
     sent: u64,
     credit: watch::Receiver<u64>,
     stall: Duration,
@@ -48,7 +41,7 @@ pub struct FrameSender {
 pub struct FrameReceiver {
     from: mpsc::UnboundedReceiver<Result<Bytes, CallError>>,
     /// Gives credit back, until the end.
-    to: Option<Outgoing<wire::RunMessage>>,
+    to: Option<mpsc::Sender<wire::RunMessage>>,
     /// What the peer may have sent, and what it was told of that.
     granted: watch::Sender<u64>,
     told: u64,
@@ -75,7 +68,7 @@ impl Frames {
     pub(crate) fn new(
         run: [u8; 32],
         exporter: [u8; 32],
-        to: Outgoing<wire::RunMessage>,
+        to: mpsc::Sender<wire::RunMessage>,
         from: Streaming<wire::RunMessage>,
         limits: &Limits,
         connection: Option<Held>,
@@ -194,9 +187,8 @@ impl FrameSender {
         room.map_err(|_| ended())?;
         self.sent = sent;
         let message = RunMessage::Frame(frame).into();
-        timeout(self.stall, self.to.send(message))
-            .await
-            .map_err(|_| timed_out())?
+        let taken = timeout(self.stall, self.to.send(message)).await;
+        taken.map_err(|_| timed_out())?.map_err(|_| ended())
     }
 }
 
@@ -289,16 +281,6 @@ impl Reader {
                 Ok(())
             }
         }
-    }
-}
-
-impl<M: Send + 'static> Outgoing<M> {
-    pub(crate) async fn send(&self, message: M) -> Result<(), CallError> {
-        let sent = match self {
-            Self::Answer(to) => to.send(Ok(message)).await.map_err(drop),
-            Self::Request(to) => to.send(message).await.map_err(drop),
-        };
-        sent.map_err(|()| ended())
     }
 }
 

@@ -41,7 +41,7 @@ pub use self::{
     chunks::{ChunkSender, Chunks},
     credentials::{Credentials, CredentialsError},
     directory::Directory,
-    endpoint::{Clock, DialError, Endpoint},
+    endpoint::{Clock, DialError, Endpoint, Events},
     event::Event,
     exchange::Exchange,
     frames::{FrameReceiver, FrameSender, Frames},

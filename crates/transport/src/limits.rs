@@ -3,12 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::frames::FIRST_CREDIT;
+
 const KIB: u32 = 1_024;
+
+/// How many times its default anything may be.
+const CEILING: u64 = 8;
 
 /// What one node allows. The defaults are those of the specification; [`Limits::check`] holds what
 /// an operator sets against what is compiled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Calls at once on one connection.
     pub streams: u32,
@@ -62,11 +66,11 @@ pub struct Limits {
     pub recheck: Duration,
 }
 
-/// A limit that is above its ceiling, or nothing.
+/// A limit that is none, or above its ceiling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitsError {
-    /// A number is 0 or above eight times its default.
+    /// A number is 0 or above eight times its default, or credit does not cover the longest frame.
     Number,
     /// A time is 0 or above eight times its default.
     Time,
@@ -106,29 +110,19 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks that nothing is 0 or above eight times its default.
+    /// Checks that nothing is 0 or above eight times its default, and that credit covers the longest
+    /// frame.
     ///
     /// # Errors
     ///
     /// [`LimitsError`].
     pub fn check(&self) -> Result<(), LimitsError> {
-        let (own, default) = (self, &Self::default());
-        let ceiling = |number: u64| number.saturating_mul(8);
-        let within = |numbers: fn(&Self) -> [u64; 12]| {
-            let pairs = numbers(own).into_iter().zip(numbers(default));
-            pairs
-                .into_iter()
-                .all(|(own, default)| (1..=ceiling(default)).contains(&own))
-        };
-        if !within(Self::numbers) {
+        let default = Self::default();
+        if !within(self.numbers(), default.numbers()) || self.credit < FIRST_CREDIT {
             return Err(LimitsError::Number);
         }
-        if !within(Self::milliseconds) {
+        if !within(self.milliseconds(), default.milliseconds()) {
             return Err(LimitsError::Time);
-        }
-        // The least with which a frame ever arrives.
-        if self.credit < crate::frames::FIRST_CREDIT {
-            return Err(LimitsError::Number);
         }
         Ok(())
     }
@@ -151,7 +145,7 @@ impl Limits {
         ]
     }
 
-    fn milliseconds(&self) -> [u64; 12] {
+    fn milliseconds(&self) -> [u64; 13] {
         [
             self.connect,
             self.handshake,
@@ -162,12 +156,18 @@ impl Limits {
             self.age,
             self.grace,
             self.call,
-            self.stream.min(self.silence.saturating_mul(64)),
+            self.stream,
             self.stall,
+            self.silence,
             self.recheck,
         ]
         .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+fn within<const N: usize>(values: [u64; N], defaults: [u64; N]) -> bool {
+    let mut pairs = values.into_iter().zip(defaults);
+    pairs.all(|(value, default)| (1..=default.saturating_mul(CEILING)).contains(&value))
 }
 
 impl fmt::Display for LimitsError {

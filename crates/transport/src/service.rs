@@ -2,20 +2,21 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use blindmatch_wire::exchange::exchange_server;
 use blindmatch_wire::message::RunMessage;
 use blindmatch_wire::problem::Kind;
 use blindmatch_wire::{Malformed, Problem, exchange as wire};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::chunks::ChunkSender;
 use crate::exchange::Exchange;
-use crate::frames::{Frames, Outgoing};
+use crate::frames::Frames;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::peer::Peer;
@@ -35,8 +36,10 @@ pub(crate) struct Service<E> {
 
 /// The messages of a call, and the task that makes them and ends with them.
 pub(crate) struct Messages<M> {
-    from: mpsc::Receiver<Result<M, Status>>,
-    _task: Tied,
+    from: mpsc::Receiver<M>,
+    /// Until it has said how the call ended.
+    task: Option<JoinHandle<Result<(), Problem>>>,
+    _tied: Tied,
 }
 
 type Answer<M> = Result<Response<M>, Status>;
@@ -45,25 +48,23 @@ impl<E: Exchange> Service<E> {
     /// Runs a call of which the answer is a stream, until its end or until it takes too long.
     fn stream<M: Send + 'static, F>(
         &self,
-        call: impl FnOnce(mpsc::Sender<Result<M, Status>>, Arc<E>, Peer) -> F,
+        call: impl FnOnce(mpsc::Sender<M>, Arc<E>, Peer) -> F,
     ) -> Answer<Messages<M>>
     where
         F: Future<Output = Result<(), Problem>> + Send + 'static,
     {
         let (to, from) = mpsc::channel(QUEUE);
-        let call = call(to.clone(), Arc::clone(&self.exchange), self.peer.clone());
+        let call = call(to, Arc::clone(&self.exchange), self.peer.clone());
         let most = self.limits.stream;
         let task = tokio::spawn(async move {
             let outcome = timeout(most, call).await;
-            let outcome = outcome.unwrap_or_else(|_| Err(Kind::Timeout.into()));
-            if let Err(problem) = outcome {
-                // Who has gone away needs no reason.
-                let _ = to.send(Err(problem.into())).await;
-            }
+            outcome.unwrap_or_else(|_| Err(Kind::Timeout.into()))
         });
+        let tied = Tied::new(&task);
         Ok(Response::new(Messages {
             from,
-            _task: Tied::new(&task),
+            task: Some(task),
+            _tied: tied,
         }))
     }
 }
@@ -138,7 +139,6 @@ impl<E: Exchange> exchange_server::Exchange for Service<E> {
         let exporter = exporter.map_err(Problem::from)?;
         let limits = self.limits.clone();
         self.stream(move |to, exchange, peer| async move {
-            let to = Outgoing::Answer(to);
             let frames = Frames::new(run, exporter, to, from, &limits, None);
             exchange.run(&peer, frames).await
         })
@@ -160,7 +160,7 @@ impl<E: Exchange> exchange_server::Exchange for Service<E> {
                 peer,
                 gate,
                 from,
-                to: Outgoing::Answer(to),
+                to,
                 asks,
             };
             conversation.hold().await.map_err(Problem::from)
@@ -172,7 +172,17 @@ impl<M> Stream for Messages<M> {
     type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.from.poll_recv(cx)
+        if let Some(message) = ready!(self.from.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(message)));
+        }
+        let Some(task) = &mut self.task else {
+            return Poll::Ready(None);
+        };
+        let outcome = ready!(Pin::new(task).poll(cx));
+        self.task = None;
+        // A task that ended otherwise has panicked: that is no end in order.
+        let outcome = outcome.unwrap_or_else(|_| Err(Kind::Internal.into()));
+        Poll::Ready(outcome.err().map(|problem| Err(problem.into())))
     }
 }
 

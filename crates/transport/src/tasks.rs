@@ -14,7 +14,7 @@ pub(crate) struct Tied(AbortHandle);
 pub(crate) struct Tasks(watch::Receiver<()>);
 
 impl Tied {
-    pub(crate) fn new(task: &JoinHandle<()>) -> Self {
+    pub(crate) fn new<T>(task: &JoinHandle<T>) -> Self {
         Self(task.abort_handle())
     }
 }

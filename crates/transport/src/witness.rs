@@ -14,7 +14,6 @@ use tonic::Streaming;
 
 use crate::channel::{CallError, Held};
 use crate::exchange::Exchange;
-use crate::frames::Outgoing;
 use crate::gate::Gate;
 use crate::peer::Peer;
 
@@ -44,7 +43,7 @@ pub(crate) struct Conversation<E> {
     /// Where the peer is one of many.
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) from: Streaming<wire::WitnessMessage>,
-    pub(crate) to: Outgoing<wire::WitnessMessage>,
+    pub(crate) to: mpsc::Sender<wire::WitnessMessage>,
     pub(crate) asks: mpsc::Receiver<Ask>,
 }
 
@@ -116,7 +115,7 @@ impl<E: Exchange> Conversation<E> {
                     next = next.wrapping_add(1);
                     waiting.insert(next, asker);
                     let content = Content::Request(request);
-                    self.to.send(WitnessMessage { id: next, content }.into()).await?;
+                    self.send(next, content).await?;
                 }
             }
         }
@@ -132,8 +131,12 @@ impl<E: Exchange> Conversation<E> {
                 body: Bytes::new(),
             }
         };
-        let content = Content::Answer(answer);
-        self.to.send(WitnessMessage { id, content }.into()).await
+        self.send(id, Content::Answer(answer)).await
+    }
+
+    async fn send(&self, id: u32, content: Content) -> Result<(), CallError> {
+        let sent = self.to.send(WitnessMessage { id, content }.into()).await;
+        sent.map_err(|_| CallError::Failed(Kind::Unavailable.into()))
     }
 }
 

@@ -22,10 +22,11 @@ async fn end_of_connection(node: &Node) -> End {
 }
 
 fn short() -> Limits {
-    let mut limits = Limits::default();
-    limits.idle = Duration::from_millis(200);
-    limits.grace = Duration::from_millis(200);
-    limits
+    Limits {
+        idle: Duration::from_millis(200),
+        grace: Duration::from_millis(200),
+        ..Limits::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,8 +71,10 @@ async fn a_member_that_was_removed_is_cut_off_on_both_sides() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_renewed_under_load() {
-    let mut limits = Limits::default();
-    limits.burst = 1_600;
+    let limits = Limits {
+        burst: 1_600,
+        ..Limits::default()
+    };
     let world = World::with(limits, &["acme", "kilo"]).await;
     let (acme, kilo) = world.pair();
     let mut connections = Vec::new();
@@ -193,8 +196,10 @@ async fn idle_connections_end_and_busy_ones_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_connections_end_after_a_grace() {
-    let mut limits = short();
-    limits.age = Duration::from_millis(200);
+    let limits = Limits {
+        age: Duration::from_millis(200),
+        ..short()
+    };
     let world = World::with(limits, &["acme", "kilo"]).await;
     let (acme, kilo) = world.pair();
     let channel = acme.endpoint.dial(&kilo.keys.name).await.unwrap();

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod attacker;
 mod calls;
+mod certificates;
 mod lifetime;
 mod world;

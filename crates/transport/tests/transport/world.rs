@@ -375,7 +375,7 @@ impl Exchange for Answers {
 }
 
 impl Answers {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             witnesses: Mutex::default(),
             exporters: Mutex::default(),
