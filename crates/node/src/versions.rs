@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use blindmatch_indicator::{Canonicaliser, Day, IndicatorType};
+use blindmatch_indicator::{Canonicaliser, Day, Indicator, IndicatorType};
 use blindmatch_store::collection::{CollectionError, Collections, Contents, Recoded};
 use blindmatch_store::merge::Rows;
 
@@ -63,6 +63,8 @@ impl Node {
     /// [`Error::Collection`]; what was brought there until then stays so.
     pub fn recode(&self, canonicaliser: &Canonicaliser, now: u64) -> Result<(), Error> {
         let collections = self.collections()?;
+        let exclusions = self.exclusions(canonicaliser)?;
+        let holds_back = |indicator: &Indicator| exclusions.reason_for(indicator).is_some();
         for name in collections.names()? {
             let contents = contents(&collections, name)?;
             let behind = self.behind(&collections, &contents, canonicaliser, now)?;
@@ -70,7 +72,7 @@ impl Node {
                 continue;
             }
             let recode = |encoded: &[u8]| recoded(canonicaliser, encoded);
-            let derive = |encoded: &[u8]| derived(canonicaliser, encoded);
+            let derive = |encoded: &[u8]| derived(canonicaliser, &holds_back, encoded);
             let done = collections.recode(&contents.name, now, &recode, &derive, &mut rand::rng());
             done.map_err(|error| Error::Collection(contents.name, error))?;
         }
@@ -196,7 +198,7 @@ mod tests {
             };
             import.push(&mention).unwrap();
         }
-        let derive = |encoded: &[u8]| derived(&canonicaliser, encoded);
+        let derive = |encoded: &[u8]| derived(&canonicaliser, &|_| false, encoded);
         import.finish(&derive, &mut rng).unwrap();
         drop((node, collections));
 

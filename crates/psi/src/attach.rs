@@ -6,9 +6,28 @@ use blindmatch_audit::{
     receipt::Side,
 };
 
-use crate::{agreement::RunId, stop::Abort};
+use crate::{
+    agreement::RunId,
+    session::{Record, State},
+    stop::Abort,
+};
 
 pub(crate) const ATTACH: &str = "blindmatch attach v1";
+/// The stored state that says under which counter a connection was begun.
+pub(crate) const ATTACHED: &str = "blindmatch attached state v1";
+
+/// What is stored before a connection is begun under a counter.
+pub(crate) fn record(run: &RunId, counter: u64) -> Record {
+    let bytes = Writer::new(ATTACHED).fixed(&run.0).u64(counter).finish();
+    Record::State(bytes.into())
+}
+
+/// The counter under which a connection was begun, where this is such a state.
+pub(crate) fn counter(state: &State) -> Option<u64> {
+    let mut reader = Reader::new(ATTACHED, state.as_bytes()).ok()?;
+    let _run: [u8; 32] = reader.fixed().ok()?;
+    reader.u64().ok()
+}
 
 /// One side's word on which run this connection serves and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //!
 //! - [`agreement`]: what both sides agree on before a run.
 //! - [`attach`]: what begins every connection of a run.
+//! - [`batch`]: two large sets against each other, over a VOLE.
 //! - [`conformance`]: what any protocol must do, as checks for tests.
 //! - [`lookup`]: an OPRF against a published view.
 //! - [`session`]: the seam between a protocol and whoever runs it.
@@ -18,6 +19,8 @@
 
 pub mod agreement;
 pub mod attach;
+pub mod batch;
+mod conclude;
 pub mod conformance;
 mod frame;
 pub mod lookup;

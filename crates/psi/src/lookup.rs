@@ -13,27 +13,22 @@ mod querier;
 mod responder;
 mod work;
 
-use blindmatch_audit::{
-    VerifyingKey,
-    receipt::{Input, Receipt},
-};
+use blindmatch_audit::receipt::{Input, Receipt};
 use blindmatch_oprf::MAX_BATCH;
 use zeroize::Zeroizing;
 
+pub(crate) use self::work::{Outcome, Task};
 pub use self::{
     concluded::Concluded,
     matches::{Found, MatchError, Matches, find},
     querier::Querier,
     responder::Responder,
 };
-pub(crate) use self::{
-    journal::attach_counter,
-    work::{Outcome, Task},
-};
+pub use crate::session::Connection;
 use crate::{
     agreement::{Agreement, Direction, Protocol, RunId},
     publication::{Manifest, QueryClass},
-    session::{KeyId, UnixSeconds},
+    session::UnixSeconds,
     stop::Fault,
     transcript::Transcript,
 };
@@ -80,17 +75,6 @@ pub struct Terms {
     /// The view's public key.
     public_key: [u8; 32],
     until: UnixSeconds,
-}
-
-/// What a session holds of its connection and of both sides' signatures.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// The TLS exporter value.
-    pub exporter: [u8; 32],
-    /// The key that signs for us.
-    pub signer: KeyId,
-    /// The key that the peer signs with.
-    pub peer: VerifyingKey,
 }
 
 impl Terms {

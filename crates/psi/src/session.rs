@@ -48,14 +48,14 @@ use std::{
     sync::Arc,
 };
 
-use blindmatch_audit::{Signature, receipt::SignedReceipt};
+use blindmatch_audit::{Signature, VerifyingKey, receipt::SignedReceipt};
 use blindmatch_oprf::SecretKey;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
     agreement::RunId,
-    frame, lookup,
+    attach, batch, frame, lookup,
     stop::{Abort, Fault, Stop},
 };
 
@@ -69,6 +69,17 @@ pub struct UnixSeconds(pub u64);
 /// Names a key, so that work can be made and moved without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);
+
+/// What a session holds of its connection and of both sides' signatures.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The TLS exporter value.
+    pub exporter: [u8; 32],
+    /// The key that signs for us.
+    pub signer: KeyId,
+    /// The key that the peer signs with.
+    pub peer: VerifyingKey,
+}
 
 /// One side of one run on one connection.
 pub trait Session: Send {
@@ -112,7 +123,8 @@ pub enum End {
 
 /// A piece of CPU work that owns its input and names its key.
 ///
-/// It is bounded: at most one batch of 4,096 elements.
+/// It is bounded: at most one batch of 4,096 elements in lookup; in batch one bin of the sets, one
+/// chunk of a VOLE, or the sorting of a set.
 pub struct Work {
     ticket: Ticket,
     task: Task,
@@ -123,6 +135,8 @@ pub(crate) enum Task {
     Sign { key: KeyId, message: Vec<u8> },
     /// A task of the lookup protocol.
     Lookup(lookup::Task),
+    /// A task of the batch protocol.
+    Batch(batch::Task),
 }
 
 /// The keys that work names.
@@ -154,6 +168,12 @@ pub enum Record {
     /// What this side needs to go on. Some of it is secret, so it is sealed like all of it, and
     /// destroyed once the run has its receipt and its results are stored.
     State(State),
+    /// The setup of this id is used up by this run. No run takes a setup that any run has used,
+    /// itself included: that is for whoever stores it to see to (`spec/34-batch.md` §4).
+    Spent {
+        /// The setup's id.
+        setup: [u8; 32],
+    },
     /// The receipt: first with the querier's signature only, then with both.
     Receipt(Box<SignedReceipt>),
 }
@@ -197,6 +217,7 @@ pub(crate) enum Outcome {
     Contradicted,
     Signed(Signature),
     Lookup(lookup::Outcome),
+    Batch(batch::Outcome),
     Failed(Stop),
 }
 
@@ -207,15 +228,17 @@ impl Work {
         match &self.task {
             Task::Sign { key, .. } => Some(*key),
             Task::Lookup(task) => task.key(),
+            Task::Batch(_) => None,
         }
     }
 
     /// How many elements it handles: a measure of how long it takes.
     #[must_use]
-    pub const fn elements(&self) -> usize {
+    pub fn elements(&self) -> usize {
         match &self.task {
             Task::Sign { .. } => 1,
             Task::Lookup(task) => task.elements(),
+            Task::Batch(task) => task.elements(),
         }
     }
 
@@ -227,6 +250,7 @@ impl Work {
                 .sign(&key, &message)
                 .map_or(Outcome::Failed(Fault::UnknownKey.into()), Outcome::Signed),
             Task::Lookup(task) => task.run(keys).map_or_else(Outcome::Failed, Outcome::Lookup),
+            Task::Batch(task) => task.run().map_or_else(Outcome::Failed, Outcome::Batch),
         };
         Completion {
             ticket: self.ticket,
@@ -256,7 +280,9 @@ impl Store {
     pub fn refused(self) -> Completion {
         let outcome = match self.record {
             Record::Debit(_) => Outcome::Refused,
-            Record::State(_) | Record::Receipt(_) => Outcome::Failed(Fault::Storage.into()),
+            Record::State(_) | Record::Spent { .. } | Record::Receipt(_) => {
+                Outcome::Failed(Fault::Storage.into())
+            }
         };
         Completion {
             ticket: self.ticket,
@@ -277,15 +303,16 @@ impl Store {
 
 impl Record {
     /// Whether no run that has the record `earlier` takes this one: receipts about different
-    /// things, debits for two different batches of one number, or the beginning of a connection
-    /// under a counter that is not above the other's (`spec/30 §5`).
+    /// things, debits for two different batches of one number, a setup that is spent, or the
+    /// beginning of a connection under a counter that is not above the other's (`spec/30 §5`).
     #[must_use]
     pub fn contradicts(&self, earlier: &Self) -> bool {
         match (self, earlier) {
             (Self::Debit(own), Self::Debit(other)) => own.batch == other.batch && own != other,
             (Self::Receipt(own), Self::Receipt(other)) => own.receipt != other.receipt,
+            (Self::Spent { setup: own }, Self::Spent { setup: other }) => own == other,
             (Self::State(own), Self::State(other)) => {
-                match (lookup::attach_counter(own), lookup::attach_counter(other)) {
+                match (attach::counter(own), attach::counter(other)) {
                     (Some(own), Some(other)) => own <= other,
                     _ => false,
                 }
@@ -501,6 +528,7 @@ impl fmt::Debug for Outcome {
             Self::Contradicted => "Contradicted",
             Self::Signed(_) => "Signed",
             Self::Lookup(_) => "Lookup",
+            Self::Batch(_) => "Batch",
             Self::Failed(_) => "Failed",
         })
     }

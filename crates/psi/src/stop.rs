@@ -38,6 +38,11 @@ pub enum Abort {
     Budget,
     /// A fault of the side that says so.
     Internal,
+    /// The setup is used up, and its run has no stored answer to send again.
+    Spent,
+    /// A check of the batch protocol that does not hold: a wrong guess at a secret of ours, or an
+    /// answer that is not what was committed to.
+    Check,
 }
 
 /// What went wrong on our own side.
@@ -111,7 +116,7 @@ impl Stop {
 }
 
 /// Every abort with its byte.
-const CODES: [(Abort, u8); 16] = [
+const CODES: [(Abort, u8); 18] = [
     (Abort::Malformed, 1),
     (Abort::UnexpectedFrame, 2),
     (Abort::WrongRun, 3),
@@ -128,6 +133,8 @@ const CODES: [(Abort, u8); 16] = [
     (Abort::EpochOver, 14),
     (Abort::Budget, 15),
     (Abort::Internal, 16),
+    (Abort::Spent, 17),
+    (Abort::Check, 18),
 ];
 
 impl Abort {
@@ -164,8 +171,9 @@ impl Abort {
             | Self::Window
             | Self::Element
             | Self::Proof
-            | Self::Receipt => Blame::Peer,
-            Self::EpochOver | Self::Budget => Blame::Nobody,
+            | Self::Receipt
+            | Self::Check => Blame::Peer,
+            Self::EpochOver | Self::Budget | Self::Spent => Blame::Nobody,
             Self::Internal => Blame::Ourselves,
         }
     }
@@ -202,6 +210,8 @@ impl fmt::Display for Abort {
             Self::EpochOver => "the view's epoch is over",
             Self::Budget => "the budget is exhausted",
             Self::Internal => "an internal fault",
+            Self::Spent => "the setup of this run is used up",
+            Self::Check => "a check that does not hold",
         })
     }
 }
@@ -244,7 +254,7 @@ mod tests {
             assert_eq!((abort.code(), code), (number, number));
             assert_eq!(Abort::from_code(code), Some(abort));
         }
-        for code in [0, 17, 255] {
+        for code in [0, 19, 255] {
             assert_eq!(Abort::from_code(code), None);
         }
     }

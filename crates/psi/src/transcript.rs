@@ -6,7 +6,7 @@
 use blindmatch_audit::codec::Writer;
 use sha2::{Digest, Sha256};
 
-use crate::agreement::RunId;
+use crate::{agreement::RunId, attach::Attach, stop::Abort};
 
 const START: &str = "blindmatch transcript v1";
 const LINK: &str = "blindmatch transcript link v1";
@@ -71,6 +71,21 @@ impl Transcript {
         self.links.truncate(last);
         self.links.push(digest);
         Some(())
+    }
+
+    /// Meets a peer that has come as far as its attach frame says, in a run of `steps` steps: both
+    /// go on from the smaller number, and who is ahead compares.
+    pub(crate) fn meet(&mut self, theirs: &Attach, steps: u64) -> Result<(), Abort> {
+        if theirs.batch > steps {
+            return Err(Abort::BatchNumber);
+        }
+        if let Some(digest) = self.digest_after(theirs.batch) {
+            if digest != theirs.digest {
+                return Err(Abort::Transcript);
+            }
+            self.rewind(theirs.batch);
+        }
+        Ok(())
     }
 
     /// Goes back to the first `steps` steps.

@@ -107,6 +107,7 @@ fn record_name(record: &Record) -> String {
     match record {
         Record::Debit(debit) => format!("debit {}", debit.batch),
         Record::State(state) => name_of(state.as_bytes()),
+        Record::Spent { .. } => "spent".to_owned(),
         Record::Receipt(signed) if signed.responder.is_none() => "its own signature".to_owned(),
         Record::Receipt(_) => "both signatures".to_owned(),
     }

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use blindmatch_audit::Signature;
 use blindmatch_oprf::SecretKey;
@@ -47,6 +47,8 @@ pub struct Host {
     pub journal: Vec<Record>,
     /// The evaluations that may still be charged.
     pub budget: u64,
+    /// The setups that any run of this side has used.
+    pub spent: HashSet<[u8; 32]>,
     /// How many records are stored before this side loses power, if it does.
     pub records_until_crash: Option<usize>,
     rng: Scripted,
@@ -62,6 +64,7 @@ impl Host {
             keys,
             journal: Vec::new(),
             budget: u64::MAX,
+            spent: HashSet::new(),
             records_until_crash: None,
             rng: scripted(seed),
             work: Vec::new(),
@@ -74,7 +77,7 @@ impl Host {
     pub fn charged(&self) -> u64 {
         let evaluations = self.journal.iter().map(|record| match record {
             Record::Debit(debit) => debit.evaluations,
-            Record::State(_) | Record::Receipt(_) => 0,
+            Record::State(_) | Record::Spent { .. } | Record::Receipt(_) => 0,
         });
         evaluations.sum()
     }
@@ -120,6 +123,11 @@ impl Host {
         let store = self.stores.pop_front()?;
         let contradicts = |earlier| store.record().contradicts(earlier);
         if self.journal.iter().any(contradicts) {
+            return Some(store.contradicted());
+        }
+        if let Record::Spent { setup } = store.record()
+            && !self.spent.insert(*setup)
+        {
             return Some(store.contradicted());
         }
         if let Record::Debit(debit) = store.record() {

@@ -5,6 +5,7 @@
 //!   durable records in a [`Host`].
 //! - [`link`]: what may happen to frames on their way, scheduled from a seed, or by an
 //!   interceptor that plays a malicious peer at a named step.
+//! - [`batch`]: two sides with a setup between them.
 //! - [`world`]: a consortium of two with one view between them.
 //! - [`TemporaryFiles`]: publications too large for memory.
 //! - [`in_the_clear`]: what any protocol must find.
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod batch;
 mod clock;
 #[cfg(feature = "crash")]
 pub mod crash;

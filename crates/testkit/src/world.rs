@@ -251,7 +251,7 @@ impl World {
     pub fn states(records: &[Record]) -> impl Iterator<Item = &State> {
         records.iter().filter_map(|record| match record {
             Record::State(state) => Some(state),
-            Record::Debit(_) | Record::Receipt(_) => None,
+            Record::Debit(_) | Record::Spent { .. } | Record::Receipt(_) => None,
         })
     }
 

@@ -103,7 +103,7 @@ fn main() {
             .collect()
     });
 
-    let binned = |items: &[blindmatch_vole::Item]| Binned::new(&okvs, items).unwrap();
+    let binned = |items: &[blindmatch_vole::Item]| Binned::new(&okvs, items);
     let order = stage("   partition (each side)", class, || binned(&ys));
     let w = Gf128::random(&mut rng);
     let evaluated: Vec<_> = stage("S  evaluate", class, || {

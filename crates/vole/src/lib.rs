@@ -59,6 +59,7 @@
 
 mod base_ot;
 mod delta;
+mod draws;
 mod expand;
 pub mod gf128;
 mod ggm;
@@ -78,6 +79,7 @@ mod vole;
 mod wire;
 
 pub use delta::Delta;
+pub use draws::Draws;
 pub use gf128::Gf128;
 pub use item::{Item, ItemHasher};
 pub use okvs::{Okvs, OkvsError};

@@ -166,14 +166,8 @@ impl Okvs {
         }
     }
 
-    /// Sorts items by bin.
-    ///
-    /// # Errors
-    /// [`OkvsError::TooManyItems`] beyond the size class.
-    pub fn partition(&self, xs: impl ExactSizeIterator<Item = Gf128>) -> Result<Bins, OkvsError> {
-        if xs.len() > self.shape.class as usize {
-            return Err(OkvsError::TooManyItems);
-        }
+    /// Sorts items by bin: those that are to be encoded, or any others.
+    pub fn partition(&self, xs: impl ExactSizeIterator<Item = Gf128>) -> Bins {
         let mut bins = Zeroizing::new(Vec::with_capacity(xs.len()));
         let mut batch = Zeroizing::new(Vec::with_capacity(BATCH));
         let mut places = Zeroizing::new(vec![Gf128::ZERO; BATCH]);
@@ -194,7 +188,7 @@ impl Okvs {
             }
         }
         place_batch(&mut batch);
-        Ok(Bins::sort(&bins, self.shape.bins))
+        Bins::sort(&bins, self.shape.bins)
     }
 
     /// The m′ + ĝ entries that encode the items of one bin, a work unit of its own: `values[i]` for
@@ -215,7 +209,10 @@ impl Okvs {
     /// # Errors
     /// [`OkvsError`], for the first bin that fails.
     pub fn encode(&self, items: &[Item]) -> Result<Zeroizing<Vec<Gf128>>, OkvsError> {
-        let binned = Binned::new(self, items)?;
+        if items.len() > self.shape.class as usize {
+            return Err(OkvsError::TooManyItems);
+        }
+        let binned = Binned::new(self, items);
         let mut vector = Zeroizing::new(Vec::with_capacity(self.shape.entries()));
         for bin in 0..self.shape.bins {
             let items = binned.bin(bin);

@@ -18,7 +18,7 @@ pub use answer::{Answer, Answers, EqualTags, Pieces};
 pub use binned::{BinItems, Binned};
 pub use label::{BadLabel, LABEL_TAG, open, seal};
 pub use matching::{Hit, Matching};
-pub use reader::{AnswerError, AnswerReader};
+pub use reader::{AnswerError, AnswerReader, Part};
 pub use tags::{TagCode, TagError, TagReader, TagWriter};
 
 use crate::Gf128;

@@ -3,10 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -17,36 +15,14 @@ use crate::oracle::{Label, Oracle};
 use crate::permutation::{Generator, Permutation};
 use crate::setup::{receiver, sender};
 use crate::soft_spoken::consistency_hash;
-use crate::{Dimensions, Evaluations, Gf128, ItemHasher, Okvs, SenderShare, SessionId, Shape};
+use crate::{
+    Dimensions, Draws, Evaluations, Gf128, ItemHasher, Okvs, SenderShare, SessionId, Shape,
+};
 
 /// The randomness of the vectors: the BLAKE3 stream of a text.
-struct Stream(blake3::OutputReader);
-
-impl Stream {
-    fn new(text: &str) -> Self {
-        Self(blake3::Hasher::new().update(text.as_bytes()).finalize_xof())
-    }
+fn stream(text: &str) -> Draws {
+    Draws::new(text.as_bytes())
 }
-
-impl TryRng for Stream {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(bytes);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Stream {}
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -198,7 +174,7 @@ fn trees() -> Value {
 
 /// A setup of both sides' streams, and its flights.
 fn set_up(dimensions: Dimensions) -> (sender::Checked, receiver::Checked, [Vec<u8>; 7]) {
-    let (mut s, mut r) = (Stream::new("vole sender"), Stream::new("vole receiver"));
+    let (mut s, mut r) = (stream("vole sender"), stream("vole receiver"));
     let (sender, f1) = sender::start(session(), dimensions, &mut s);
     let (receiver, f2) = receiver::start(session(), dimensions)
         .receive(&f1, &mut r)
@@ -231,7 +207,7 @@ fn setup() -> Value {
 }
 
 fn online() -> Value {
-    let (share, commitment) = SenderShare::commit(&session(), &mut Stream::new("vole share"));
+    let (share, commitment) = SenderShare::commit(&session(), &mut stream("vole share"));
     let evaluations = Evaluations::new(vec![A]);
     let runs = [0, 24].map(|label| run(&share, label));
     json!({
@@ -254,7 +230,7 @@ fn run(share: &SenderShare, label: usize) -> Value {
     };
     let (xs, ys) = (items(0..1000), items(500..1500));
 
-    let mut draws = Stream::new("vole run receiver");
+    let mut draws = stream("vole run receiver");
     let (seed, vector) = Okvs::encode_fresh(shape, &session(), &xs, &mut draws).unwrap();
     let opening = Opening {
         seed,
@@ -267,7 +243,7 @@ fn run(share: &SenderShare, label: usize) -> Value {
     let okvs = Okvs::new(shape, &session(), &seed);
     let sender = sender.expand().into_bins(&shape, 0..1).unwrap().pop();
     let key = sender.unwrap().unmask(&shape, &masked).unwrap();
-    let binned = Binned::new(&okvs, &ys).unwrap();
+    let binned = Binned::new(&okvs, &ys);
     let items = binned.bin(0);
     let w = opening.share + share.share();
     let evaluations = key.evaluate(&okvs, items.xs, items.vs, w).unwrap();
@@ -282,7 +258,7 @@ fn run(share: &SenderShare, label: usize) -> Value {
     let mut answers = Answers::new(form);
     let tags = evaluations.tags(items.xs).unwrap();
     answers.add(items.places, &tags, &sealed).unwrap();
-    let answer = answers.finish(&mut Stream::new("vole run sender"), |_, _| false);
+    let answer = answers.finish(&mut stream("vole run sender"), |_| false);
     let f9 = Arc::new(answer.unwrap()).pieces(share, 1 << 20).flatten();
     let f9: Vec<u8> = f9.collect();
     json!({

@@ -132,6 +132,12 @@ impl ReceiverBin {
         self.bin
     }
 
+    /// The key without a vector, where one that was masked before is evaluated again.
+    pub fn into_key(self, shape: &Shape) -> Option<ReceiverKey> {
+        let Self { bin, c, .. } = self;
+        Some(ReceiverKey(Vector::new(shape, bin..bin + 1, c)?))
+    }
+
     /// Masks the part of P that covers the bin: the bytes of F8, and what evaluates the items that
     /// P encodes. `None` if P is not as long as the bin is.
     pub fn mask(self, shape: &Shape, vector: &[Gf128]) -> Option<(ReceiverKey, Vec<u8>)> {

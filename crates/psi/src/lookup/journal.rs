@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use super::Item;
 use crate::{
     agreement::RunId,
+    attach::ATTACHED,
     session::{Record, State},
     stop::Fault,
 };
 
-const ATTACHED: &str = "blindmatch attached state v1";
 const BLINDS: &str = "blindmatch lookup blinds state v1";
 const INPUTS: &str = "blindmatch lookup inputs digest v1";
 const OUTPUTS: &str = "blindmatch lookup outputs state v1";
@@ -67,18 +67,6 @@ fn digest_inputs(blinds: &[Blind], inputs: &[Item]) -> [u8; 32] {
         hash.update(input);
     }
     hash.finalize().into()
-}
-
-pub(crate) fn attached(run: &RunId, counter: u64) -> Record {
-    let bytes = Writer::new(ATTACHED).fixed(&run.0).u64(counter).finish();
-    Record::State(bytes.into())
-}
-
-/// The counter under which a connection was begun, where this is such a state.
-pub(crate) fn attach_counter(state: &State) -> Option<u64> {
-    let mut reader = Reader::new(ATTACHED, state.as_bytes()).ok()?;
-    let _run: [u8; 32] = reader.fixed().ok()?;
-    reader.u64().ok()
 }
 
 pub(crate) fn blinds(run: &RunId, batch: u64, blinds: &Blinds) -> Record {

@@ -3,7 +3,6 @@
 //! `Attaching → Exchanging → Concluding → Concluded`: each phase owns what it needs and is
 //! consumed by the step to the next.
 
-mod conclude;
 mod exchange;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -12,14 +11,15 @@ use blindmatch_audit::receipt::{Side, SignedReceipt};
 use blindmatch_oprf::additive::AuthenticatedKey;
 use rand_core::CryptoRng;
 
-use self::{conclude::Concluding, exchange::Exchanging};
+use self::exchange::Exchanging;
 use super::{
     Concluded, Connection, Items, Terms, WINDOW,
     frame::ANSWER,
-    journal::{self, Blinds, Entry},
+    journal::{Blinds, Entry},
 };
 use crate::{
-    attach::{ATTACH, Attach},
+    attach::{self, ATTACH, Attach},
+    conclude::{self, Concluding, Conclusion},
     frame::{COUNTERSIGNATURE, kind},
     session::{
         self, Completion, Machine, Outbox, Outcome, Phases, Record, Session, Step, UnixSeconds,
@@ -66,7 +66,7 @@ impl<I: Items> Querier<I> {
         let mut last_counter = 0;
         for record in records {
             match record {
-                Record::Debit(_) => return Err(Fault::Journal),
+                Record::Debit(_) | Record::Spent { .. } => return Err(Fault::Journal),
                 Record::Receipt(signed) => base.signed = Some(signed),
                 Record::State(state) => match Entry::read(&run, &state)? {
                     Entry::Attached { counter } => last_counter = counter.max(last_counter),
@@ -148,9 +148,13 @@ enum Awaited {
     Blinded(u64),
     Finalized(u64),
     OutputsStored,
-    ReceiptSigned,
-    ReceiptStored,
-    CountersignedStored,
+    Concluding(conclude::Awaited),
+}
+
+impl From<conclude::Awaited> for Awaited {
+    fn from(awaited: conclude::Awaited) -> Self {
+        Self::Concluding(awaited)
+    }
 }
 
 type Out = Outbox<Awaited>;
@@ -169,7 +173,9 @@ impl<I: Items> Phases for Phase<I> {
         match (kind(frame, &[ATTACH, ANSWER, COUNTERSIGNATURE]), self) {
             (Some(ATTACH), Self::Attaching(phase)) => phase.attached(frame),
             (Some(ANSWER), Self::Exchanging(phase)) => phase.answered(frame, out),
-            (Some(COUNTERSIGNATURE), Self::Concluding(phase)) => phase.countersigned(frame, out),
+            (Some(COUNTERSIGNATURE), Self::Concluding(phase)) => phase
+                .countersigned(frame, out)
+                .map(|phase| Self::Concluding(Box::new(phase))),
             (Some(_), _) => Err(Abort::UnexpectedFrame.into()),
             (None, _) => Err(Abort::Malformed.into()),
         }
@@ -191,7 +197,12 @@ impl<I: Items> Phases for Phase<I> {
                 Ok(Self::Attaching(phase))
             }
             (Self::Exchanging(phase), awaited, outcome) => phase.complete(awaited, outcome, out),
-            (Self::Concluding(phase), awaited, outcome) => phase.complete(awaited, outcome, out),
+            (Self::Concluding(phase), Awaited::Concluding(awaited), outcome) => {
+                Ok(match phase.complete(awaited, outcome, out)? {
+                    Conclusion::Pending(phase) => Self::Concluding(phase),
+                    Conclusion::Concluded(signed) => Self::Concluded(signed),
+                })
+            }
             _ => Err(Fault::Completion.into()),
         }
     }
@@ -231,7 +242,7 @@ impl<I: Items> Attaching<I> {
             batch: base.transcript.len(),
             digest: base.transcript.digest(),
         };
-        let record = journal::attached(&run, attach.counter);
+        let record = attach::record(&run, attach.counter);
         out.store(record, Awaited::CounterStored);
         Ok(Self {
             base,
@@ -257,16 +268,7 @@ impl<I: Items> Attaching<I> {
         if theirs.counter != self.attach.counter {
             return Err(Abort::StaleAttach.into());
         }
-        if theirs.batch > base.terms.batches() {
-            return Err(Abort::BatchNumber.into());
-        }
-        // Both go on from the smaller; who is ahead compares.
-        if let Some(digest) = base.transcript.digest_after(theirs.batch) {
-            if digest != theirs.digest {
-                return Err(Abort::Transcript.into());
-            }
-            base.transcript.rewind(theirs.batch);
-        }
+        base.transcript.meet(&theirs, base.terms.batches())?;
         Ok(Phase::Exchanging(Exchanging::begin(self.base)))
     }
 }

@@ -14,9 +14,9 @@ use super::{
     journal::{self, Entry},
 };
 use crate::{
-    agreement::RunId,
-    attach::{ATTACH, Attach},
-    frame::{RECEIPT, countersignature, kind, read_receipt},
+    attach::{self, ATTACH, Attach},
+    conclude::{self, Countersigned, Countersigning},
+    frame::{RECEIPT, kind},
     session::{
         self, Completion, Debit, KeyId, Machine, Outbox, Outcome, Phases, Record, Session, Step,
         UnixSeconds,
@@ -62,6 +62,7 @@ impl Responder {
                     }
                 }
                 Record::Receipt(_) => base.signed = true,
+                Record::Spent { .. } => return Err(Fault::Journal),
                 Record::State(state) => match Entry::read(&run, &state)? {
                     Entry::Attached { counter } => last_counter = counter.max(last_counter),
                     Entry::Answered { batch, digest } => {
@@ -132,8 +133,13 @@ enum Awaited {
     DebitStored(u64),
     Evaluated(u64),
     AnswerStored,
-    ReceiptSigned,
-    ReceiptStored,
+    Concluding(conclude::Awaited),
+}
+
+impl From<conclude::Awaited> for Awaited {
+    fn from(awaited: conclude::Awaited) -> Self {
+        Self::Concluding(awaited)
+    }
 }
 
 type Out = Outbox<Awaited>;
@@ -169,12 +175,6 @@ enum InFlight {
     },
 }
 
-/// The querier's receipt holds; ours is signed and stored.
-struct Countersigning {
-    run: RunId,
-    signed: Box<SignedReceipt>,
-}
-
 impl Phases for Phase {
     type Awaited = Awaited;
 
@@ -206,10 +206,8 @@ impl Phases for Phase {
             (Self::Serving(_), Awaited::DebitStored(_), Outcome::Refused) => {
                 Err(Abort::Budget.into())
             }
-            // Another connection of this run was charged for another batch of this number, or
-            // signed another receipt.
-            (Self::Serving(_), Awaited::DebitStored(_), Outcome::Contradicted)
-            | (Self::Countersigning(_), Awaited::ReceiptStored, Outcome::Contradicted) => {
+            // Another connection of this run was charged for another batch of this number.
+            (Self::Serving(_), Awaited::DebitStored(_), Outcome::Contradicted) => {
                 Err(Abort::Transcript.into())
             }
             (Self::Serving(mut phase), Awaited::DebitStored(batch), Outcome::Stored) => {
@@ -235,21 +233,11 @@ impl Phases for Phase {
             }
             // Nothing waits for it: a lost one costs an evaluation, should the run be resumed.
             (phase, Awaited::AnswerStored, Outcome::Stored) => Ok(phase),
-            (
-                Self::Countersigning(mut phase),
-                Awaited::ReceiptSigned,
-                Outcome::Signed(signature),
-            ) => {
-                phase.signed.responder = Some(signature);
-                let record = Record::Receipt(phase.signed.clone());
-                out.store(record, Awaited::ReceiptStored);
-                Ok(Self::Countersigning(phase))
-            }
-            (Self::Countersigning(phase), Awaited::ReceiptStored, Outcome::Stored) => {
-                let Countersigning { run, signed } = phase;
-                let own = signed.responder.ok_or(Fault::Completion)?;
-                out.send(countersignature(&run, &own));
-                Ok(Self::Concluded(signed))
+            (Self::Countersigning(phase), Awaited::Concluding(awaited), outcome) => {
+                Ok(match phase.complete(awaited, outcome, out)? {
+                    Countersigned::Pending(phase) => Self::Countersigning(phase),
+                    Countersigned::Concluded(signed) => Self::Concluded(signed),
+                })
             }
             _ => Err(Fault::Completion.into()),
         }
@@ -285,21 +273,12 @@ impl Waiting {
         if theirs.counter <= self.last_counter {
             return Err(Abort::StaleAttach.into());
         }
-        if theirs.batch > base.terms.batches() {
-            return Err(Abort::BatchNumber.into());
-        }
         if base.signed && theirs.batch < base.terms.batches() {
             return Err(Abort::Transcript.into());
         }
         attach.counter = theirs.counter;
-        // Both go on from the smaller; who is ahead compares.
-        if let Some(digest) = base.transcript.digest_after(theirs.batch) {
-            if digest != theirs.digest {
-                return Err(Abort::Transcript.into());
-            }
-            base.transcript.rewind(theirs.batch);
-        }
-        let record = journal::attached(&base.terms.run, attach.counter);
+        base.transcript.meet(&theirs, base.terms.batches())?;
+        let record = attach::record(&base.terms.run, attach.counter);
         out.store(record, Awaited::CounterStored);
         Ok(Phase::Attaching(Attaching {
             base: self.base,
@@ -422,25 +401,8 @@ impl Serving {
         if transcript.len() < terms.batches() {
             return Err(Abort::UnexpectedFrame.into());
         }
-        let (receipt, signature) = read_receipt(&terms.run, frame)?;
-        if receipt != terms.receipt(transcript) {
-            return Err(Abort::Receipt.into());
-        }
-        receipt
-            .verify(Side::Querier, &connection.peer, &signature)
-            .map_err(|_| Abort::Signature)?;
-        let sign = session::Task::Sign {
-            key: connection.signer,
-            message: receipt.signing_bytes(Side::Responder),
-        };
-        out.work(sign, Awaited::ReceiptSigned);
-        Ok(Phase::Countersigning(Countersigning {
-            run: terms.run,
-            signed: Box::new(SignedReceipt {
-                receipt,
-                querier: signature,
-                responder: None,
-            }),
-        }))
+        let receipt = terms.receipt(transcript);
+        let phase = Countersigning::begin(&terms.run, connection, receipt, frame, out)?;
+        Ok(Phase::Countersigning(phase))
     }
 }

@@ -223,7 +223,7 @@ fn an_abort_ends_this_run_only() {
     let proof = End::Stopped(Stop::PeerAborted(Abort::Proof));
     assert_eq!(told(&code(&world, Abort::Proof.code())), proof);
     let malformed = End::Stopped(Stop::Abort(Abort::Malformed));
-    for unknown in [0, 17, 255] {
+    for unknown in [0, 19, 255] {
         assert_eq!(told(&code(&world, unknown)), malformed);
     }
     assert_eq!(told(&code(&World::new(2, 8), 12)), malformed);

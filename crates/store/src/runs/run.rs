@@ -137,6 +137,7 @@ impl Run {
             Record::State(state) => {
                 self.write(&mut account, FrameKind::State, state.as_bytes(), rng)?;
             }
+            Record::Spent { .. } => return Err(RunError::Setup),
             Record::Receipt(signed) => {
                 self.write(&mut account, FrameKind::Receipt, &signed.encode(), rng)?;
             }

@@ -58,7 +58,7 @@ impl Answers {
         Some(())
     }
 
-    /// Sorts, drops all but the first of what occurs several times, which `same` says of two
+    /// Sorts, drops all but the first of what occurs several times, which `same` says of pairs of
     /// places, and fills up to the class with random strings, which look like tags and labels of
     /// items that the receiver does not have.
     ///
@@ -67,15 +67,18 @@ impl Answers {
     pub fn finish(
         mut self,
         rng: &mut (impl CryptoRng + ?Sized),
-        same: impl Fn(u32, u32) -> bool,
+        same: impl FnOnce(&[(u32, u32)]) -> bool,
     ) -> Result<Answer, EqualTags> {
         self.tagged.sort_unstable();
-        let mut equal = false;
+        let mut pairs = Vec::new();
         self.tagged.dedup_by(|later, earlier| {
             let one = later.tag() == earlier.tag();
-            equal |= one && !same(later.place, earlier.place);
+            if one {
+                pairs.push((earlier.place, later.place));
+            }
             one
         });
+        let mut equal = !pairs.is_empty() && !same(&pairs);
         let missing = (self.form.tags.count() as usize).saturating_sub(self.tagged.len());
         if missing > 0 {
             let sealed = self.form.sealed();

@@ -1,5 +1,7 @@
 //! The items of one side, sorted into the bins of a run's OKVS.
 
+use std::collections::HashMap;
+
 use zeroize::Zeroizing;
 
 use crate::okvs::{Okvs, OkvsError};
@@ -28,23 +30,51 @@ pub struct BinItems<'a> {
 
 impl Binned {
     /// Sorts items, whose places are their indices.
-    ///
-    /// # Errors
-    /// [`OkvsError::TooManyItems`] beyond the size class.
-    pub fn new(okvs: &Okvs, items: &[Item]) -> Result<Self, OkvsError> {
-        let bins = okvs.partition(items.iter().map(Item::x))?;
+    pub fn new(okvs: &Okvs, items: &[Item]) -> Self {
+        let bins = okvs.partition(items.iter().map(Item::x));
         let (starts, places) = bins.into_parts();
         let each = |part: fn(&Item) -> Gf128| {
             let item = |&place: &u32| items.get(place as usize).map(part).unwrap_or_default();
             Zeroizing::new(places.iter().map(item).collect())
         };
         let (xs, vs) = (each(Item::x), each(Item::v));
-        Ok(Self {
+        Self {
             starts,
             places,
             xs,
             vs,
-        })
+        }
+    }
+
+    /// The items of all bins, in their order.
+    pub fn all(&self) -> BinItems<'_> {
+        BinItems {
+            places: &self.places,
+            xs: &self.xs,
+            vs: &self.vs,
+        }
+    }
+
+    /// Whether an item occurs twice.
+    pub fn repeats(&self) -> bool {
+        let mut xs: Zeroizing<Vec<u128>> =
+            Zeroizing::new(self.xs.iter().map(|x| x.to_bits()).collect());
+        xs.sort_unstable();
+        xs.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+    }
+
+    /// Whether in each of these pairs of places stands one item.
+    pub fn are_equal(&self, pairs: &[(u32, u32)]) -> bool {
+        let mut sought: HashMap<u32, Gf128> = pairs
+            .iter()
+            .flat_map(|&(a, b)| [(a, Gf128::ZERO), (b, Gf128::ZERO)])
+            .collect();
+        for (place, &x) in self.places.iter().zip(self.xs.iter()) {
+            if let Some(found) = sought.get_mut(place) {
+                *found = x;
+            }
+        }
+        pairs.iter().all(|(a, b)| sought.get(a) == sought.get(b))
     }
 
     /// The items of a bin; none beyond the last.

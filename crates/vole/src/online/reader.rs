@@ -28,6 +28,19 @@ impl fmt::Display for AnswerError {
 
 impl std::error::Error for AnswerError {}
 
+/// A part of an answer.
+pub enum Part<'a> {
+    /// A tag, with w_S beside it.
+    Tag {
+        /// w_S.
+        share: Gf128,
+        /// The tag.
+        tag: u128,
+    },
+    /// A sealed label, in the order of the tags; it may be opened in its place.
+    Label(&'a mut [u8]),
+}
+
 /// Reads F9 from its bytes as they arrive.
 pub struct AnswerReader {
     form: AnswerForm,
@@ -63,16 +76,14 @@ impl AnswerReader {
         self.share
     }
 
-    /// Takes the next bytes. Hands out w_S with each tag and each sealed label, all in the order
-    /// of the tags.
+    /// Takes the next bytes and hands out what they complete, in order.
     ///
     /// # Errors
     /// [`AnswerError`]. After one nothing of the answer may be used.
     pub fn feed(
         &mut self,
         bytes: &[u8],
-        mut each_tag: impl FnMut(Gf128, u128),
-        mut each_label: impl FnMut(&mut [u8]),
+        mut each: impl FnMut(Part<'_>),
     ) -> Result<(), AnswerError> {
         let left = self.missing.checked_sub(bytes.len());
         self.missing = left.ok_or(AnswerError::Length)?;
@@ -82,7 +93,7 @@ impl AnswerReader {
         };
         let (tags, mut labels) = rest.split_at(rest.len().min(self.tags.missing()));
         self.tags
-            .feed(tags, |tag| each_tag(share, tag))
+            .feed(tags, |tag| each(Part::Tag { share, tag }))
             .map_err(AnswerError::Tags)?;
         while !labels.is_empty() {
             let wanted = self.form.sealed().saturating_sub(self.label.len());
@@ -90,7 +101,7 @@ impl AnswerReader {
             labels = rest;
             self.label.extend(part);
             if self.label.len() == self.form.sealed() {
-                each_label(&mut self.label);
+                each(Part::Label(&mut self.label));
                 self.label.clear();
             }
         }

@@ -14,9 +14,9 @@ use super::{
         work::{Asked, Finalized},
     },
     Awaited, Base, Out, Phase,
-    conclude::Concluding,
 };
 use crate::{
+    conclude::Concluding,
     session::{self, Outcome, UnixSeconds},
     stop::{Abort, Fault, Stop},
 };
