@@ -81,8 +81,13 @@ impl Reading<'_> {
     /// [`Error::Collection`].
     pub fn ask(&self, contents: &Contents, kind: IndicatorType) -> Result<Vec<Item>, Error> {
         let mut items = Vec::new();
-        self.asking(contents, kind, &mut |_, item| {
-            items.push(Item::new(item.to_vec()));
+        self.asking(contents, kind, &mut |row, parts| {
+            if kind != IndicatorType::Network {
+                items.push(Item::new(row.key.to_vec()));
+            }
+            for token in parts.iter().flat_map(ladder::ancestors) {
+                items.push(Item::new(token.encode().to_vec()));
+            }
         })?;
         items.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
         items.dedup();
@@ -90,7 +95,8 @@ impl Reading<'_> {
     }
 
     /// Hands out the rows of a collection that ask for one of `items`, which ascend, each with the
-    /// place of the item among them: a row that asks for several of them comes with each.
+    /// place of the item among them: a row that asks for several of them comes with each. A network
+    /// between two rungs holds one of them only where each of its parts does.
     ///
     /// # Errors
     ///
@@ -102,20 +108,37 @@ impl Reading<'_> {
         items: &[Item],
         visit: &mut dyn FnMut(&Row<'_>, usize),
     ) -> Result<(), Error> {
-        self.asking(contents, kind, &mut |row, item| {
-            if let Ok(at) = items.binary_search_by(|other| other.as_slice().cmp(item)) {
-                visit(row, at);
+        let place = |item: &[u8]| {
+            items
+                .binary_search_by(|other| other.as_slice().cmp(item))
+                .ok()
+        };
+        let mut held = Vec::new();
+        self.asking(contents, kind, &mut |row, parts| {
+            held.clear();
+            if kind != IndicatorType::Network {
+                held.extend(place(row.key));
+            }
+            let all = parts.iter().all(|part| {
+                let before = held.len();
+                held.extend(ladder::ancestors(part).filter_map(|token| place(&token.encode())));
+                held.len() > before
+            });
+            if all {
+                held.sort_unstable();
+                held.dedup();
+                held.iter().for_each(|&at| visit(row, at));
             }
         })
     }
 
-    /// Hands out every row of a collection that asks something of a view of a type, with what it
-    /// asks.
+    /// Hands out every row of a collection that asks something of a view of a type: of a view of
+    /// networks with its parts, for whose ancestors it asks, all of them.
     fn asking(
         &self,
         contents: &Contents,
         kind: IndicatorType,
-        visit: &mut dyn FnMut(&Row<'_>, &[u8]),
+        visit: &mut dyn FnMut(&Row<'_>, &[Indicator]),
     ) -> Result<(), Error> {
         let failed = |error| Error::Collection(contents.name.clone(), error);
         let damaged = |error: SealedError| failed(error.into());
@@ -134,14 +157,15 @@ impl Reading<'_> {
                 .filter(|row| more && row.indicator_type() == Some(kind))
             {
                 if !network {
-                    visit(&row, row.key);
+                    visit(&row, &[]);
+                } else if kind == IndicatorType::Ip {
+                    visit(&row, self.canonicaliser.decode(row.key).as_slice());
                 // The parts that a network was split into are asked for by the network.
                 } else if row.origin.given
-                    && let Some(indicator) = self.canonicaliser.decode(row.key)
+                    && let Some(network) = self.canonicaliser.decode(row.key)
                 {
-                    for token in ladder::ancestors(&indicator) {
-                        visit(&row, &token.encode());
-                    }
+                    let parts: Vec<_> = ladder::split(&network).collect();
+                    visit(&row, &parts);
                 }
                 more = rows.advance().map_err(damaged)?;
             }

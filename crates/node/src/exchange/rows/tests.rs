@@ -9,6 +9,7 @@ use blindmatch_store::keys::StorageKey;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock;
 use crate::import::import;
 
 const NOW: u64 = 1_763_798_400;
@@ -179,6 +180,7 @@ fn addresses_and_networks_ask_for_every_rung_above_them() {
             "8.8.8.0/22",
             "8.8.4.0/24",
             "8.8.8.0/24",
+            "8.8.9.0/24",
             "8.8.4.4/32",
             "8.8.8.8/32",
         ]
@@ -206,7 +208,91 @@ fn addresses_and_networks_ask_for_every_rung_above_them() {
             ("8.8.8.0/23", 2),
         ]
     );
+
+    // A network between two rungs lies inside what its parts lie in, all of them.
+    let holds = |tokens: &[&str]| {
+        let items: Vec<_> = asked
+            .iter()
+            .filter(|item| tokens.contains(&world.text(item).as_str()))
+            .cloned()
+            .collect();
+        let mut found = false;
+        let mut visit = |row: &Row<'_>, _| found |= world.text(row.key) == "8.8.8.0/23";
+        let held = reading.holding(&contents, IndicatorType::Network, &items, &mut visit);
+        held.unwrap();
+        found
+    };
+    assert!(!holds(&["8.8.8.0/24"]));
+    assert!(holds(&["8.8.8.0/24", "8.8.9.0/24"]));
+    assert!(holds(&["8.8.8.0/22"]));
     let asked = reading.ask(&contents, IndicatorType::Ip).unwrap();
     let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
     assert_eq!(texts, ["8.8.4.4", "8.8.8.8"]);
+}
+
+/// What is served and asked meets where the sets do in the clear.
+#[test]
+fn members_of_a_demonstration_find_what_they_have_in_common() {
+    use crate::demo::{Consortium, Expected, PROVIDERS, RowKey, generate};
+    use std::collections::BTreeSet;
+
+    let place = tempfile::tempdir().unwrap();
+    let names = PROVIDERS.map(|name| name.parse().unwrap());
+    let digest = blindmatch_membership::Digest([0; 32]);
+    let consortium = Consortium::found(place.path(), &names, digest).unwrap();
+    let canonicaliser = World::new().canonicaliser;
+    for set in generate(&canonicaliser, 3, clock::now()) {
+        let member = consortium.members.get(&set.provider.parse().unwrap());
+        let source = set.indicator_type.name().parse().unwrap();
+        let read = |canonicaliser: &Canonicaliser,
+                    sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
+            let options = Options::default();
+            blindmatch_feeds::read(set.csv.as_bytes(), &options, canonicaliser, sink)
+        };
+        let desk = member.unwrap().desk(&canonicaliser).unwrap();
+        desk.import(source, read, &mut |_| {}).unwrap();
+    }
+    let expected = Expected::of_all(&consortium, &canonicaliser).unwrap();
+    let exclusions = Exclusions::default();
+    let today = Day::from_unix_seconds(i64::try_from(clock::now()).unwrap()).unwrap();
+    for (responder, theirs) in &consortium.members {
+        for (querier, ours) in consortium
+            .members
+            .iter()
+            .filter(|(name, _)| *name != responder)
+        {
+            let reading = |collections| Reading {
+                collections,
+                canonicaliser: &canonicaliser,
+                exclusions: &exclusions,
+                today,
+            };
+            let (own, other) = (
+                ours.node.collections().unwrap(),
+                theirs.node.collections().unwrap(),
+            );
+            let contents = ours.contents().unwrap().unwrap();
+            for kind in IndicatorType::ALL {
+                let mut served = BTreeSet::new();
+                let serve = reading(&other).serve(kind, NO_EVIDENCE, |item, _| {
+                    served.insert(item.to_vec());
+                    Ok::<_, Error>(())
+                });
+                serve.unwrap();
+                let mut items = reading(&own).ask(&contents, kind).unwrap();
+                items.retain(|item| served.contains(item.as_slice()));
+                let mut found = BTreeSet::<RowKey>::new();
+                let held = reading(&own).holding(&contents, kind, &items, &mut |row, _| {
+                    found.insert(row.key.into());
+                });
+                held.unwrap();
+                let wanted = expected.of((querier, responder, kind)).cloned();
+                assert_eq!(
+                    found,
+                    wanted.unwrap_or_default(),
+                    "{querier} at {responder}: {kind}"
+                );
+            }
+        }
+    }
 }
