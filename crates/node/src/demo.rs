@@ -6,6 +6,7 @@
 //! from the members' collections in the clear, without the exchange.
 
 mod consortium;
+mod ledgers;
 mod outcome;
 mod plain;
 mod policy;

@@ -73,7 +73,7 @@ fn members_are_enrolled_and_allow_each_other_everything() {
         assert!(TcpListener::bind(address).is_err(), "the port is kept");
         // The other one's cosignature is enough, and it can be verified.
         let at = clock::now();
-        let witnesses = Witnesses::of(&consortium.roster, &member.delegations, own, at);
+        let witnesses = Witnesses::of(&consortium.roster, consortium.delegations(), own, at);
         assert_eq!(witnesses.needed, 1);
         witnesses.quorum().unwrap();
 

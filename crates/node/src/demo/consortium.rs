@@ -32,6 +32,7 @@ const LIFETIME: u64 = 180 * 86_400;
 pub struct Consortium {
     folder: PathBuf,
     policy: String,
+    pub(super) delegations: Delegations,
     /// The roster in force, which every node has installed.
     pub roster: Roster,
     /// The members, by name: providers and witnesses, all of them.
@@ -45,8 +46,6 @@ pub struct Member {
     pub node: Node,
     /// Listens at the address of its card already, so that nobody else takes the port.
     pub listener: TcpListener,
-    /// The delegations of all members, as each would hand its own over.
-    pub delegations: Delegations,
 }
 
 /// Where a member's sets are imported.
@@ -86,10 +85,11 @@ impl Consortium {
             node.install_roster(&node.ledger()?.0, &file)?;
         }
         let roster = ceremony::read(&file)?.roster().clone();
-        introduce(&roster, &mut members)?;
+        let delegations = introduce(&roster, &members)?;
         let consortium = Self {
             folder: folder.to_owned(),
             policy,
+            delegations,
             roster,
             members,
         };
@@ -101,6 +101,18 @@ impl Consortium {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The home of a member's node.
+    #[must_use]
+    pub fn home(&self, member: &Name) -> PathBuf {
+        home(&self.folder, member)
+    }
+
+    /// The delegations of all members, which each of them has to know.
+    #[must_use]
+    pub const fn delegations(&self) -> &Delegations {
+        &self.delegations
     }
 
     /// The policy of every member.
@@ -151,9 +163,8 @@ impl Member {
             address: fixed(&address)?,
         };
         Ok(Self {
-            node: init(&folder.join("nodes").join(name.as_str()), &who)?,
+            node: init(&home(folder, name), &who)?,
             listener,
-            delegations: Delegations::default(),
         })
     }
 
@@ -261,8 +272,8 @@ fn sign_roster(office: &Path, names: &[Name], suffixes: Digest) -> Result<PathBu
     Ok(file)
 }
 
-/// Gives every member the delegations of all, as handshakes would.
-fn introduce(roster: &Roster, members: &mut BTreeMap<Name, Member>) -> Result<(), Error> {
+/// The delegations of all members, as each hands its own to the others.
+fn introduce(roster: &Roster, members: &BTreeMap<Name, Member>) -> Result<Delegations, Error> {
     let mut delegations = Delegations::default();
     for member in members.values() {
         let own = member.node.delegation()?.to_string();
@@ -270,13 +281,14 @@ fn introduce(roster: &Roster, members: &mut BTreeMap<Name, Member>) -> Result<()
         // It was made a moment ago, for the identity that this roster names.
         accepted.map_err(|_| Error::Damaged(member.node.disk().root().join("roster")))?;
     }
-    for member in members.values_mut() {
-        member.delegations = delegations.clone();
-    }
-    Ok(())
+    Ok(delegations)
 }
 
-fn directory(path: &Path) -> Result<(), Error> {
+fn home(folder: &Path, member: &Name) -> PathBuf {
+    folder.join("nodes").join(member.as_str())
+}
+
+pub(super) fn directory(path: &Path) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| Error::File(path.to_owned(), error))
 }
