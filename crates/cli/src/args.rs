@@ -1,6 +1,11 @@
 //! The command line, as DESIGN's conventions have it: every option documented where it is read.
 
 pub(crate) mod collections;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "read once the exchange is there")
+)]
+pub(crate) mod demo;
 pub(crate) mod indicators;
 pub(crate) mod keys;
 pub(crate) mod ledger;
