@@ -55,7 +55,7 @@ fn an_address_or_a_network_is_found_inside_a_network() {
         ("45.1.3.3", "45.1.2.0/24"),
         ("45.1.2.0/23", "45.1.2.0/24"),
         ("45.1.2.0/24", "45.1.2.3/32"),
-        // Not of the other family, whose first addresses have the same bits.
+        // Of the other family.
         ("2a00:1::1", "45.1.2.0/24"),
         ("45.1.2.3", "2a00:1::/32"),
     ] {
