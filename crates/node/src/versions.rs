@@ -182,6 +182,7 @@ mod tests {
             source: "own".parse().unwrap(),
             mode: Mode::Replace,
             allow_shrink: false,
+            discard_damaged: false,
         });
         let mut rng = rand::rng();
         let mut import = collections.import(plan.unwrap(), &mut rng).unwrap();

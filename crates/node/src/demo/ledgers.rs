@@ -1,6 +1,8 @@
 //! Every member's ledger, verified as a third party would.
 
-use blindmatch_audit::checkpoint::ledger_origin;
+use std::path::Path;
+
+use blindmatch_audit::checkpoint::ledger_name;
 use blindmatch_audit::note::NoteKey;
 use blindmatch_membership::{Name, Witnesses};
 
@@ -32,7 +34,9 @@ impl Consortium {
             let at = clock::now();
             let quorum = Witnesses::of(&self.roster, &self.delegations, name, at).quorum();
             let verified = match quorum {
-                Ok(quorum) => verify_file(&file, &self.ledger_keys(name)?, &quorum),
+                Ok(quorum) => {
+                    verify_file(&file, &self.ledger_keys(name)?, &quorum, &[] as &[&Path])
+                }
                 Err(error) => Err(Error::Exported(file.clone(), ExportedError::Quorum(error))),
             };
             match verified {
@@ -54,12 +58,12 @@ impl Consortium {
 
     /// The keys that a member's ledger may be signed with, as others know them.
     fn ledger_keys(&self, member: &Name) -> Result<Vec<NoteKey>, Error> {
-        let origin = ledger_origin(self.roster.consortium.as_str(), member.as_str());
-        let origin = origin.map_err(Error::Name)?;
+        let name = ledger_name(self.roster.consortium.as_str(), member.as_str());
+        let name = name.map_err(Error::Name)?;
         let delegations = self
             .delegations
             .in_force(&self.roster, member, clock::now());
-        let keys = delegations.map(|one| NoteKey::new(origin.clone(), one.keys.checkpoints));
+        let keys = delegations.map(|one| NoteKey::new(name.clone(), one.keys.checkpoints));
         Ok(keys.collect())
     }
 }

@@ -33,7 +33,7 @@ fn rng() -> StdRng {
 
 fn rotate(node: &Node) -> u64 {
     let (ledger, _) = node.ledger().unwrap();
-    let rotated = node.rotate(&ledger, None, 30, false, &mut rng());
+    let rotated = node.rotate(Some(&ledger), None, 30, false, &mut rng());
     rotated.unwrap().number
 }
 

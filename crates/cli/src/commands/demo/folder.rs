@@ -105,3 +105,55 @@ fn remove_when_interrupted(folder: &Path) -> Result<(), Error> {
 fn left_behind(folder: &Path, error: &std::io::Error) -> Error {
     Error::new(format!("cannot remove {}: {error}", folder.display()))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::env;
+    use std::io::{self, BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Set where this program is started as the one to interrupt.
+    const STARTED: &str = "BLINDMATCH_TEST_INTERRUPTED";
+
+    #[test]
+    #[ignore = "is what the next test interrupts"]
+    fn waits_to_be_interrupted() {
+        if env::var_os(STARTED).is_some() {
+            let folder = Folder::make(None).unwrap();
+            fs::write(folder.path().join("secret.key"), "secret").unwrap();
+            eprintln!("folder={}", folder.path().display());
+            // Until its parent is gone.
+            io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_is_interrupted_leaves_nothing_behind() {
+        for signal in ["-INT", "-TERM"] {
+            let itself = "commands::demo::folder::tests::waits_to_be_interrupted";
+            let mut child = Command::new(env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "--nocapture", itself])
+                .env(STARTED, "1")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let mut folders = lines.filter_map(|line| {
+                let line = line.unwrap();
+                line.strip_prefix("folder=").map(PathBuf::from)
+            });
+            let folder = folders.next().unwrap();
+            assert!(folder.join("secret.key").exists());
+            let mut kill = Command::new("kill");
+            let kill = kill.args([signal, &child.id().to_string()]);
+            assert!(kill.status().unwrap().success());
+            assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+            assert!(!folder.exists(), "{}", folder.display());
+        }
+    }
+}

@@ -85,7 +85,9 @@ fn what_differs_from_the_plain_intersection_ends_in_an_error() {
     for (number, found) in [right, wrong].into_iter().enumerate() {
         let kept = place.path().join(format!("kept-{number}"));
         let dir = kept.display().to_string();
-        let arguments = typed(&["--set", &a, "--set", &b, "--dir", &dir]);
+        let output = if number == 0 { "table" } else { "csv" };
+        let arguments = ["--set", &a, "--set", &b, "--dir", &dir, "--output", output];
+        let arguments = typed(&arguments);
         let mut asked = None;
         let exit = run(
             &arguments.demo,
