@@ -312,6 +312,10 @@ fn a_restored_node_is_backed_up_and_restored_again() {
     for seen in [&lost, &kept] {
         assert!(asks(seen.unverified(), &ledger.log()).is_ok());
     }
+    // What was named before is not kept as cosigned, for its records are not there.
+    let (_, ledger, continued) = world.restore("again", "third", &[lost]).unwrap();
+    assert_eq!((continued.cosigned, continued.lost), (None, None));
+    assert_eq!(ledger.log().cosigned().unwrap(), None);
     // Of another ledger, or signed by nobody.
     let other = KeyName::new("blindmatch/test/b/ledger").unwrap();
     let mut foreign = kept.unverified().clone();

@@ -374,6 +374,10 @@ fn of_two_restores_one_is_cosigned_and_the_old_node_no_more() {
         incarnation: 2,
         size: 10,
     };
+    // By the right size of another incarnation.
+    let mut asks = second.request(&last, second.lost(6));
+    asks.old = cosigned.size;
+    assert_eq!(decided(&asks), conflict);
     // The other restore, asking as the first did, then by what the witness has now.
     assert_eq!(decided(&second.request(&last, second.lost(6))), conflict);
     let smaller = second.request(&cosigned, second.kept(8));

@@ -63,14 +63,10 @@ struct Restored {
     /// The newest size that witnesses cosigned, as far as it is known here.
     cosigned_size: Option<u64>,
     incarnation: u64,
-    /// The newest state that a witness cosigned and that the backup lacks.
-    lost: Option<Lost>,
-}
-
-#[derive(Serialize)]
-struct Lost {
-    incarnation: u64,
-    records: u64,
+    /// The newest state that a witness cosigned and that the backup lacks: its incarnation.
+    lost_incarnation: Option<u64>,
+    /// The records of that state.
+    lost_records: Option<u64>,
 }
 
 pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<Exit, Error> {
@@ -90,10 +86,8 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
         records: continued.size,
         cosigned_size: continued.cosigned,
         incarnation: continued.incarnation,
-        lost: continued.lost.map(|(incarnation, records)| Lost {
-            incarnation,
-            records,
-        }),
+        lost_incarnation: continued.lost.map(|(incarnation, _)| incarnation),
+        lost_records: continued.lost.map(|(_, records)| records),
     };
     output::show("restore", &restored, global.output)?;
     if node.newest_delegation()?.number > node.delegation()?.number {
@@ -101,8 +95,24 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
             "the keys of the newest delegation are lost; make others: blindmatch keys rotate";
         output::next(global, what);
     }
+    if witnessed.is_empty() && has_witnesses(&node)? {
+        let what = "a witness that cosigned records which this backup lacks cosigns no more before they \
+                    are named as lost: ask each for its checkpoint, and restore with --witnessed FILE";
+        output::next(global, what);
+    }
     output::next(global, "see what is out of date: blindmatch doctor");
     Ok(Exit::Done)
+}
+
+/// Whether the roster that the node holds names witnesses of its ledger.
+fn has_witnesses(node: &Node) -> Result<bool, Error> {
+    let own = &node.config().node.member;
+    let trust = node.trust()?;
+    let members = trust.held().map(|held| &held.roster().members);
+    Ok(members.is_some_and(|members| {
+        let mut members = members.values();
+        members.any(|member| member.witness && member.name != *own)
+    }))
 }
 
 impl Report for Restored {
@@ -120,11 +130,10 @@ impl Report for Restored {
             .row(&["ledger", &format!("{} records", grouped(self.records))])
             .row(&["cosigned", &cosigned])
             .row(&["incarnation", &self.incarnation.to_string()]);
-        if let Some(lost) = &self.lost {
+        if let (Some(incarnation), Some(records)) = (self.lost_incarnation, self.lost_records) {
             let what = format!(
-                "up to {} records of incarnation {}, cosigned by a witness",
-                grouped(lost.records),
-                lost.incarnation
+                "up to {} records of incarnation {incarnation}, cosigned by a witness",
+                grouped(records)
             );
             table.row(&["lost", &what]);
         }

@@ -69,11 +69,21 @@ struct Own {
     root: String,
     checkpoint_size: u64,
     incarnation: u64,
+    /// States of earlier incarnations whose records are not all here.
+    lost: Vec<Lost>,
     last_record: String,
     cosigned_size: Option<u64>,
     /// Whole records behind the checkpoint, which a crash left there.
     uncovered: u64,
     torn_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Lost {
+    /// The number of the record that says so.
+    record: u64,
+    incarnation: u64,
+    records: u64,
 }
 
 fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error> {
@@ -88,6 +98,14 @@ fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error>
         root: hex(&log.root()),
         checkpoint_size: head.size,
         incarnation: log.incarnation(),
+        lost: log
+            .lost()
+            .map(|(record, incarnation, records)| Lost {
+                record,
+                incarnation,
+                records,
+            })
+            .collect(),
         last_record: time(log.time()),
         cosigned_size: cosigned.map(|cosigned| cosigned.unverified().size),
         uncovered: tail.uncovered,
@@ -125,11 +143,39 @@ impl Report for Own {
             .row(&["cosigned", &cosigned])
             .row(&["incarnation", &self.incarnation.to_string()])
             .row(&["last record", &self.last_record]);
+        for Lost {
+            record,
+            incarnation,
+            records,
+        } in &self.lost
+        {
+            let what = format!(
+                "up to {} records of incarnation {incarnation}; record {record} says so",
+                grouped(*records)
+            );
+            table.row(&["lost", &what]);
+        }
         table.render()
     }
 
     fn rows(&self) -> Vec<impl Serialize> {
-        vec![self]
+        let mut facts = vec![
+            Fact::new("origin", "", &self.origin),
+            Fact::new("records", "", self.records),
+            Fact::new("root", "", &self.root),
+            Fact::new("checkpoint_size", "", self.checkpoint_size),
+            Fact::new("incarnation", "", self.incarnation),
+            Fact::new("last_record", "", &self.last_record),
+            Fact::new("uncovered", "", self.uncovered),
+            Fact::new("torn_bytes", "", self.torn_bytes),
+        ];
+        facts.extend(
+            self.cosigned_size
+                .map(|size| Fact::new("cosigned_size", "", size)),
+        );
+        let lost = self.lost.iter();
+        facts.extend(lost.map(|lost| Fact::new("lost", lost.record.to_string(), lost.records)));
+        facts
     }
 }
 

@@ -73,7 +73,7 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
     place.fails(
         &format!("{RESTORE} --witnessed witnessed old"),
         1,
-        &["old: ", "restore --witnessed FILE --delegation FILE"],
+        &["old: ", "--witnessed FILE --delegation FILE BACKUP"],
     )?;
     fs::copy(place.path("bank/roster/delegation-1"), place.path("banks"))?;
     for (delegation, says) in [("banks", "no delegation of this member"), ("old", "old: ")] {
@@ -95,8 +95,10 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
         (&restored["incarnation"], &restored["records"]),
         (&json!(2), &json!(last.size - 1))
     );
-    let named = json!({ "incarnation": 1, "records": last.size });
-    assert_eq!(restored["lost"], named);
+    assert_eq!(
+        (&restored["lost_incarnation"], &restored["lost_records"]),
+        (&json!(1), &json!(last.size))
+    );
 
     // It verifies, and goes on from what the witness has.
     let own = place.json("--home acme ledger verify --known witnessed")?;
@@ -105,8 +107,13 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
         (&json!(2), &json!(last.size + 1))
     );
     assert_eq!(own["origin"], "blindmatch/cloudshield/acme/ledger/2");
+    let lost = json!([{ "record": last.size, "incarnation": 1, "records": last.size }]);
+    assert_eq!(own["lost"], lost);
     assert_eq!(place.json("--home acme doctor")?["ok"], true);
     assert!(!place.path("acme/keys/epoch-5").exists());
+
+    let csv = place.ok("--home acme ledger verify --output csv")?;
+    assert!(csv.contains(&format!("lost,{0},{0}", last.size)), "{csv}");
 
     // No budget was refunded.
     let explain = "--home acme policy explain --type email --purpose abuse-prevention --peer bank \
@@ -125,7 +132,7 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
     let line = "--home again restore --storage-key storage --witnessed witnessed new";
     let again = place.json(line)?;
     assert_eq!(
-        (&again["incarnation"], &again["lost"]),
+        (&again["incarnation"], &again["lost_records"]),
         (&json!(3), &Value::Null)
     );
     Ok(())
@@ -214,7 +221,10 @@ fn a_witness_and_a_third_party_see_what_it_goes_on_from() -> Test {
 fn who_does_not_say_what_is_lost_is_found_out() -> Test {
     let (consortium, _) = lost()?;
     let place = &consortium.place;
-    place.ok(&format!("{RESTORE} --delegation delegation old"))?;
+    let output = place.run(&format!(
+        "{RESTORE} --delegation delegation old --output csv"
+    ))?;
+    assert!(output.status.success(), "{}", stderr(&output));
     place.fails(
         "--home acme ledger verify --known witnessed",
         1,
@@ -246,7 +256,7 @@ fn a_backup_that_has_all_that_was_cosigned_loses_nothing() -> Test {
     let line = "--home y restore --storage-key storage --witnessed witnessed new";
     let restored = place.json(line)?;
     assert_eq!(
-        (&restored["lost"], &restored["cosigned_size"]),
+        (&restored["lost_records"], &restored["cosigned_size"]),
         (&Value::Null, &json!(3))
     );
     place.ok("--home y ledger verify --known witnessed")?;

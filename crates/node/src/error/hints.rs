@@ -107,7 +107,8 @@ impl Error {
             }
             Self::Backup(_, BackupError::Witnessed) => vec![
                 "were the keys rotated after the backup? then name that delegation too, which every \
-                 member has: blindmatch restore --witnessed FILE --delegation FILE"
+                 member has: blindmatch restore --storage-key KEY --witnessed FILE --delegation FILE \
+                 BACKUP"
                     .to_owned(),
                 "else ask the witness for its checkpoint of this node's own ledger".to_owned(),
             ],

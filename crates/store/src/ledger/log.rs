@@ -227,6 +227,13 @@ impl Log {
         Ok(Continuation::Kept(proof))
     }
 
+    /// What this ledger names as lost: the record that does, and the incarnation and size of the
+    /// state.
+    pub fn lost(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let lost = self.lost.iter();
+        lost.map(|&(record, (incarnation, size, _))| (record, incarnation, size))
+    }
+
     /// The record that names this state of the ledger as lost.
     pub(super) fn names(&self, old: &Checkpoint) -> Option<u64> {
         let lost = state(old);

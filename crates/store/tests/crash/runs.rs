@@ -714,6 +714,7 @@ fn records(run: &Run) -> Result<Vec<String>, RunError> {
                 let tag = u32::from_be_bytes(debit.digest[..4].try_into().unwrap());
                 format!("debit,{},{tag}", debit.batch)
             }
+            Record::Spent { .. } => unreachable!("no setup is kept here"),
             Record::Receipt(signed) => {
                 format!("receipt,{}", 1 + u32::from(signed.responder.is_some()))
             }
