@@ -56,7 +56,7 @@ impl fmt::Display for ViewError {
                 f.write_str("the manifest is not that of the publication that was made")
             }
             Self::Order => f.write_str("outputs that are not in the order of their items"),
-            Self::Manifest(error) => write!(f, "{error:?}"),
+            Self::Manifest(error) => error.fmt(f),
             Self::Publication(error) => write!(f, "the published file: {error}"),
             Self::Publish(error) => error.fmt(f),
             Self::Key { file, error } => {
