@@ -122,6 +122,7 @@ impl CertificateError {
             DelegationError::OtherConsortium | DelegationError::UnknownMember => {
                 Tls::ApplicationVerificationFailure
             }
+            DelegationError::Read(_) => Tls::BadEncoding,
             _ => Tls::UnknownIssuer,
         }
     }

@@ -49,6 +49,13 @@ impl Offer {
         }
     }
 
+    /// What a member offers that keeps to the rules until it is in.
+    pub(crate) fn of_member(keys: &Keys) -> Self {
+        let key = key_pair(&keys.tls(1));
+        let certificate = honest(keys).self_signed(&key).unwrap();
+        Self::of(Some(shown(vec![certificate.der().clone()], &key)))
+    }
+
     /// Shakes hands as far as the client's part goes.
     pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
         let provider = rustls::crypto::CryptoProvider {

@@ -5,5 +5,6 @@
 mod attacker;
 mod calls;
 mod certificates;
+mod floods;
 mod lifetime;
 mod world;
