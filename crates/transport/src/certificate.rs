@@ -42,13 +42,13 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 
 /// A certificate that is well-formed, signed by its own key, and in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub struct Shown {
     /// The URIs among its names, and there is no other name.
-    pub(crate) uris: Vec<String>,
+    pub uris: Vec<String>,
     /// Its SubjectPublicKeyInfo in DER.
-    pub(crate) spki: Vec<u8>,
+    pub spki: Vec<u8>,
     /// The delegation in it, unread.
-    pub(crate) delegation: Option<Vec<u8>>,
+    pub delegation: Option<Vec<u8>>,
 }
 
 /// Makes a certificate of the member that `delegation` is of, in force from `now` on.
@@ -68,8 +68,13 @@ pub(crate) fn issue(
 impl Shown {
     /// Reads a certificate of a peer, at `now` in seconds of Unix time.
     ///
-    /// That the peer has its key is for the handshake to show.
-    pub(crate) fn read(der: &[u8], now: u64) -> Result<Self, CertificateError> {
+    /// That the peer has its key is for the handshake to show, and whose key it is for
+    /// [`identify`](blindmatch_membership::identify) to say.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`], but for those about members and delegations.
+    pub fn read(der: &[u8], now: u64) -> Result<Self, CertificateError> {
         let certificate = Certificate::from_der(der).map_err(|_| CertificateError::Malformed)?;
         let tbs = certificate.tbs_certificate();
         let signed = tbs.to_der().map_err(|_| CertificateError::Malformed)?;

@@ -86,7 +86,17 @@ impl Credentials {
         own.delegation.member.clone()
     }
 
-    /// The certificate for a handshake at `now`.
+    /// The certificate in DER that handshakes show at `now`, in seconds of Unix time.
+    #[must_use]
+    pub fn certificate(&self, now: u64) -> Option<Vec<u8>> {
+        let certified = self.certified(now)?;
+        certified
+            .cert
+            .first()
+            .map(|certificate| certificate.to_vec())
+    }
+
+    /// The certificate for a handshake at `now`, and the key.
     pub(crate) fn certified(&self, now: u64) -> Option<Arc<CertifiedKey>> {
         let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let half = certificate::LIFETIME / 2;

@@ -2,6 +2,7 @@
 //! (`spec/60-transport.md`).
 //!
 //! - [`endpoint`]: one's own side of all connections: [`Endpoint::serve`], [`Endpoint::dial`].
+//! - [`certificate`]: what a certificate has to be.
 //! - [`credentials`]: the delegated TLS key and the certificates under it.
 //! - [`directory`]: who is a member at present; changing it ends connections of who no longer is.
 //! - [`exchange`]: what a node answers, as a trait.
@@ -16,7 +17,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod certificate;
+pub mod certificate;
 pub mod channel;
 pub mod chunks;
 pub mod credentials;

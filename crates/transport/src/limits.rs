@@ -180,3 +180,31 @@ impl fmt::Display for LimitsError {
 }
 
 impl std::error::Error for LimitsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_have_a_floor_and_a_ceiling() {
+        let good = Limits::default();
+        assert_eq!(good.check(), Ok(()));
+        let changed = |change: fn(&mut Limits)| {
+            let mut limits = good.clone();
+            change(&mut limits);
+            limits.check()
+        };
+        assert_eq!(changed(|it| it.streams = 128), Ok(()));
+        assert_eq!(changed(|it| it.streams = 129), Err(LimitsError::Number));
+        assert_eq!(changed(|it| it.connections = 0), Err(LimitsError::Number));
+        assert_eq!(changed(|it| it.credit = FIRST_CREDIT), Ok(()));
+        assert_eq!(changed(|it| it.credit = 1), Err(LimitsError::Number));
+        assert_eq!(changed(|it| it.idle *= 8), Ok(()));
+        assert_eq!(changed(|it| it.idle *= 9), Err(LimitsError::Time));
+        assert_eq!(changed(|it| it.age = Duration::MAX), Err(LimitsError::Time));
+        assert_eq!(
+            changed(|it| it.call = Duration::ZERO),
+            Err(LimitsError::Time)
+        );
+    }
+}

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 
 use blindmatch_membership::{DelegationError, Delegations, IdentityError};
-use blindmatch_transport::{CertificateError, DialError, Directory, Endpoint, Limits, Refusal};
+use blindmatch_transport::certificate::Shown;
+use blindmatch_transport::{
+    CertificateError, Credentials, CredentialsError, DialError, Directory, Endpoint, Limits,
+    Refusal,
+};
 use rcgen::{
     CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
     SanType,
 };
+use rustls::AlertDescription;
 use rustls::crypto::aws_lc_rs::kx_group;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
@@ -489,6 +494,83 @@ async fn handshakes_of_another_kind_are_refused() {
 
     // And who is honest is served.
     assert_eq!(honest.knock(kilo.keys.address).await.unwrap(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_is_told_by_an_alert() {
+    use AlertDescription as Alert;
+    let world = World::new().await;
+    let (acme, kilo) = world.pair();
+    let key = key_pair(&acme.keys.tls(1));
+    let other = key_pair(&acme.keys.key(99));
+    let cases: [(Change, &KeyPair, Alert); 7] = [
+        (|it| it.not_after = at(NOW), &key, Alert::CertificateExpired),
+        (
+            |it| it.not_before = at(NOW + DAY),
+            &key,
+            Alert::CertificateExpired,
+        ),
+        (|it| it.is_ca = authority(), &key, Alert::BadCertificate),
+        (
+            |it| it.subject_alt_names.clear(),
+            &key,
+            Alert::BadCertificate,
+        ),
+        (
+            |it| it.subject_alt_names = names(&["blindmatch://example/nobody"]),
+            &key,
+            Alert::AccessDenied,
+        ),
+        (|_| {}, &other, Alert::UnknownCA),
+        (
+            |it| it.custom_extensions.push(introducing(b"no note")),
+            &other,
+            Alert::BadCertificate,
+        ),
+    ];
+    for (change, key, alert) in cases {
+        let mut params = honest(&acme.keys);
+        change(&mut params);
+        let offer = Offer::of(Some(shown(vec![certificate(&params, key)], key)));
+        let error = offer.knock(kilo.keys.address).await.unwrap_err();
+        let error = error.get_ref().and_then(|error| error.downcast_ref());
+        assert_eq!(error, Some(&rustls::Error::AlertReceived(alert)));
+    }
+}
+
+#[test]
+fn a_key_that_the_delegation_does_not_name_is_no_credential() {
+    let keys = Keys::new("acme", 16, ([127, 0, 0, 1], 1).into());
+    let seed = zeroize::Zeroizing::new(keys.tls(2).to_bytes());
+    let error = Credentials::new(&seed, keys.delegation(1)).unwrap_err();
+    assert_eq!(error, CredentialsError::OtherKey);
+    assert_eq!(
+        format!("{:?}", keys.credentials(1)),
+        "Credentials(<redacted>)"
+    );
+}
+
+#[test]
+fn certificates_last_a_day_and_are_made_anew_after_half_of_it() {
+    let keys = Keys::new("acme", 16, ([127, 0, 0, 1], 1).into());
+    let credentials = keys.credentials(1);
+    let made = credentials.certificate(NOW).unwrap();
+    assert_eq!(
+        credentials.certificate(NOW + DAY / 2 - 1),
+        Some(made.clone())
+    );
+    let next = credentials.certificate(NOW + DAY / 2).unwrap();
+    assert_ne!(next, made);
+    // A clock that goes back gets one that is in force there.
+    assert_eq!(credentials.certificate(NOW), Some(made.clone()));
+    assert!(Shown::read(&made, NOW - 3_600).is_ok());
+    assert!(Shown::read(&made, NOW + DAY - 1).is_ok());
+    assert_eq!(
+        Shown::read(&made, NOW + DAY),
+        Err(CertificateError::Expired)
+    );
+    let delegation = Some(keys.delegation(1).to_string().into_bytes());
+    assert_eq!(Shown::read(&made, NOW).unwrap().delegation, delegation);
 }
 
 #[tokio::test(flavor = "multi_thread")]
