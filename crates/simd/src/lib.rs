@@ -5,6 +5,8 @@
 //!   AVX-512 IFMA or one at a time on curve25519-dalek, whose [`Scalar`] both take.
 //! - [`sha512`] and [`expand_message_xmd`] (RFC 9380): many short messages, on eight lanes of
 //!   AVX-512 or one at a time on the `sha2` crate.
+//! - [`aes`]: AES-128 under a key for every block, on VAES or on the `aes` crate.
+//! - [`gf128`]: the field GF(2^128), four elements at a time on VPCLMULQDQ.
 //!
 //! It knows no protocol: `oprf` sits on it and has the suite's names, domain separation and
 //! proofs. It reads no environment: who does hands a name to [`Backend::named`].
@@ -41,8 +43,10 @@
 #![expect(unsafe_code, reason = "this is the crate that has it")]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
+pub mod aes;
 mod backend;
 mod curve;
+pub mod gf128;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 mod sha512;

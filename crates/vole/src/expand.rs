@@ -12,7 +12,7 @@
 use zeroize::Zeroizing;
 
 use crate::permutation::Generator;
-use crate::{Dimensions, Gf128};
+use crate::{Dimensions, Gf128, kernels};
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +20,6 @@ mod tests;
 /// c, which generates GF(2^64) modulo x^64+x^4+x^3+x+1 and lies in no proper subfield of
 /// GF(2^128) either.
 pub(crate) const CODE_CONSTANT: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Entries after one that it may be added to, by a bit each.
-const WINDOW: usize = 24;
 
 /// Accumulation passes.
 const PASSES: u8 = 2;
@@ -67,44 +64,20 @@ fn generator(entries: usize, part: u8) -> Generator {
     Generator::new(Gf128::from_bytes(key))
 }
 
-/// One pass: each entry in turn is added to those of the next 24 that its tap names, and then to
-/// the 25th, which is multiplied by the constant. After the last comes the first.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "indices are taken modulo the length"
-)]
-fn accumulate(taps: &mut Generator, tail: &mut [Gf128], constant: u64) {
-    let length = tail.len();
-    let mut step = |at: usize, tap: u32| {
-        if let Some([first, window @ .., last]) = tail.get_mut(at..=at + WINDOW + 1) {
-            let entry = *first;
-            for (bit, target) in window.iter_mut().enumerate() {
-                *target += masked(entry, tap, bit);
-            }
-            *last = (*last + entry).mul_low(constant);
-        } else {
-            let entry = tail[at];
-            for bit in 0..WINDOW {
-                tail[(at + 1 + bit) % length] += masked(entry, tap, bit);
-            }
-            let last = &mut tail[(at + 1 + WINDOW) % length];
-            *last = (*last + entry).mul_low(constant);
-        }
-    };
+/// One pass over all entries, with a tap for each.
+fn accumulate(generator: &mut Generator, tail: &mut [Gf128], constant: u64) {
     let mut blocks = [[0; 16]; 256];
-    for start in (0..length).step_by(blocks.len() * TAPS_PER_BLOCK) {
-        taps.fill(&mut blocks);
-        let taps = blocks.iter().flat_map(|block| block.as_chunks::<3>().0);
-        for (at, &[a, b, c]) in (start..length).zip(taps) {
-            step(at, u32::from_le_bytes([a, b, c, 0]));
+    let mut taps = [0; TAPS_PER_BLOCK * 256];
+    for start in (0..tail.len()).step_by(taps.len()) {
+        generator.fill(&mut blocks);
+        // The last byte of a block is no tap's.
+        let words = blocks.iter().flat_map(|block| block.as_chunks::<3>().0);
+        for (tap, &[a, b, c]) in taps.iter_mut().zip(words) {
+            *tap = u32::from_le_bytes([a, b, c, 0]);
         }
+        let taps = taps.split_at(taps.len().min(tail.len() - start)).0;
+        kernels::accumulate(tail, start, taps, constant);
     }
-}
-
-/// `entry` if that bit of the public tap is set.
-fn masked(entry: Gf128, tap: u32, bit: usize) -> Gf128 {
-    let mask = u128::from((tap >> bit) & 1).wrapping_neg();
-    Gf128::from_bits(entry.to_bits() & mask)
 }
 
 /// Adds to each output four entries of the tail, one from each quarter, and three from anywhere.

@@ -12,6 +12,7 @@ use std::ops::Range;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::kernels::add_polynomial;
 use crate::online::Binned;
 use crate::oracle::{Label, Oracle};
 use crate::permutation::Permutation;
@@ -147,23 +148,29 @@ impl Okvs {
     }
 
     fn place(&self, place: Gf128, coefficient: Gf128) -> Row {
-        let Shape { bins, sparse, .. } = self.shape;
+        let columns = self.columns_of(place);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a shape has at most 65,535 columns"
+        )]
+        let columns = columns.map(|column| column as u16);
+        Row {
+            bin: scale(place, 0, self.shape.bins),
+            columns,
+            coefficient,
+        }
+    }
+
+    /// Three different columns.
+    fn columns_of(&self, place: Gf128) -> [u32; 3] {
+        let sparse = self.shape.sparse;
         let a = scale(place, 1, sparse);
         let mut b = scale(place, 2, sparse - 1);
         b += u32::from(b >= a);
         let mut c = scale(place, 3, sparse - 2);
         c += u32::from(c >= a.min(b));
         c += u32::from(c >= a.max(b));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a shape has at most 65,535 columns"
-        )]
-        let columns = [a, b, c].map(|column| column as u16);
-        Row {
-            bin: scale(place, 0, bins),
-            columns,
-            coefficient,
-        }
+        [a, b, c]
     }
 
     /// Sorts items by bin: those that are to be encoded, or any others.
@@ -245,15 +252,28 @@ impl Okvs {
         }
     }
 
-    /// The products of the rows of `xs` with the vector, or `None` if the bin of one is not there.
+    /// The products of the rows of `xs` with a vector of one bin, or `None` if one falls into
+    /// another bin.
     pub fn decode_all(&self, vector: &Vector, xs: &[Gf128]) -> Option<Zeroizing<Vec<Gf128>>> {
-        let mut decoded = Zeroizing::new(Vec::with_capacity(xs.len()));
-        for xs in xs.chunks(BATCH) {
-            for row in self.rows(xs) {
-                decoded.push(self.decode(vector, &row)?);
+        let sparse = self.shape.sparse as usize;
+        let (sparse, dense) = vector.entries.split_at_checked(sparse)?;
+        let mut decoded = Zeroizing::new(vec![Gf128::ZERO; xs.len()]);
+        let mut places = Zeroizing::new(vec![Gf128::ZERO; BATCH]);
+        let mut coefficients = places.clone();
+        for (xs, decoded) in xs.chunks(BATCH).zip(decoded.chunks_mut(BATCH)) {
+            self.columns.feed_forward_all(xs, &mut places);
+            self.dense.feed_forward_all(xs, &mut coefficients);
+            for (decoded, &place) in decoded.iter_mut().zip(places.iter()) {
+                if !vector.bins.contains(&scale(place, 0, self.shape.bins)) {
+                    return None;
+                }
+                for column in self.columns_of(place) {
+                    *decoded += *sparse.get(column as usize)?;
+                }
             }
+            add_polynomial(decoded, &coefficients, dense);
         }
-        Some(decoded)
+        (vector.bins.len() == 1).then_some(decoded)
     }
 
     /// The row's product with the vector, or `None` if its bin is not there.

@@ -38,6 +38,7 @@ impl Permutation {
     }
 
     /// π(x) ⊕ x.
+    #[cfg(test)]
     pub(crate) fn feed_forward(&self, x: Gf128) -> Gf128 {
         self.apply(x) + x
     }

@@ -7,8 +7,8 @@
 
 use zeroize::Zeroizing;
 
-use crate::gf128::{combine, power_sum};
 use crate::ggm::{Ggm, Tree};
+use crate::kernels::{combine, power_sum};
 use crate::oracle::{Label, Oracle};
 use crate::parameters::{BASE_OTS, LEAVES, NIBBLE, OT_TREES};
 use crate::permutation::Generator;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::gf128::{combine, power_sum};
 use crate::ggm::{Ggm, Tree};
+use crate::kernels::{combine, power_sum};
 use crate::online::{AnswerForm, Answers, Binned, Opening, TagWriter, seal};
 use crate::oracle::{Label, Oracle};
 use crate::permutation::{Generator, Permutation};

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::gf128::add_scaled;
+use crate::kernels::{add_scaled, feed_forward};
 use crate::okvs::{Okvs, Vector};
-use crate::permutation::Permutation;
 use crate::wire::Reader;
 use crate::{Delta, Gf128, Shape};
 
@@ -226,8 +225,9 @@ impl Evaluations {
     /// schedule is new for every item.
     pub fn tags(&self, xs: &[Gf128]) -> Option<Vec<u128>> {
         (self.0.len() == xs.len()).then_some(())?;
-        let tag = |(&u, &x): (&Gf128, &Gf128)| Permutation::new(u).feed_forward(x).to_bits();
-        Some(self.0.iter().zip(xs).map(tag).collect())
+        let mut tags = Vec::with_capacity(xs.len());
+        feed_forward(&self.0, xs, &mut tags);
+        Some(tags)
     }
 
     /// The key of the label of item `at`. It comes from u, never from the tag, which is public.

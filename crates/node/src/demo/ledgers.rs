@@ -99,7 +99,7 @@ mod tests {
             let step = consortium.verify_ledgers().unwrap();
             assert_eq!(step.ok, ok, "{}", step.said);
             let says = if ok {
-                "9 records of 3 members"
+                "15 records of 3 members"
             } else {
                 "a.ledger"
             };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use blindmatch_vole::{
     Decoded, Gf128, Item as Hashed, Okvs,
-    gf128::power_sum,
     online::{Binned, Opening},
+    power_sum,
 };
 use zeroize::Zeroizing;
 

@@ -7,7 +7,6 @@ use std::{
 
 use blindmatch_audit::{
     Signature, SigningKey,
-    checkpoint::Checkpoint,
     codec::Writer,
     note::KeyName,
     receipt::{Input, Receipt, SignedReceipt},

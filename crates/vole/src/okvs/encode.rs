@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::peel::{Peeled, peel};
 use super::{MOST_DENSE, Okvs, OkvsError, Row};
 use crate::Gf128;
-use crate::gf128::add_scaled;
+use crate::kernels::add_scaled;
 
 pub(super) fn encode_bin(
     okvs: &Okvs,

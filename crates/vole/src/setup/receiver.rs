@@ -8,7 +8,7 @@ use super::pprf::Puncture;
 use super::{Context, Flight, SetupError, pprf};
 use crate::base_ot::offer;
 use crate::expand::expand;
-use crate::gf128::power_sum;
+use crate::kernels::power_sum;
 use crate::soft_spoken::ReceiverExtension;
 use crate::vole::ReceiverVole;
 use crate::wire::{Reader, bit, put_bits};

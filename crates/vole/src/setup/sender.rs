@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{Context, Flight, SetupError, pprf};
 use crate::base_ot::Chooser;
 use crate::expand::expand;
-use crate::gf128::power_sum;
+use crate::kernels::power_sum;
 use crate::soft_spoken::{Corrections, SenderExtension};
 use crate::vole::SenderVole;
 use crate::wire::{Reader, bit};

@@ -142,6 +142,8 @@ mod tests {
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap();
+            // It ends by itself once nobody holds this, which waiting for it would let go.
+            let held = child.stdin.take();
             let lines = BufReader::new(child.stderr.take().unwrap()).lines();
             let mut folders = lines.filter_map(|line| {
                 let line = line.unwrap();
@@ -153,6 +155,7 @@ mod tests {
             let kill = kill.args([signal, &child.id().to_string()]);
             assert!(kill.status().unwrap().success());
             assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+            drop(held);
             assert!(!folder.exists(), "{}", folder.display());
         }
     }

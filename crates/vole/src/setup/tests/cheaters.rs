@@ -2,7 +2,7 @@
 //! each: caught by whom, where and as often as theory says. What passes ends with a correct VOLE.
 
 use super::*;
-use crate::gf128::power_sum;
+use crate::kernels::power_sum;
 
 /// Hooks into one run. An honest party changes nothing.
 trait Cheat {

@@ -1,7 +1,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::*;
 
@@ -31,7 +31,9 @@ fn known_answers_of_the_reference() {
     let rows: Vec<_> = (0..128).map(|j| Gf128(A.0 + j)).collect();
     assert!(combine(&rows).0 == 0xeecc_ea89_e7ba_e37c_0220_f965_f456_ce6d);
     let values: Vec<_> = (1..=5).map(Gf128).collect();
-    assert!(power_sum(B, &values).0 == 0xb037_f8f8_7837_009a_8fcc_9696_9e50_f053);
+    for backend in Backend::available() {
+        assert!(power_sum(backend, B, &values).0 == 0xb037_f8f8_7837_009a_8fcc_9696_9e50_f053);
+    }
 }
 
 #[test]
@@ -92,14 +94,57 @@ fn powers_and_scaled_sums() {
         assert!(x.power(exponent) == expected);
         expected = expected * x;
     }
-    let values: Vec<_> = (0..37).map(|_| Gf128::random(&mut rng)).collect();
-    let sum = (0..)
-        .zip(&values)
-        .fold(Gf128::ZERO, |sum, (i, &v)| sum + x.power(i + 1) * v);
-    assert!(power_sum(x, &values) == sum);
-    let mut target = values.clone();
-    add_scaled(&mut target, x, &values);
-    assert!((0..37).all(|i| target[i] == values[i] + x * values[i]));
+    for length in [0, 1, 3, 4, 15, 16, 17, 37, 64, 200] {
+        let values: Vec<_> = (0..length).map(|_| Gf128::random(&mut rng)).collect();
+        let sum = (0..)
+            .zip(&values)
+            .fold(Gf128::ZERO, |sum, (i, &v)| sum + x.power(i + 1) * v);
+        for backend in Backend::available() {
+            assert!(power_sum(backend, x, &values) == sum);
+            let mut target = values.clone();
+            target.push(A);
+            add_scaled(backend, &mut target, x, &values);
+            assert!((0..length).all(|i| target[i] == values[i] + x * values[i]));
+            assert!(target[length] == A);
+            let coefficients: Vec<_> = (0..4).map(|_| Gf128::random(&mut rng)).collect();
+            let mut target = values.clone();
+            add_polynomial(backend, &mut target, &values, &coefficients);
+            for (value, target) in values.iter().zip(target) {
+                let powers = (1..).map(|j| value.power(j)).zip(&coefficients);
+                let sum = powers.fold(*value, |sum, (power, &c)| sum + power * c);
+                assert!(target == sum);
+            }
+        }
+    }
+}
+
+/// Every length around what the vectors reach, in one piece and in several, against the definition.
+#[test]
+fn accumulation_is_the_definition_on_every_backend() {
+    let mut rng = StdRng::seed_from_u64(4);
+    let constant = u64::try_from(CODE.0).unwrap();
+    for length in (26..140).chain([1000, 5003]) {
+        let entries: Vec<_> = (0..length).map(|_| Gf128::random(&mut rng)).collect();
+        let taps: Vec<u32> = (0..length).map(|_| rng.random_range(0..1 << 24)).collect();
+        let mut expected = entries.clone();
+        for (i, &tap) in taps.iter().enumerate() {
+            let entry = expected[i];
+            for bit in (0..WINDOW).filter(|bit| tap >> bit & 1 == 1) {
+                expected[(i + 1 + bit) % length] += entry;
+            }
+            let last = &mut expected[(i + 25) % length];
+            *last = schoolbook(*last + entry, CODE);
+        }
+        for backend in Backend::available() {
+            for piece in [length, 20, 7] {
+                let mut found = entries.clone();
+                for (number, taps) in taps.chunks(piece).enumerate() {
+                    accumulate(backend, &mut found, number * piece, taps, constant);
+                }
+                assert!(found == expected, "{length} {piece} {backend:?}");
+            }
+        }
+    }
 }
 
 #[test]

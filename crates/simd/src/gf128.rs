@@ -1,12 +1,12 @@
-//! GF(2^128) = GF(2)\[x\] / (x^128 + x^7 + x^2 + x + 1), `spec/33-vole.md` §2.
+//! GF(2^128) = GF(2)\[x\] / (x^128 + x^7 + x^2 + x + 1).
 //!
 //! Bit i of the little-endian integer is the coefficient of x^i. That is GHASH's field with the
 //! bits of every element reversed.
 //!
-//! All products go through [`Gf128::mul`], [`Gf128::mul_low`], [`power_sum`] and [`add_scaled`],
-//! which a kernel with carry-less multiplication can replace one by one. What stands here is
-//! portable and branches on nothing and indexes by nothing: integer products whose carries are
-//! kept apart by three empty bits between every two that are used.
+//! Single products are portable: integer products whose carries are kept apart by three empty bits
+//! between every two that are used. They branch on nothing and index by nothing. What works on many
+//! elements takes a [`Backend`]: four at a time on VPCLMULQDQ, or one at a time on the portable
+//! product, with the same results.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Mul};
@@ -15,8 +15,13 @@ use rand_core::CryptoRng;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::DefaultIsZeroes;
 
+use crate::backend::Backend;
+
+mod serial;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 /// An element of GF(2^128), 16 bytes little-endian on the wire.
 ///
@@ -97,27 +102,75 @@ impl Gf128 {
     }
 
     /// All ones if `choice`, else zero: what a masked addition needs.
-    pub(crate) fn mask(choice: Choice) -> u128 {
+    #[must_use]
+    pub fn mask(choice: Choice) -> u128 {
         u128::from(choice.unwrap_u8()).wrapping_neg()
     }
 }
 
-/// Σ x^{i+1}·values\[i\], the check sum of the VOLE and, per block, of the OT extension.
-pub fn power_sum(x: Gf128, values: &[Gf128]) -> Gf128 {
-    values
-        .iter()
-        .rev()
-        .fold(Gf128::ZERO, |sum, &value| (sum + value) * x)
+/// Σ x^{i+1}·values\[i\].
+#[must_use]
+pub fn power_sum(backend: Backend, x: Gf128, values: &[Gf128]) -> Gf128 {
+    #[cfg(target_arch = "x86_64")]
+    if vector::runs(backend) {
+        // SAFETY: the processor has the features.
+        return unsafe { vector::power_sum(x, values) };
+    }
+    serial::power_sum(x, values)
 }
 
 /// `target[i] += factor·values[i]` for every i that both have.
-pub fn add_scaled(target: &mut [Gf128], factor: Gf128, values: &[Gf128]) {
-    for (target, &value) in target.iter_mut().zip(values) {
-        *target += factor * value;
+pub fn add_scaled(backend: Backend, target: &mut [Gf128], factor: Gf128, values: &[Gf128]) {
+    #[cfg(target_arch = "x86_64")]
+    if vector::runs(backend) {
+        // SAFETY: the processor has the features.
+        return unsafe { vector::add_scaled(target, factor, values) };
     }
+    serial::add_scaled(target, factor, values);
+}
+
+/// `target[i] += Σ_{j≥1} points[i]^j·coefficients[j−1]` for every i that both have.
+pub fn add_polynomial(
+    backend: Backend,
+    target: &mut [Gf128],
+    points: &[Gf128],
+    coefficients: &[Gf128],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if vector::runs(backend) {
+        // SAFETY: the processor has the features.
+        return unsafe { vector::add_polynomial(target, points, coefficients) };
+    }
+    serial::add_polynomial(target, points, coefficients);
+}
+
+/// Entries after one that it may be added to in [`accumulate`], by a bit of its tap each.
+pub const WINDOW: usize = 24;
+
+/// Adds each entry from `start` on, as many as there are taps, to those of the next 24 that the
+/// bits of its tap name, from the lowest on, and then to the 25th, which is multiplied by the
+/// constant. After the last entry comes the first.
+///
+/// Taps are public; nothing else decides what is read or written.
+pub fn accumulate(
+    backend: Backend,
+    entries: &mut [Gf128],
+    start: usize,
+    taps: &[u32],
+    constant: u64,
+) {
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if vector::runs(backend) {
+        // SAFETY: the processor has the features.
+        done = unsafe { vector::accumulate(entries, start, taps, constant) };
+    }
+    let rest = taps.get(done..).unwrap_or_default();
+    serial::accumulate(entries, start + done, rest, constant);
 }
 
 /// Σ x^i·rows\[i\].
+#[must_use]
 pub fn combine(rows: &[Gf128]) -> Gf128 {
     rows.iter()
         .rev()
