@@ -12,8 +12,8 @@ mod machine;
 mod oprf;
 mod report;
 
-use anyhow::{Context, anyhow};
-use blindmatch_oprf::{Backend, choose_backend};
+use anyhow::Context;
+use blindmatch_node::kernels;
 use blindmatch_store::collection::CollectionKind;
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -92,13 +92,11 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the kernels that `BLINDMATCH_SIMD` names instead of the fastest.
+/// Takes the kernels that the environment names instead of the fastest.
 fn choose_kernels() -> anyhow::Result<()> {
-    const NAME: &str = "BLINDMATCH_SIMD";
-    let Some(value) = std::env::var_os(NAME) else {
+    let Some(name) = std::env::var_os(kernels::VARIABLE) else {
         return Ok(());
     };
-    let value = value.to_string_lossy();
-    let backend = Backend::named(&value).with_context(|| format!("{NAME}={value}"))?;
-    choose_backend(backend).map_err(|chosen| anyhow!("{} runs already", chosen.name()))
+    let name = name.to_string_lossy();
+    kernels::choose(&name).with_context(|| format!("{}={name}", kernels::VARIABLE))
 }

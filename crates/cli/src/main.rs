@@ -16,24 +16,42 @@ mod reading;
 mod refusals;
 mod tables;
 
+use std::env;
 use std::process::ExitCode;
 
+use blindmatch_node::kernels;
 use clap::Parser;
 
 use crate::args::indicators::IndicatorsCommand;
 use crate::args::{Arguments, Command};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, printable};
 
 fn main() -> ExitCode {
     // clap itself ends the process with 2 on wrong usage and with 0 on --help and --version.
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    match choose_kernels().and_then(|()| run(&arguments)) {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.print(arguments.global.named_home());
             error.exit.into()
         }
     }
+}
+
+/// Takes the kernels that the environment names, for tests and measurements.
+fn choose_kernels() -> Result<(), Error> {
+    let Some(name) = env::var_os(kernels::VARIABLE) else {
+        return Ok(());
+    };
+    let name = name.to_string_lossy();
+    kernels::choose(&name).map_err(|error| {
+        Error::usage(format!(
+            "{}={}: {error}",
+            kernels::VARIABLE,
+            printable(&name)
+        ))
+        .hint("without it the fastest kernels of this processor are taken")
+    })
 }
 
 fn run(arguments: &Arguments) -> Result<Exit, Error> {

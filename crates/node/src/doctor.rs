@@ -12,6 +12,7 @@ use blindmatch_store::home::HomeError;
 use crate::clock;
 use crate::collections::{contents, under_other_key};
 use crate::error::Error;
+use crate::kernels;
 use crate::node::Node;
 use crate::payment::PaymentKeyId;
 use crate::roster::ceremony::SUFFIXES;
@@ -91,6 +92,7 @@ pub fn examine(home: &Path, canonicaliser: &Canonicaliser) -> Vec<Finding> {
             Err(error) => findings.push(Finding::wrong(about, &error)),
         }
     }
+    findings.push(Finding::fine("kernels", kernels::described()));
     findings.push(space(&node).unwrap_or_else(|error| Finding::wrong("disk", &error)));
     findings
 }

@@ -20,6 +20,7 @@ pub mod files;
 pub mod identity;
 pub mod import;
 pub mod init;
+pub mod kernels;
 pub mod ledger;
 pub mod node;
 pub mod node_keys;

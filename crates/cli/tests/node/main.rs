@@ -5,6 +5,7 @@ mod doctor;
 mod exclusions;
 mod import;
 mod init;
+mod kernels;
 mod keys;
 mod ledger;
 mod place;

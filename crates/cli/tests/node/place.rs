@@ -58,6 +58,7 @@ impl Place {
             .args(words)
             .current_dir(self.folder.path())
             .env_remove("BLINDMATCH_HOME")
+            .env_remove("BLINDMATCH_SIMD")
             .env("HOME", self.folder.path());
         command
     }
