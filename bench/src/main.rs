@@ -11,6 +11,7 @@ mod lookup;
 mod machine;
 mod oprf;
 mod report;
+mod vole;
 
 use anyhow::Context;
 use blindmatch_node::kernels;
@@ -53,6 +54,8 @@ enum Name {
     Oprf,
     /// Durable appends to the ledger, against a bare write and fdatasync.
     Ledger,
+    /// The stages of a batch run, with kernels and without, and a run of two sessions.
+    Vole,
     /// A view's file: built, stored, and looked up in.
     Lookup,
     /// One measured import in a process of its own, so that its peak memory is its own.
@@ -81,6 +84,7 @@ fn main() -> anyhow::Result<()> {
         Name::Oprf => oprf::run(arguments.scale)?,
         Name::Ledger => ledger::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
+        Name::Vole => vole::run(arguments.scale)?,
         Name::ImportOnce { file, home, kind } => return import::once(&file, &home, kind),
         Name::OprfOnce { work, items } => return oprf::threads::once(work, items),
         Name::LookupOnce(set) => return lookup::once(set),

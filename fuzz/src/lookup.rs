@@ -217,7 +217,7 @@ impl Run {
         let journal = &self.world.responder.journal;
         journal.iter().any(|record| match record {
             Record::Debit(debit) => !asked.contains(&debit.digest),
-            Record::State(_) | Record::Receipt(_) => false,
+            Record::State(_) | Record::Spent { .. } | Record::Receipt(_) => false,
         })
     }
 
