@@ -19,6 +19,8 @@ mod querier;
 mod responder;
 pub mod setup;
 mod terms;
+#[cfg(test)]
+mod vectors;
 mod work;
 
 pub(crate) use self::work::{Outcome, Task};
