@@ -81,8 +81,12 @@ pub fn restore(
         files.keep_lost_delegation(file.as_ref())?;
     }
     let settings = settings(&files, &restoring.named_keys())?;
-    let (home, _, continued) = restoring.finish(settings, &checkpoints).map_err(failed)?;
-    Ok((Node::new(home, files.config().clone()), continued))
+    let (home, ledger, continued) = restoring.finish(settings, &checkpoints).map_err(failed)?;
+    let node = Node::new(home, files.config().clone());
+    // The backup may be older than a delegation, and than the policy in force.
+    let recorded = node.recorded(&ledger.log())?;
+    node.complete(&ledger, recorded)?;
+    Ok((node, continued))
 }
 
 /// Whether the key of this name goes into a backup: those of the member and of its delegations, and

@@ -109,7 +109,6 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
     assert_eq!(own["origin"], "blindmatch/cloudshield/acme/ledger/2");
     let lost = json!([{ "record": last.size, "incarnation": 1, "records": last.size }]);
     assert_eq!(own["lost"], lost);
-    eprintln!("{:?}", place.run("--home acme doctor"));
     assert_eq!(place.json("--home acme doctor")?["ok"], true);
     assert!(!place.path("acme/keys/epoch-5").exists());
 

@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use blindmatch_audit::{
@@ -283,8 +284,13 @@ fn threads_that_wait_together_share_a_checkpoint() {
     struct Renames(AtomicU64);
     impl Faults for Renames {
         fn before(&self, operation: Operation, _: &Path) -> Verdict {
-            if operation == Operation::Rename {
-                self.0.fetch_add(1, Ordering::Relaxed);
+            match operation {
+                Operation::Rename => {
+                    self.0.fetch_add(1, Ordering::Relaxed);
+                }
+                // So slow is a disk, on which threads come to wait together.
+                Operation::Sync => thread::sleep(Duration::from_millis(2)),
+                _ => {}
             }
             Verdict::Proceed
         }

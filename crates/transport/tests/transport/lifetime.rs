@@ -23,7 +23,7 @@ async fn end_of_connection(node: &Node) -> End {
 
 fn short() -> Limits {
     Limits {
-        idle: Duration::from_millis(200),
+        idle: Duration::from_secs(1),
         grace: Duration::from_millis(200),
         ..Limits::default()
     }
@@ -197,7 +197,7 @@ async fn idle_connections_end_and_busy_ones_do_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn old_connections_end_after_a_grace() {
     let limits = Limits {
-        age: Duration::from_millis(200),
+        age: Duration::from_secs(1),
         ..short()
     };
     let world = World::with(limits, &["acme", "kilo"]).await;
