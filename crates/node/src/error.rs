@@ -11,7 +11,7 @@ use blindmatch_audit::codec::DecodeError;
 use blindmatch_audit::note::NoteError;
 use blindmatch_audit::proof::RecordProofError;
 use blindmatch_feeds::ExclusionError;
-use blindmatch_membership::{Digest, LineError, Name, ReadError, RosterError};
+use blindmatch_membership::{DelegationError, Digest, LineError, Name, ReadError, RosterError};
 use blindmatch_policy::Fault;
 use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::{CollectionError, CollectionName};
@@ -20,6 +20,9 @@ use blindmatch_store::index::FactsError;
 use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
 use blindmatch_store::moment::Moment;
+use blindmatch_store::runs::RunError;
+use blindmatch_store::views::ViewError;
+use blindmatch_transport::CredentialsError;
 
 use crate::config::ConfigError;
 use crate::ledger::exported::ExportedError;
@@ -161,6 +164,16 @@ pub enum Error {
     NoMember(Name),
     /// No port of this machine can be listened at.
     Port(io::Error),
+    /// The roster in force does not list this node with the identity that it has.
+    NotListed(DelegationError),
+    /// The TLS key cannot be used.
+    Credentials(CredentialsError),
+    /// The clock shows no day on which there is anything to exchange.
+    Clock,
+    /// Something about a view failed.
+    View(ViewError),
+    /// Something about a run failed.
+    Run(RunError),
 }
 
 /// How a process ends on an error.
@@ -328,6 +341,13 @@ impl fmt::Display for Error {
             Self::MemberExists(name) => write!(f, "the roster has a member {name} already"),
             Self::NoMember(name) => write!(f, "the roster has no member {name}"),
             Self::Port(error) => write!(f, "cannot listen on 127.0.0.1: {error}"),
+            Self::NotListed(error) => {
+                write!(f, "this node is no member by the roster in force: {error}")
+            }
+            Self::Credentials(error) => error.fmt(f),
+            Self::Clock => f.write_str("the clock shows a time before 2000 or after 2179"),
+            Self::View(error) => error.fmt(f),
+            Self::Run(error) => error.fmt(f),
         }
     }
 }
@@ -363,6 +383,21 @@ impl From<FactsError> for Error {
         match error {
             FactsError::Ledger(error) => Self::Ledger(error),
             error => Self::Index(error),
+        }
+    }
+}
+
+impl From<ViewError> for Error {
+    fn from(error: ViewError) -> Self {
+        Self::View(error)
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Ledger(error) => Self::Ledger(error),
+            error => Self::Run(error),
         }
     }
 }

@@ -159,6 +159,18 @@ impl NodeFiles {
 }
 
 impl Node {
+    /// The keys that a delegation of this node names: the seed of that for TLS, and those that sign
+    /// receipts and checkpoints.
+    pub(crate) fn signing_keys(&self, delegation: &Delegation) -> Result<SigningKeys, Error> {
+        let keys = self.home().named_keys();
+        let [tls, receipts, _, _] = NODE_KEYS.map(|kind| format!("{kind}-{}", delegation.number));
+        let signer = SigningKey::from_bytes(&*load(&keys, &receipts)?);
+        if signer.verifying_key() != delegation.keys.receipts {
+            return Err(Error::Key(receipts, KeyError::Damaged));
+        }
+        Ok((load(&keys, &tls)?, signer, signing_key(&keys, delegation)?))
+    }
+
     /// Loads every key by name of the home, and holds the one that signs checkpoints against the
     /// delegation; gives their number, and an error for each that cannot be used.
     ///
@@ -363,6 +375,9 @@ pub(crate) fn checkpoint_key_name(number: u64) -> String {
     let [_, _, checkpoints, _] = NODE_KEYS;
     format!("{checkpoints}-{number}")
 }
+
+/// The seed of the key for TLS, and the keys that sign receipts and checkpoints.
+pub(crate) type SigningKeys = (Zeroizing<[u8; 32]>, SigningKey, SigningKey);
 
 /// The secret halves of the node keys.
 struct NodeSecrets {

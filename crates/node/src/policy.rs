@@ -209,7 +209,7 @@ fn parse(file: &Path, bytes: &[u8]) -> Result<Policy, Error> {
     Policy::parse(text).map_err(|faults| Error::Policy(file.to_owned(), faults))
 }
 
-const fn role(role: membership::Role) -> Role {
+pub(crate) const fn role(role: membership::Role) -> Role {
     match role {
         membership::Role::Provider => Role::Provider,
         membership::Role::Liaison => Role::Liaison,

@@ -1,0 +1,280 @@
+//! A node at work: what its services and jobs share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use blindmatch_audit::{SigningKey, VerifyingKey};
+use blindmatch_feeds::Exclusions;
+use blindmatch_indicator::{Canonicaliser, Day};
+use blindmatch_membership::{Delegations, MemberId, Name};
+use blindmatch_policy::Policy;
+use blindmatch_store::collection::Collections;
+use blindmatch_store::home::HomeError;
+use blindmatch_store::index::{Doubt, Facts, FactsError, SledIndex};
+use blindmatch_store::ledger::Ledger;
+use blindmatch_store::runs::Runs;
+use blindmatch_store::views::{ViewError, Views};
+use blindmatch_transport::directory::Known;
+use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits};
+
+use super::rows::Reading;
+use crate::error::Error;
+use crate::node::Node;
+use crate::payment::PaymentKeyId;
+
+/// What is known of the peers' delegations.
+const PEERS: &str = "roster/peers";
+/// 65,536 members would have as much; a consortium has a few.
+const MAX_PEERS: u64 = 64 << 20;
+
+/// A node with everything that is open while it works. One process may have several, of several
+/// members.
+pub struct Daemon {
+    node: Node,
+    id: MemberId,
+    clock: Clock,
+    canonicaliser: Canonicaliser,
+    exclusions: Exclusions,
+    payment_key: Option<PaymentKeyId>,
+    policy: Policy,
+    ledger: Arc<Ledger>,
+    /// Empty only while the index is opened again.
+    facts: Mutex<Option<Facts<SledIndex>>>,
+    collections: Collections,
+    views: Views,
+    damaged: Vec<ViewError>,
+    runs: Runs,
+    directory: Directory,
+    credentials: Credentials,
+    receipts: SigningKey,
+    checkpoints: SigningKey,
+    /// What `roster/peers` holds.
+    kept: Mutex<Delegations>,
+}
+
+impl Daemon {
+    /// Opens everything of a node, which reads indicators by `canonicaliser` and has the time, in
+    /// seconds since 1970, from `clock`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoRoster`] where none is in force, [`Error::NotListed`] where it does not list this
+    /// node, and those of everything that is opened.
+    pub fn open(node: Node, canonicaliser: Canonicaliser, clock: Clock) -> Result<Self, Error> {
+        let roster = node.roster()?;
+        let delegation = node.delegation()?;
+        let id = delegation.check(&roster, clock());
+        let id = id.map_err(Error::NotListed)?;
+        let kept = peers(&node)?;
+        let (tls, receipts, checkpoints) = node.signing_keys(&delegation)?;
+        let credentials = Credentials::new(&tls, delegation).map_err(Error::Credentials)?;
+        let policy = node.policy()?;
+        let canonicaliser = node.with_payment_key(canonicaliser)?;
+        let exclusions = node.exclusions(&canonicaliser)?;
+        let (ledger, _) = node.ledger()?;
+        let ledger = Arc::new(ledger);
+        let (facts, _) = Facts::open(node.home(), &ledger.log())?;
+        let (views, damaged) = Views::open(node.home()).map_err(Error::View)?;
+        let runs = Runs::open(node.home(), Arc::clone(&ledger), &mut rand::rng());
+        Ok(Self {
+            id,
+            clock,
+            exclusions,
+            payment_key: node.payment_key()?.map(|key| key.id()),
+            policy,
+            ledger,
+            facts: Mutex::new(Some(facts)),
+            collections: node.collections()?,
+            views,
+            damaged,
+            runs: runs.map_err(Error::Run)?,
+            directory: Directory::new(roster, kept.clone()),
+            credentials,
+            receipts,
+            checkpoints,
+            kept: Mutex::new(kept),
+            canonicaliser,
+            node,
+        })
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Who this is, as agreements and manifests name it.
+    #[must_use]
+    pub const fn id(&self) -> &MemberId {
+        &self.id
+    }
+
+    /// The time, in seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// What reads indicators, with the payment key where the node has it.
+    #[must_use]
+    pub const fn canonicaliser(&self) -> &Canonicaliser {
+        &self.canonicaliser
+    }
+
+    /// What is neither served nor asked.
+    #[must_use]
+    pub const fn exclusions(&self) -> &Exclusions {
+        &self.exclusions
+    }
+
+    /// The name of the payment key, where the node has one.
+    #[must_use]
+    pub const fn payment_key(&self) -> Option<PaymentKeyId> {
+        self.payment_key
+    }
+
+    /// What this node serves and asks.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The collections.
+    #[must_use]
+    pub const fn collections(&self) -> &Collections {
+        &self.collections
+    }
+
+    /// The views, own and peers'.
+    #[must_use]
+    pub const fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// What is wrong with views that do not read, which are as if they were not there.
+    #[must_use]
+    pub fn damaged(&self) -> &[ViewError] {
+        &self.damaged
+    }
+
+    /// The runs.
+    #[must_use]
+    pub const fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// Who is a member at present.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// One's own TLS key.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The key that signs receipts.
+    #[must_use]
+    pub const fn receipts(&self) -> &SigningKey {
+        &self.receipts
+    }
+
+    /// The key that signs checkpoints: one's own, and those that this node cosigns.
+    pub(super) const fn checkpoints(&self) -> &SigningKey {
+        &self.checkpoints
+    }
+
+    /// The own side of all connections, within `limits`.
+    #[must_use]
+    pub fn endpoint(&self, limits: Limits) -> Endpoint {
+        Endpoint::new(self.directory.clone(), self.credentials.clone(), limits)
+            .with_clock(Arc::clone(&self.clock))
+    }
+
+    /// Asks what the ledger says, all records that it has included. Reads the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Index`], [`Error::Ledger`].
+    pub fn facts<T>(
+        &self,
+        ask: impl Fn(&Facts<SledIndex>) -> Result<T, Doubt>,
+    ) -> Result<T, Error> {
+        let log = self.ledger.log();
+        let mut slot = lock(&self.facts);
+        if let Some(facts) = slot.as_mut()
+            && facts.catch_up(&log).is_ok()
+            && let Ok(answer) = ask(facts)
+        {
+            return Ok(answer);
+        }
+        // Only one can have the index open.
+        *slot = None;
+        let (facts, _) = Facts::open(self.node.home(), &log)?;
+        let facts = slot.insert(facts);
+        Ok(ask(facts).map_err(FactsError::Doubt)?)
+    }
+
+    /// How rows are read today.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Clock`] where the clock shows no day that there are rows of.
+    pub fn reading(&self) -> Result<Reading<'_>, Error> {
+        let now = i64::try_from(self.now()).ok();
+        let today = now.and_then(Day::from_unix_seconds).ok_or(Error::Clock)?;
+        Ok(Reading {
+            collections: &self.collections,
+            canonicaliser: &self.canonicaliser,
+            exclusions: &self.exclusions,
+            today,
+        })
+    }
+
+    /// Keeps what has become known of the peers' delegations. Writes the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Home`].
+    pub fn keep_delegations(&self) -> Result<(), Error> {
+        let mut kept = lock(&self.kept);
+        let known = self.directory.known();
+        if known.delegations != *kept {
+            self.node.publish(PEERS, &known.delegations.encode())?;
+            *kept = known.delegations.clone();
+        }
+        Ok(())
+    }
+
+    /// The key that a member signs receipts with now: that of its newest delegation in force.
+    #[must_use]
+    pub fn receipt_key(&self, member: &Name) -> Option<VerifyingKey> {
+        let Known {
+            roster,
+            delegations,
+        } = &*self.directory.known();
+        let mut in_force = delegations.in_force(roster, member, self.now());
+        in_force.next().map(|newest| newest.keys.receipts)
+    }
+}
+
+fn peers(node: &Node) -> Result<Delegations, Error> {
+    if !node.disk().exists(PEERS).map_err(HomeError::Disk)? {
+        return Ok(Delegations::default());
+    }
+    let bytes = node.disk().read(PEERS, MAX_PEERS);
+    Delegations::decode(&bytes.map_err(HomeError::Disk)?)
+        .map_err(|_| Error::Damaged(node.disk().root().join(PEERS)))
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,302 @@
+//! What a node answers to its peers.
+
+mod propose;
+mod served;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use blindmatch_audit::receipt::Side;
+use blindmatch_audit::record::Event;
+use blindmatch_membership::Name;
+use blindmatch_policy::Direction;
+use blindmatch_psi::agreement::RunId;
+use blindmatch_psi::publication::Stored;
+use blindmatch_store::views::{OwnEpoch, OwnPublication};
+use blindmatch_transport::message::{
+    Answer, Cosigned, FileRequest, Greeting, Manifest, ManifestRequest, Proposal, RosterRequest,
+    View as ViewMessage, Views,
+};
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{ChunkSender, Exchange, Frames, Peer, Witness};
+use blindmatch_wire::Problem;
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::daemon::{Daemon, lock};
+use super::view::{View, with};
+use crate::error::Error;
+
+/// The version of the protocol.
+pub const VERSION: u32 = 1;
+
+/// So many bytes of a file are read at a time.
+const READ: u64 = 1 << 19;
+
+/// A node that answers. Clones are the same one.
+#[derive(Clone)]
+pub struct Serving(Arc<Inner>);
+
+struct Inner {
+    daemon: Arc<Daemon>,
+    /// Held while a debit is held against the budget and recorded.
+    charging: Mutex<()>,
+    /// Held while it is decided whether to cosign.
+    witnessing: Mutex<()>,
+    /// The stream of each run: a new one ends the one before.
+    streams: Mutex<BTreeMap<RunId, watch::Sender<()>>>,
+    /// Streams that peers opened, on which they can be asked to cosign.
+    witnesses: Mutex<BTreeMap<Name, Witness>>,
+    /// The items of publications, by the digests of their manifests.
+    sizes: Mutex<BTreeMap<[u8; 32], u64>>,
+}
+
+impl Serving {
+    /// Answers for `daemon`, which has one of these at most.
+    #[must_use]
+    pub fn new(daemon: Arc<Daemon>) -> Self {
+        Self(Arc::new(Inner {
+            daemon,
+            charging: Mutex::default(),
+            witnessing: Mutex::default(),
+            streams: Mutex::default(),
+            witnesses: Mutex::default(),
+            sizes: Mutex::default(),
+        }))
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn daemon(&self) -> &Arc<Daemon> {
+        &self.0.daemon
+    }
+
+    pub(super) fn witnessing(&self) -> &Mutex<()> {
+        &self.0.witnessing
+    }
+
+    pub(super) fn witnesses(&self) -> &Mutex<BTreeMap<Name, Witness>> {
+        &self.0.witnesses
+    }
+
+    /// Works on a thread that may block, to the end also where nobody waits for it any more.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let serving = self.clone();
+        let worked = spawn_blocking(move || work(&serving)).await;
+        worked.unwrap_or_else(|_| Err(Kind::Internal.into()))
+    }
+
+    /// A view by its name, where the policy serves it to this member.
+    fn view_for(&self, member: &Name, name: &str) -> Result<View, Problem> {
+        let view: View = name.parse().map_err(|_| Kind::NotFound)?;
+        let served = with(self.daemon().policy(), member.as_str(), Direction::Serve);
+        if served.contains(&view) {
+            Ok(view)
+        } else {
+            Err(Kind::NotFound.into())
+        }
+    }
+
+    fn newest(&self, view: &View) -> Result<(Arc<OwnEpoch>, OwnPublication), Problem> {
+        let epoch = self.daemon().own_epoch(view).ok_or(Kind::NotFound)?;
+        let newest = epoch.publications().first().cloned();
+        Ok((epoch, newest.ok_or(Kind::NotFound)?))
+    }
+
+    fn known_views(&self, member: &Name) -> Views {
+        let served: BTreeSet<View> =
+            with(self.daemon().policy(), member.as_str(), Direction::Serve);
+        let views = served.into_iter().filter_map(|view| {
+            let (epoch, newest) = self.newest(&view).ok()?;
+            Some(ViewMessage {
+                name: view.to_string(),
+                kind: view.indicator_type.name().to_owned(),
+                canonicalisation: newest.manifest.canonicalisation,
+                purpose: view.purpose,
+                epoch: epoch.domain().epoch,
+                sequence: newest.manifest.edition.sequence(),
+            })
+        });
+        Views(views.collect())
+    }
+
+    /// The newest publication with its proof, as soon as witnesses have cosigned its record.
+    fn prove(&self, view: &View, size: u64) -> Result<Manifest, Problem> {
+        let daemon = self.daemon();
+        let (_, newest) = self.newest(view)?;
+        let record = daemon.facts(|facts| facts.publication(&view.to_string()));
+        let record = record.map_err(internal)?.ok_or(Kind::NotNow)?;
+        let log = daemon.ledger().log();
+        let event = log.record(record).map_err(internal)?.event;
+        let recorded = matches!(event, Event::Publication { manifest, .. } if manifest == newest.manifest.digest());
+        let cosigned = log.cosigned().map_err(internal)?;
+        let cosigned = cosigned.filter(|cosigned| {
+            let checkpoint = cosigned.unverified();
+            recorded && checkpoint.origin == log.origin() && record < checkpoint.size
+        });
+        let cosigned = cosigned.ok_or(Kind::NotNow)?;
+        let present = cosigned.unverified().size;
+        let consistency = match size {
+            0 => Vec::new(),
+            // The one who asks has seen a checkpoint that is not here.
+            size if size > present => return Err(Kind::NotNow.into()),
+            size => log.consistency_proof(size, present).map_err(internal)?,
+        };
+        let proof = log.prove(record, &cosigned).map_err(internal)?;
+        Ok(Manifest {
+            manifest: newest.manifest.encode().into(),
+            proof: proof.to_string().into(),
+            consistency,
+        })
+    }
+}
+
+impl Exchange for Serving {
+    async fn hello(&self, _: &Peer, greeting: Greeting) -> Result<Greeting, Problem> {
+        if !greeting.versions.contains(&VERSION) {
+            return Err(Kind::Version.into());
+        }
+        self.blocking(move |serving| {
+            let daemon = serving.daemon();
+            for delegation in &greeting.delegations {
+                // One that does not count changes nothing.
+                let _ = daemon.directory().adopt(delegation, daemon.now());
+            }
+            daemon.keep_delegations().map_err(internal)?;
+            daemon.greeting().map_err(internal)
+        })
+        .await
+    }
+
+    async fn roster(&self, _: &Peer, request: RosterRequest) -> Result<Bytes, Problem> {
+        self.blocking(move |serving| {
+            let held = serving.daemon().node().held_roster().map_err(internal)?;
+            if ![0, held.roster().number].contains(&request.number) {
+                return Err(Kind::NotFound.into());
+            }
+            Ok(held.to_string().into())
+        })
+        .await
+    }
+
+    async fn views(&self, peer: &Peer) -> Result<Views, Problem> {
+        Ok(self.known_views(peer.member()))
+    }
+
+    async fn manifest(&self, peer: &Peer, request: ManifestRequest) -> Result<Manifest, Problem> {
+        let view = self.view_for(peer.member(), &request.view)?;
+        self.blocking(move |serving| serving.prove(&view, request.size))
+            .await
+    }
+
+    async fn file(
+        &self,
+        peer: &Peer,
+        request: FileRequest,
+        to: ChunkSender,
+    ) -> Result<(), Problem> {
+        let view = self.view_for(peer.member(), &request.view)?;
+        let opened = self.blocking(move |serving| {
+            let epoch = serving.daemon().own_epoch(&view).ok_or(Kind::NotFound)?;
+            let publications = epoch.publications();
+            let sequence = |publication: &OwnPublication| publication.manifest.edition.sequence();
+            let mut behind = publications
+                .iter()
+                .skip_while(|publication| sequence(publication) != request.sequence);
+            let wanted = behind.next().ok_or(Kind::NotFound)?;
+            let before = behind.next().map(sequence);
+            let file = match request.since {
+                None => epoch.file(wanted),
+                since if since == before => epoch.difference(wanted),
+                Some(_) => return Err(Kind::NotFound.into()),
+            };
+            let file = file.map_err(internal)?;
+            let length = file.length().map_err(|_| Kind::Internal)?;
+            Ok((Arc::new(file), length))
+        });
+        let (file, length) = opened.await?;
+        let mut offset = request.offset;
+        while offset < length {
+            let (file, at) = (Arc::clone(&file), offset);
+            let count = READ.min(length - offset);
+            let data = self.blocking(move |_| {
+                let mut data = vec![0; usize::try_from(count).map_err(|_| Kind::Internal)?];
+                file.read_at(at, &mut data).map_err(|_| Kind::Internal)?;
+                Ok(data)
+            });
+            to.send(length, offset, data.await?.into()).await?;
+            offset += count;
+        }
+        Ok(())
+    }
+
+    async fn propose(&self, peer: &Peer, Proposal(proposal): Proposal) -> Result<Answer, Problem> {
+        let peer = peer.id().clone();
+        self.blocking(move |serving| serving.answer(&peer, &proposal))
+            .await
+    }
+
+    async fn run(&self, peer: &Peer, frames: Frames) -> Result<(), Problem> {
+        let member = peer.member().clone();
+        let id = RunId(*frames.run());
+        let exporter = *frames.exporter();
+        let served = self.blocking(move |serving| {
+            let run = serving.daemon().runs().run(&id);
+            let run = run.map_err(|_| Kind::NotFound)?;
+            let head = run.head();
+            if head.side != Side::Responder || head.peer.as_str() != member.as_str() {
+                return Err(Kind::NotFound.into());
+            }
+            serving.serve(run, &member, exporter)
+        });
+        let (session, served) = served.await?;
+        let (latest, mut superseded) = watch::channel(());
+        // Dropping the one before ends that stream.
+        lock(&self.0.streams).insert(id, latest);
+        // On a task of its own: what a record makes true is followed to its end, also where the
+        // peer is gone.
+        let driven = tokio::spawn(async move {
+            tokio::select! {
+                _ = superseded.changed() => Ok(()),
+                driven = served.drive(session, frames) => driven,
+            }
+        });
+        driven.await.unwrap_or_else(|_| Err(Kind::Internal.into()))
+    }
+
+    async fn cosign(&self, _: &Peer, request: Bytes) -> Cosigned {
+        let decided = self.blocking(move |serving| Ok(serving.decide_cosigning(&request)));
+        decided.await.unwrap_or_else(|_| Cosigned {
+            status: 500,
+            body: Bytes::new(),
+        })
+    }
+
+    fn witness(&self, peer: &Peer, witness: Witness) {
+        lock(&self.0.witnesses).insert(peer.member().clone(), witness);
+    }
+}
+
+impl Daemon {
+    /// What this node says of itself to a peer. Reads the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn greeting(&self) -> Result<Greeting, Error> {
+        let delegation = self.node().delegation()?;
+        Ok(Greeting {
+            versions: vec![VERSION],
+            roster: self.directory().known().roster.number,
+            delegations: vec![delegation.to_string().into()],
+        })
+    }
+}
+
+fn internal(_: impl Into<Error>) -> Problem {
+    Kind::Internal.into()
+}

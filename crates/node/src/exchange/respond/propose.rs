@@ -1,0 +1,217 @@
+//! Whether a run is agreed to (`spec/30-session.md` §2, `spec/50-policy.md` §3).
+
+use std::sync::Arc;
+
+use blindmatch_audit::receipt::Side;
+use blindmatch_audit::record::Name;
+use blindmatch_membership::MemberId;
+use blindmatch_policy::{
+    Charged, Direction as Ours, Grant, LedgerFacts, Protocol as PolicyProtocol, Refusal, Request,
+    RosterFacts, decide,
+};
+use blindmatch_psi::agreement::{
+    Agreement, Direction, Protocol, Refusal as Told, Role as PartyRole,
+};
+use blindmatch_psi::lookup::view_input;
+use blindmatch_psi::publication::Manifest;
+use blindmatch_store::runs::Head;
+use blindmatch_store::views::{OwnEpoch, OwnPublication};
+use blindmatch_transport::message::Answer;
+use blindmatch_transport::problem::Kind;
+use blindmatch_wire::{Malformed, Problem};
+use rand::RngExt;
+
+use super::{Serving, internal};
+use crate::error::Error;
+use crate::exchange::daemon::lock;
+use crate::exchange::view::View;
+use crate::policy::role;
+
+/// Runs of one peer that may be unfinished at once.
+const UNFINISHED: usize = 64;
+
+impl Serving {
+    /// Answers a proposal: agrees, durably, or says which rule refuses. Blocks.
+    pub(super) fn answer(&self, peer: &MemberId, proposal: &[u8]) -> Result<Answer, Problem> {
+        let proposal = Agreement::decode(proposal).map_err(|_| Malformed::Number)?;
+        let (direction, view) = self.direction(peer, &proposal)?;
+        let (epoch, publication) = self.proposed(&view, direction)?;
+        let manifest = &publication.manifest;
+        let now = self.daemon().now();
+        let decided = self.decide(peer, &proposal, direction, &view, &epoch, manifest);
+        let grant = match decided.map_err(internal)? {
+            Ok(grant) => grant,
+            Err(refusal) => {
+                let told = Told::new(&proposal, &refusal.for_peer());
+                return Ok(Answer::Refusal(told.encode().into()));
+            }
+        };
+        let until = grant.ends.min(manifest.expires);
+        if now >= manifest.expires {
+            return Err(Kind::EpochOver.into());
+        }
+        let runs = self.daemon().runs();
+        let of_peer = |run| {
+            let run = runs.run(run);
+            run.is_ok_and(|run| run.head().peer.as_str() == peer.member().as_str())
+        };
+        if runs.unfinished().iter().filter(|run| of_peer(run)).count() >= UNFINISHED {
+            return Err(Kind::Busy.into());
+        }
+        let mut agreement = proposal.clone();
+        let [_, own] = &mut agreement.parties;
+        own.nonce = rand::rng().random();
+        let head = Head {
+            side: Side::Responder,
+            peer: Name::new(peer.member().as_str()).map_err(|_| Kind::Internal)?,
+            agreement,
+            direction: 0,
+            epoch: epoch.domain().epoch,
+            until,
+            began: now,
+            collection: String::new(),
+            case: String::new(),
+            operator: String::new(),
+        };
+        let rng = &mut rand::rng();
+        let agreed = head.agreement.encode();
+        let begun = runs.begin(head, rng).and_then(|run| run.begin(rng));
+        begun.map_err(internal)?;
+        Ok(Answer::Agreement(agreed.into()))
+    }
+
+    /// The one direction of a lookup that this peer may propose to us.
+    fn direction<'a>(
+        &self,
+        peer: &MemberId,
+        proposal: &'a Agreement,
+    ) -> Result<(&'a Direction, View), Problem> {
+        let own = self.daemon().id();
+        let [first, second] = &proposal.parties;
+        let [direction] = proposal.directions.as_slice() else {
+            return Err(Malformed::Number.into());
+        };
+        let ours = proposal.protocol == Protocol::Lookup
+            && proposal.consortium == own.consortium().as_str().as_bytes()
+            && first.identity == peer.to_string().as_bytes()
+            && first.nonce != [0; 32]
+            && second.identity == own.to_string().as_bytes()
+            && second.nonce == [0; 32]
+            && direction.querier == PartyRole::First
+            && direction.setup == [0; 32];
+        let view = str::from_utf8(&direction.view).ok();
+        let view = view.and_then(|view| view.parse::<View>().ok());
+        match view {
+            Some(view)
+                if ours
+                    && direction.purpose == view.purpose.as_bytes()
+                    && direction.indicator_type == view.indicator_type.name().as_bytes() =>
+            {
+                Ok((direction, view))
+            }
+            _ => Err(Malformed::Number.into()),
+        }
+    }
+
+    /// The publication that a proposal names: the newest of its view or the one before.
+    pub(super) fn proposed(
+        &self,
+        view: &View,
+        direction: &Direction,
+    ) -> Result<(Arc<OwnEpoch>, OwnPublication), Problem> {
+        let epoch = self.daemon().own_epoch(view).ok_or(Kind::NotFound)?;
+        let named = |publication: &&OwnPublication| {
+            view_input(&publication.manifest) == direction.responder_input
+        };
+        let publications = epoch.publications();
+        // Whoever names another one has to ask for the manifest again.
+        let publication = publications.iter().find(named).ok_or(Kind::NotNow)?;
+        Ok((epoch, publication.clone()))
+    }
+
+    /// What the policy says of a run, by what peers were charged until now.
+    pub(super) fn decide(
+        &self,
+        peer: &MemberId,
+        agreement: &Agreement,
+        direction: &Direction,
+        view: &View,
+        epoch: &OwnEpoch,
+        manifest: &Manifest,
+    ) -> Result<Result<Grant<'_>, Refusal>, Error> {
+        let daemon = self.daemon();
+        let known = daemon.directory().known();
+        let roster = &known.roster;
+        let member = |name| roster.members.get(name).map(|member| role(member.role));
+        let version = view.indicator_type.canonicalisation_version().into();
+        let in_force = roster.canonicalisation.get(view.indicator_type.name());
+        let in_force = in_force.map_or(0, |&version| u32::from(version));
+        let payment_key = daemon.payment_key();
+        let facts = RosterFacts {
+            number: roster.number,
+            not_before: roster.not_before,
+            expires: roster.expires,
+            own_role: role(daemon.node().config().node.role),
+            peer_role: member(peer.member()),
+            canonicalisation: in_force,
+            own_canonicalisation: version,
+            peer_canonicalisation: direction.canonicalisation,
+            payment_key: payment_key
+                .as_ref()
+                .map_or(&[], |key| key.as_bytes().as_slice()),
+        };
+        let request = Request {
+            peer: peer.member().as_str(),
+            direction: Ours::Serve,
+            indicator_type: view.indicator_type,
+            canonicalisation: direction.canonicalisation,
+            purpose: &view.purpose,
+            protocol: PolicyProtocol::Lookup,
+            roster: agreement.roster,
+            query_class: direction.querier_input.class,
+            set_size: self.size(epoch, manifest)?,
+            sweep: false,
+            payment_key: &direction.payment_key,
+        };
+        let now = daemon.now();
+        let ledger = self.ledger_facts(peer, view, epoch)?;
+        Ok(decide(&facts, daemon.policy(), &request, &ledger, now))
+    }
+
+    fn ledger_facts(
+        &self,
+        peer: &MemberId,
+        view: &View,
+        epoch: &OwnEpoch,
+    ) -> Result<LedgerFacts, Error> {
+        let daemon = self.daemon();
+        let time = daemon.now().max(daemon.ledger().log().time());
+        let (peer, epoch) = (peer.member().as_str(), epoch.domain().epoch);
+        daemon.facts(|facts| {
+            let charged = facts.charged(&view.to_string(), peer, epoch, time)?;
+            let aborts = facts.unreceipted_in_a_row(peer)?;
+            Ok(LedgerFacts {
+                charged: Charged {
+                    day: charged.day,
+                    epoch: charged.epoch,
+                },
+                one_sided_aborts: u32::try_from(aborts).unwrap_or(u32::MAX),
+            })
+        })
+    }
+
+    /// The items of the newest publication; they are counted once.
+    fn size(&self, epoch: &OwnEpoch, manifest: &Manifest) -> Result<u64, Error> {
+        let digest = manifest.digest();
+        if let Some(size) = lock(&self.0.sizes).get(&digest) {
+            return Ok(*size);
+        }
+        let mut rows = epoch.rows()?;
+        let mut size = 0;
+        while rows.advance().map_err(|error| Error::View(error.into()))? {
+            size += 1;
+        }
+        lock(&self.0.sizes).insert(digest, size);
+        Ok(size)
+    }
+}

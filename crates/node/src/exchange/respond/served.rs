@@ -1,0 +1,171 @@
+//! A run on one connection, by the side that serves.
+
+use std::sync::Arc;
+
+use blindmatch_membership::Name;
+use blindmatch_policy::{Budget, Charged};
+use blindmatch_psi::lookup::{Responder, Terms};
+use blindmatch_psi::session::{
+    Completion, Connection, Debit, End, Keys, Record, Store, UnixSeconds,
+};
+use blindmatch_store::runs::{Run, RunError, Taken};
+use blindmatch_transport::Frames;
+use blindmatch_transport::problem::Kind;
+use blindmatch_wire::Problem;
+use tokio::task::spawn_blocking;
+
+use super::{Serving, internal};
+use crate::error::Error;
+use crate::exchange::daemon::lock;
+use crate::exchange::drive::{Journal, drive};
+use crate::exchange::keys::{EVALUATION, RunKeys, SIGNER};
+use crate::exchange::view::View;
+
+/// A run with everything that its session needs from here.
+pub(super) struct Served {
+    keys: Arc<dyn Keys + Send + Sync>,
+    account: Arc<Account>,
+}
+
+/// Where the records of the run go, and what it may charge.
+struct Account {
+    serving: Serving,
+    run: Arc<Run>,
+    /// Of the peer for the view.
+    budget: Budget,
+    /// What all peers together may ask.
+    total: u64,
+}
+
+impl Serving {
+    /// The session of a run that this peer was agreed on, on the connection of this exporter.
+    /// Blocks.
+    pub(super) fn serve(
+        &self,
+        run: Arc<Run>,
+        peer: &Name,
+        exporter: [u8; 32],
+    ) -> Result<(Responder, Served), Problem> {
+        let daemon = self.daemon();
+        let head = run.head();
+        let direction = head.direction().ok_or(Kind::Internal)?;
+        let view = str::from_utf8(&direction.view).ok();
+        let view: Option<View> = view.and_then(|view| view.parse().ok());
+        let view = view.ok_or(Kind::Internal)?;
+        let (epoch, publication) = self.proposed(&view, direction)?;
+        let manifest = &publication.manifest;
+        if epoch.domain().epoch != head.epoch || daemon.now() >= head.until {
+            return Err(Kind::EpochOver.into());
+        }
+        let budget = self.budget(peer, &view).ok_or(Kind::NotAllowed)?;
+        let until = UnixSeconds(head.until);
+        let terms = Terms::new(&head.agreement, direction, manifest, until);
+        let terms = terms.map_err(|_| Kind::Internal)?;
+        let connection = Connection {
+            exporter,
+            signer: SIGNER,
+            peer: daemon.receipt_key(peer).ok_or(Kind::NotNow)?,
+        };
+        let failed = |error: RunError| internal(error);
+        let records = run.records().map_err(failed)?;
+        let records: Result<Vec<_>, _> = records.collect();
+        let session = Responder::new(terms, connection, EVALUATION, records.map_err(failed)?);
+        let session = session.map_err(|_| Kind::Internal)?;
+        let keys = RunKeys {
+            signer: daemon.receipts().clone(),
+            evaluation: Some(epoch.secret()),
+        };
+        let account = Account {
+            serving: self.clone(),
+            budget,
+            total: manifest.queries,
+            run,
+        };
+        let served = Served {
+            keys: Arc::new(keys),
+            account: Arc::new(account),
+        };
+        Ok((session, served))
+    }
+
+    /// What the rule that serves a view to a peer allows now.
+    fn budget(&self, peer: &Name, view: &View) -> Option<Budget> {
+        use blindmatch_policy::{Direction, Protocol};
+        let policy = self.daemon().policy();
+        let mut rules = policy.rules().iter();
+        let rule = rules.find(|rule| {
+            rule.peers.include(peer.as_str())
+                && rule.directions.contains(&Direction::Serve)
+                && rule.types.contains(&view.indicator_type)
+                && rule.purposes.contains(&view.purpose)
+                && rule.protocols.contains(&Protocol::Lookup)
+        })?;
+        Some(policy.budget(rule, view.indicator_type))
+    }
+}
+
+impl Served {
+    /// Runs the session until it or its connection ends, and ends the run with it.
+    pub(super) async fn drive(
+        self,
+        mut session: Responder,
+        mut frames: Frames,
+    ) -> Result<(), Problem> {
+        let Self { keys, account } = self;
+        let journal: Arc<dyn Journal> = Arc::clone(&account) as Arc<dyn Journal>;
+        let daemon = Arc::clone(account.serving.daemon());
+        let now = move || UnixSeconds(daemon.now());
+        let end = drive(&mut session, &mut frames, &keys, &journal, &now).await;
+        // The peer has the receipt once it ends the stream in order. Until then, and where it was
+        // told why not or is gone, the run can be resumed.
+        if end != Ok(End::Concluded) || !matches!(frames.receive().await, Ok(None)) {
+            return Ok(());
+        }
+        let concluded = spawn_blocking(move || account.run.conclude(None, &mut rand::rng())).await;
+        match concluded {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Kind::Internal.into()),
+        }
+    }
+}
+
+impl Journal for Account {
+    fn store(&self, store: Store) -> Completion {
+        // From what was charged before to the record of this charge, nobody else charges.
+        let _charging =
+            matches!(store.record(), Record::Debit(_)).then(|| lock(&self.serving.0.charging));
+        let mut reserve = |debit: &Debit| self.covers(debit).unwrap_or(false);
+        match self
+            .run
+            .take(store.record(), &mut reserve, &mut rand::rng())
+        {
+            Ok(Taken::Stored) => store.stored().1,
+            Ok(Taken::Contradicted) => store.contradicted(),
+            Ok(Taken::Refused) | Err(_) => store.refused(),
+        }
+    }
+}
+
+impl Account {
+    /// Whether the budgets cover a debit besides all that are in the ledger.
+    fn covers(&self, debit: &Debit) -> Result<bool, Error> {
+        let daemon = self.serving.daemon();
+        let head = self.run.head();
+        let Some(view) = head.view() else {
+            return Ok(false);
+        };
+        let time = daemon.now().max(daemon.ledger().log().time());
+        let (view, peer) = (view.as_str(), head.peer.as_str());
+        let (charged, all) = daemon.facts(|facts| {
+            let charged = facts.charged(view, peer, head.epoch, time)?;
+            Ok((charged, facts.charged_in_all(view, head.epoch)?))
+        })?;
+        let charged = Charged {
+            day: charged.day,
+            epoch: charged.epoch,
+        };
+        let of_all = all.checked_add(debit.evaluations);
+        Ok(self.budget.cover(charged, debit.evaluations).is_ok()
+            && of_all.is_some_and(|all| all <= self.total))
+    }
+}

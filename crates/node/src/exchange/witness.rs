@@ -1,0 +1,241 @@
+//! Cosigning for others, and asking others to cosign (`spec/42-ledger.md` §6).
+
+use std::sync::Arc;
+
+use blindmatch_audit::checkpoint::{
+    Checkpoint, Continuation, Origin, SignedCheckpoint, ledger_name, witness_name,
+};
+use blindmatch_audit::cosignature::{Quorum, WitnessKey, cosign};
+use blindmatch_audit::note::{KeyName, NoteKey};
+use blindmatch_audit::record::{Event, Name as RecordName};
+use blindmatch_audit::witness::{Refusal, Request, decide};
+use blindmatch_membership::{Name, Witnesses};
+use blindmatch_transport::message::Cosigned;
+use blindmatch_transport::{CallError, Endpoint, Witness};
+use bytes::Bytes;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::daemon::{Daemon, lock};
+use super::respond::Serving;
+use crate::error::Error;
+
+/// The status of a cosignature.
+const OK: u16 = 200;
+/// The status of a fault of the witness's own.
+const INTERNAL: u16 = 500;
+/// Another size than the one that the request begins from.
+const CONFLICT: u16 = 409;
+
+impl Serving {
+    /// Has the newest checkpoint cosigned by every witness that can be reached, and keeps it once
+    /// enough have; says whether they have. Calls the witnesses, or uses the streams that they
+    /// opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`].
+    pub async fn gather(&self, endpoint: &Endpoint) -> Result<bool, Error> {
+        let daemon = self.daemon();
+        let head = daemon.ledger().log().head().clone();
+        let mut asked = JoinSet::new();
+        for member in daemon.witnesses().keys.into_keys() {
+            let (serving, endpoint, head) = (self.clone(), endpoint.clone(), head.clone());
+            asked.spawn(async move {
+                let witness = serving.reach(&endpoint, &member).await?;
+                // Its delegation may have become known by that.
+                let one = serving.daemon().witness(&member)?;
+                ask(serving.daemon(), &witness, &head, &one).await
+            });
+        }
+        let mut cosigned = head;
+        while let Some(answer) = asked.join_next().await {
+            if let Ok(Some(answer)) = answer {
+                for line in answer.signatures() {
+                    // One too many is none of the first hundred.
+                    let _ = cosigned.add(line);
+                }
+            }
+        }
+        let quorum = daemon.witnesses().quorum();
+        let enough = quorum.is_ok_and(|quorum| quorum.verify(&cosigned).is_ok());
+        let daemon = Arc::clone(daemon);
+        let kept = spawn_blocking(move || {
+            daemon.keep_delegations()?;
+            if enough {
+                daemon.ledger().keep_cosigned(&cosigned)?;
+            }
+            Ok(enough)
+        });
+        kept.await.unwrap_or(Ok(false))
+    }
+
+    /// The stream on which a member can be asked: one that it opened, or a new one.
+    async fn reach(&self, endpoint: &Endpoint, member: &Name) -> Option<Witness> {
+        let open = lock(self.witnesses()).get(member).cloned();
+        if open.is_some() {
+            return open;
+        }
+        let channel = endpoint.dial(member).await.ok()?;
+        channel.witness(Arc::new(self.clone())).await.ok()
+    }
+
+    /// Answers a request to cosign. Blocks.
+    pub(super) fn decide_cosigning(&self, body: &[u8]) -> Cosigned {
+        // One at a time, of whichever ledger.
+        let _deciding = lock(self.witnessing());
+        let answered = self.daemon().cosign(body);
+        answered.unwrap_or_else(|_| Cosigned {
+            status: INTERNAL,
+            body: Bytes::new(),
+        })
+    }
+}
+
+impl Daemon {
+    fn cosign(&self, body: &[u8]) -> Result<Cosigned, Error> {
+        let request = match Request::parse(body) {
+            Ok(request) => request,
+            Err(refusal) => return Ok(refused(refusal, None)),
+        };
+        let ledger = &request.checkpoint.unverified().origin.ledger;
+        let last = self.facts(|facts| facts.witnessed(ledger.as_str()))?;
+        let last = last.map(|last| Checkpoint {
+            origin: Origin {
+                ledger: ledger.clone(),
+                incarnation: last.incarnation,
+            },
+            size: last.size,
+            root: last.root,
+        });
+        let checkpoint = match decide(last.as_ref(), &self.ledgers(), &request) {
+            Ok(checkpoint) => checkpoint,
+            Err(refusal) => {
+                let present = &request.checkpoint.unverified().origin;
+                let other = last.filter(|last| last.origin != *present);
+                return Ok(refused(refusal, other.as_ref()));
+            }
+        };
+        if last.as_ref() != Some(&checkpoint) {
+            let origin = RecordName::new(&checkpoint.origin.to_string());
+            self.ledger().append(vec![Event::Witnessed {
+                origin: origin.map_err(Error::Record)?,
+                size: checkpoint.size,
+                root: checkpoint.root,
+            }])?;
+        }
+        let name = self.witness_name()?;
+        let line = cosign(&checkpoint, &name, self.checkpoints(), self.now());
+        let line = line.ok_or(Error::Clock)?;
+        Ok(Cosigned {
+            status: OK,
+            body: line.to_string().into(),
+        })
+    }
+
+    /// The witnesses of this node's ledger.
+    #[must_use]
+    pub fn witnesses(&self) -> Witnesses {
+        let known = self.directory().known();
+        let own = self.id().member();
+        Witnesses::of(&known.roster, &known.delegations, own, self.now())
+    }
+
+    /// One of them, whose cosignature is to be verified.
+    fn witness(&self, member: &Name) -> Option<Quorum> {
+        let Witnesses {
+            consortium,
+            mut keys,
+            ..
+        } = self.witnesses();
+        let name = witness_name(consortium.as_str(), member.as_str()).ok()?;
+        let keys = keys.remove(member)?.into_iter();
+        let keys = keys.map(|key| WitnessKey::new(name.clone(), key)).collect();
+        Quorum::new(keys, 1).ok()
+    }
+
+    fn witness_name(&self) -> Result<KeyName, Error> {
+        let (consortium, member) = (self.id().consortium(), self.id().member());
+        witness_name(consortium.as_str(), member.as_str()).map_err(Error::Name)
+    }
+
+    /// The keys of all peers' ledgers.
+    fn ledgers(&self) -> Vec<NoteKey> {
+        let known = self.directory().known();
+        let peers = known.roster.members.keys();
+        let peers = peers.filter(|peer| *peer != self.id().member());
+        peers.flat_map(|peer| self.ledger_keys_of(peer)).collect()
+    }
+
+    /// The keys that a member's ledger may be signed with now.
+    #[must_use]
+    pub fn ledger_keys_of(&self, member: &Name) -> Vec<NoteKey> {
+        let known = self.directory().known();
+        let Ok(name) = ledger_name(known.roster.consortium.as_str(), member.as_str()) else {
+            return Vec::new();
+        };
+        let in_force = known
+            .delegations
+            .in_force(&known.roster, member, self.now());
+        in_force
+            .map(|one| NoteKey::new(name.clone(), one.keys.checkpoints))
+            .collect()
+    }
+}
+
+/// Asks one witness, from what it cosigned last; gives the checkpoint with its cosignature.
+async fn ask(
+    daemon: &Daemon,
+    witness: &Witness,
+    head: &SignedCheckpoint,
+    one: &Quorum,
+) -> Option<SignedCheckpoint> {
+    let mut old = 0;
+    // What it cosigned last shows in its first answer; in between it may cosign a later head.
+    for _ in 0..3 {
+        let Cosigned { status, body } = attempt(daemon, witness, head, old).await?.ok()?;
+        match status {
+            OK => {
+                let signed = format!("{}\n{}", head.unverified(), str::from_utf8(&body).ok()?);
+                let signed = SignedCheckpoint::parse(signed.as_bytes()).ok()?;
+                return one.verify(&signed).is_ok().then_some(signed);
+            }
+            CONFLICT => old = str::from_utf8(&body).ok()?.trim_end().parse().ok()?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+async fn attempt(
+    daemon: &Daemon,
+    witness: &Witness,
+    head: &SignedCheckpoint,
+    old: u64,
+) -> Option<Result<Cosigned, CallError>> {
+    let (log, size) = (daemon.ledger().log(), head.unverified().size);
+    let proof = spawn_blocking(move || match old {
+        0 => Ok(Vec::new()),
+        old => log.consistency_proof(old, size),
+    });
+    let request = Request {
+        old,
+        incarnation: head.unverified().origin.incarnation,
+        how: Continuation::Kept(proof.await.ok()?.ok()?),
+        checkpoint: head.clone(),
+    };
+    Some(witness.ask(request.to_string().into()).await)
+}
+
+/// With the size that was cosigned last, or with the checkpoint where that is of another
+/// incarnation.
+fn refused(refusal: Refusal, other: Option<&Checkpoint>) -> Cosigned {
+    let body = match (refusal, other) {
+        (Refusal::Conflict { .. }, Some(other)) => other.to_string(),
+        (Refusal::Conflict { size, .. }, None) => format!("{size}\n"),
+        _ => String::new(),
+    };
+    Cosigned {
+        status: refusal.status(),
+        body: body.into(),
+    }
+}
