@@ -65,6 +65,10 @@ impl Daemon {
         let id = delegation.check(&roster, clock());
         let id = id.map_err(Error::NotListed)?;
         let kept = peers(&node)?;
+        let directory = Directory::new(roster, kept.clone());
+        // This node is a witness of others' ledgers, which it verifies like anybody.
+        let own = directory.adopt(delegation.to_string().as_bytes(), clock());
+        own.map_err(Error::NotListed)?;
         let (tls, receipts, checkpoints) = node.signing_keys(&delegation)?;
         let credentials = Credentials::new(&tls, delegation).map_err(Error::Credentials)?;
         let policy = node.policy()?;
@@ -87,7 +91,7 @@ impl Daemon {
             views,
             damaged,
             runs: runs.map_err(Error::Run)?,
-            directory: Directory::new(roster, kept.clone()),
+            directory,
             credentials,
             receipts,
             checkpoints,

@@ -69,14 +69,12 @@ impl Serving {
         kept.await.unwrap_or(Ok(false))
     }
 
-    /// The stream on which a member can be asked: one that it opened, or a new one.
+    /// The stream on which a member can be asked: a new one, or else one that it opened.
     async fn reach(&self, endpoint: &Endpoint, member: &Name) -> Option<Witness> {
-        let open = lock(self.witnesses()).get(member).cloned();
-        if open.is_some() {
-            return open;
+        match endpoint.dial(member).await {
+            Ok(channel) => channel.witness(Arc::new(self.clone())).await.ok(),
+            Err(_) => lock(self.witnesses()).get(member).cloned(),
         }
-        let channel = endpoint.dial(member).await.ok()?;
-        channel.witness(Arc::new(self.clone())).await.ok()
     }
 
     /// Answers a request to cosign. Blocks.

@@ -1,0 +1,503 @@
+//! Nodes of one consortium that serve each other on this machine, over TLS.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use blindmatch_audit::checkpoint::Continuation;
+use blindmatch_audit::receipt::Input;
+use blindmatch_audit::record::Event;
+use blindmatch_feeds::Options;
+use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
+use blindmatch_membership::{Digest, Name};
+use blindmatch_node::clock;
+use blindmatch_node::demo::{Consortium, PURPOSE};
+use blindmatch_node::exchange::accept::{Accepted, Before, Expected, accept};
+use blindmatch_node::exchange::view::View;
+use blindmatch_node::exchange::{
+    Daemon, Frames as Driven, Journal, Lost, RunKeys, SIGNER, Serving, drive,
+};
+use blindmatch_oprf::PublicKey;
+use blindmatch_oprf::additive::AuthenticatedKey;
+use blindmatch_psi::agreement::{Agreement, Direction, Party, Protocol, Refusal, Role};
+use blindmatch_psi::lookup::{Item, Querier, Terms, view_input};
+use blindmatch_psi::publication::{Publication, QueryClass};
+use blindmatch_psi::session::{
+    Completion, Connection, End, Keys, Record, State, Store, UnixSeconds,
+};
+use blindmatch_psi::stop::{Abort, Stop};
+use blindmatch_transport::message::{Answer, FileRequest, ManifestRequest, Proposal};
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, Channel, Endpoint, Frames, Limits, Server};
+use rand::RngExt;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+fn suffixes() -> PublicSuffixes {
+    let list = format!("public_suffix_list-{}.dat", PublicSuffixes::VERSION_1);
+    let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
+    PublicSuffixes::parse(&fs::read_to_string(tables.join(list)).unwrap()).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn view() -> View {
+    View {
+        indicator_type: IndicatorType::Email,
+        purpose: PURPOSE.to_owned(),
+    }
+}
+
+/// A node at work.
+struct Running {
+    serving: Serving,
+    endpoint: Endpoint,
+    _server: Server,
+}
+
+/// All of them, by name.
+struct World {
+    _place: TempDir,
+    nodes: BTreeMap<Name, Running>,
+}
+
+impl World {
+    /// Nodes with these sets, of which `change` may change the policy.
+    async fn new(sets: &[(&str, &str)], change: impl Fn(&str) -> String) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let names: Vec<_> = sets.iter().map(|(member, _)| name(member)).collect();
+        let digest = Digest(*suffixes().sha256());
+        let mut consortium = Consortium::found(place.path(), &names, digest).unwrap();
+        let policy = change(consortium.policy());
+        let canonicaliser = Canonicaliser::new(suffixes());
+        let mut nodes = BTreeMap::new();
+        for (member, feed) in sets {
+            let member = consortium.members.remove(&name(member)).unwrap();
+            let desk = member.desk(&canonicaliser).unwrap();
+            let read = |canonicaliser: &Canonicaliser,
+                        sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
+                let options = Options::default();
+                blindmatch_feeds::read(feed.as_bytes(), &options, canonicaliser, sink)
+            };
+            desk.import("main".parse().unwrap(), read, &mut |_| {})
+                .unwrap();
+            drop(desk);
+            let home = member.node.disk().root().to_owned();
+            fs::write(home.join("policy.toml"), &policy).unwrap();
+            let daemon = Daemon::open(member.node, canonicaliser.clone(), Arc::new(clock::now));
+            let daemon = Arc::new(daemon.unwrap());
+            let serving = Serving::new(Arc::clone(&daemon));
+            let endpoint = daemon.endpoint(Limits::default());
+            member.listener.set_nonblocking(true).unwrap();
+            let listener = TcpListener::from_std(member.listener).unwrap();
+            let server = endpoint.serve(listener, Arc::new(serving.clone()));
+            let running = Running {
+                serving,
+                endpoint,
+                _server: server,
+            };
+            nodes.insert(daemon.id().member().clone(), running);
+        }
+        let world = Self {
+            _place: place,
+            nodes,
+        };
+        // Everybody meets everybody.
+        for Running {
+            serving, endpoint, ..
+        } in world.nodes.values()
+        {
+            assert!(serving.gather(endpoint).await.unwrap());
+        }
+        world
+    }
+
+    fn node(&self, member: &str) -> &Running {
+        self.nodes.get(&name(member)).unwrap()
+    }
+
+    /// Publishes at one node, and has its ledger cosigned.
+    async fn publish(&self, member: &str) -> Vec<View> {
+        let Running {
+            serving, endpoint, ..
+        } = self.node(member);
+        let daemon = Arc::clone(serving.daemon());
+        let published = tokio::task::spawn_blocking(move || daemon.publish());
+        let published = published.await.unwrap().unwrap();
+        assert!(serving.gather(endpoint).await.unwrap());
+        published
+    }
+
+    async fn dial(&self, from: &str, to: &str) -> Channel {
+        let channel = self.node(from).endpoint.dial(&name(to)).await.unwrap();
+        let greeting = self.node(from).serving.daemon().greeting().unwrap();
+        channel.hello(greeting).await.unwrap();
+        channel
+    }
+
+    /// The publication of `to`, as `from` accepts it.
+    async fn manifest(&self, channel: &Channel, from: &str, to: &str) -> Accepted {
+        let request = ManifestRequest {
+            view: view().to_string(),
+            size: 0,
+        };
+        let given = channel.manifest(request).await.unwrap();
+        let (asking, answering) = (self.daemon(from), self.daemon(to));
+        let known = asking.directory().known();
+        let witnesses = blindmatch_membership::Witnesses::of(
+            &known.roster,
+            &known.delegations,
+            &name(to),
+            asking.now(),
+        );
+        let expected = Expected {
+            consortium: "demo",
+            responder: &answering.id().to_string(),
+            view: &view(),
+            ledger: &asking.ledger_keys_of(&name(to)),
+            quorum: &witnesses.quorum().unwrap(),
+        };
+        accept(
+            &given.manifest,
+            &given.proof,
+            &Continuation::Kept(given.consistency),
+            &expected,
+            &Before::default(),
+            asking.now(),
+        )
+        .unwrap()
+    }
+
+    fn daemon(&self, member: &str) -> &Arc<Daemon> {
+        self.node(member).serving.daemon()
+    }
+
+    fn debits(&self, member: &str) -> Vec<u64> {
+        let log = self.daemon(member).ledger().log();
+        let records = log.records(0..u64::MAX).map(Result::unwrap);
+        let debits = records.filter_map(|(_, record)| match record.event {
+            Event::Debit { amount, .. } => Some(amount.count()),
+            _ => None,
+        });
+        debits.collect()
+    }
+}
+
+/// A querier with its records in memory.
+struct Asking {
+    agreement: Agreement,
+    accepted: Accepted,
+    items: Vec<Item>,
+    journal: Arc<Memory>,
+}
+
+/// A connection that breaks when it has brought so many frames, and why it did.
+struct Breaking {
+    frames: Frames,
+    left: usize,
+    error: Option<CallError>,
+}
+
+impl Driven for Breaking {
+    async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
+        // Why it is gone says what comes next.
+        let _ = self.frames.send(frame.into()).await;
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
+        let unavailable = CallError::Failed(Kind::Unavailable.into());
+        if self.left == 0 {
+            self.error = Some(unavailable);
+            return Err(Lost);
+        }
+        match self.frames.receive().await {
+            Ok(Some(frame)) => {
+                self.left -= 1;
+                Ok(frame.into())
+            }
+            Ok(None) => {
+                self.error = Some(unavailable);
+                Err(Lost)
+            }
+            Err(error) => {
+                self.error = Some(error);
+                Err(Lost)
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Memory(Mutex<Vec<Record>>);
+
+impl Journal for Memory {
+    fn store(&self, store: Store) -> Completion {
+        let (record, completion) = store.stored();
+        self.0.lock().unwrap().push(record);
+        completion
+    }
+}
+
+impl World {
+    fn proposal(&self, from: &str, to: &str, accepted: &Accepted, items: u64) -> Agreement {
+        let party = |member: &str, nonce| Party {
+            identity: self.daemon(member).id().to_string().into(),
+            nonce,
+        };
+        let class = QueryClass::holding(items.max(1)).unwrap().items();
+        Agreement {
+            consortium: b"demo".to_vec(),
+            roster: self.daemon(from).directory().known().roster.number,
+            protocol: Protocol::Lookup,
+            parties: [party(from, rand::rng().random()), party(to, [0; 32])],
+            directions: vec![Direction {
+                querier: Role::First,
+                view: view().to_string().into(),
+                indicator_type: b"email".to_vec(),
+                canonicalisation: accepted.manifest.canonicalisation,
+                purpose: PURPOSE.into(),
+                querier_input: Input {
+                    commitment: rand::rng().random(),
+                    class,
+                },
+                responder_input: view_input(&accepted.manifest),
+                payment_key: Vec::new(),
+                setup: [0; 32],
+            }],
+        }
+    }
+
+    async fn agree(
+        &self,
+        channel: &Channel,
+        from: &str,
+        to: &str,
+        emails: &[&str],
+    ) -> Result<Asking, Refusal> {
+        let accepted = self.manifest(channel, from, to).await;
+        let canonicaliser = Canonicaliser::new(suffixes());
+        let items = emails.iter().map(|email| {
+            let email = canonicaliser.parse(IndicatorType::Email, email).unwrap();
+            Item::new(email.encode().to_vec())
+        });
+        let items: Vec<_> = items.collect();
+        let proposal = self.proposal(from, to, &accepted, items.len() as u64);
+        let answer = channel.propose(Proposal(proposal.encode().into())).await;
+        match answer.unwrap() {
+            Answer::Refusal(refusal) => Err(Refusal::decode(&refusal).unwrap()),
+            Answer::Agreement(agreed) => {
+                let agreement = Agreement::decode(&agreed).unwrap();
+                assert!(agreement.completes(&proposal));
+                Ok(Asking {
+                    agreement,
+                    accepted,
+                    items,
+                    journal: Arc::default(),
+                })
+            }
+        }
+    }
+
+    /// One connection of a run; gives how it ended and the items that were found.
+    async fn ask(
+        &self,
+        channel: &Channel,
+        from: &str,
+        to: &str,
+        asking: &Asking,
+    ) -> Result<(End, BTreeSet<u64>), CallError> {
+        self.ask_until(channel, from, to, asking, usize::MAX).await
+    }
+
+    /// The same on a connection that breaks when it has brought so many frames.
+    async fn ask_until(
+        &self,
+        channel: &Channel,
+        from: &str,
+        to: &str,
+        asking: &Asking,
+        left: usize,
+    ) -> Result<(End, BTreeSet<u64>), CallError> {
+        let daemon = self.daemon(from);
+        let manifest = &asking.accepted.manifest;
+        let direction = asking.agreement.directions.first().unwrap();
+        let run = asking.agreement.run_id(direction);
+        let frames = channel.run(run.0).await?;
+        let until = UnixSeconds(manifest.expires);
+        let terms = Terms::new(&asking.agreement, direction, manifest, until).unwrap();
+        let connection = Connection {
+            exporter: *frames.exporter(),
+            signer: SIGNER,
+            peer: daemon.receipt_key(&name(to)).unwrap(),
+        };
+        let key = PublicKey::from_bytes(&manifest.public_key).unwrap();
+        let key = Arc::new(AuthenticatedKey::vouch(key));
+        let records = asking.journal.0.lock().unwrap().clone();
+        let querier = Querier::new(terms, connection, key, asking.items.clone(), records);
+        let mut querier = querier.unwrap();
+        let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
+            signer: daemon.receipts().clone(),
+            evaluation: None,
+        });
+        let journal: Arc<dyn Journal> = asking.journal.clone();
+        let now = || UnixSeconds(clock::now());
+        let mut breaking = Breaking {
+            frames,
+            left,
+            error: None,
+        };
+        let ended = drive(&mut querier, &mut breaking, &keys, &journal, &now).await;
+        let Ok(end) = ended else {
+            return Err(breaking.error.unwrap());
+        };
+        breaking.frames.finish().await?;
+        if end != End::Concluded {
+            return Ok((end, BTreeSet::new()));
+        }
+        let file = channel.file(FileRequest {
+            view: view().to_string(),
+            sequence: manifest.edition.sequence(),
+            since: None,
+            offset: 0,
+        });
+        let file = file.await?.collect(1 << 24).await?.to_vec();
+        let publication = Publication::verify(file, manifest.edition, manifest.root).unwrap();
+        let records = asking.journal.0.lock().unwrap();
+        let states = records.iter().filter_map(|record| match record {
+            Record::State(state) => Some(state),
+            _ => None,
+        });
+        let states: Vec<&State> = states.collect();
+        let concluded = querier.concluded().unwrap();
+        let matches = concluded.matches(states, manifest, &publication).unwrap();
+        assert!(matches.unopened.is_empty());
+        let found = matches.found.iter().map(|found| found.item).collect();
+        Ok((end, found))
+    }
+}
+
+const SETS: [(&str, &str); 3] = [
+    ("a", "one@evil.example.com\ntwo@evil.example.com\n"),
+    ("b", "two@evil.example.com\nthree@evil.example.com\n"),
+    ("c", "four@evil.example.com\n"),
+];
+const ASKED: [&str; 3] = [
+    "one@evil.example.com",
+    "two@evil.example.com",
+    "three@evil.example.com",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_is_accepted_asked_and_charged_once() {
+    let world = World::new(&SETS, str::to_owned).await;
+    let published = world.publish("b").await;
+    assert!(published.contains(&view()), "{published:?}");
+    // Nothing is published twice, and nobody cosigns in vain.
+    assert_eq!(world.publish("b").await, []);
+    let channel = world.dial("a", "b").await;
+    let views = channel.views().await.unwrap().0;
+    assert_eq!(views.len(), published.len());
+
+    let asking = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    let ended = world.ask(&channel, "a", "b", &asking).await.unwrap();
+    assert_eq!(ended, (End::Concluded, BTreeSet::from([1, 2])));
+    assert_eq!(world.debits("b"), [8]);
+    assert_eq!(world.daemon("b").runs().unfinished(), []);
+    assert_eq!(world.daemon("b").runs().ended().unwrap().len(), 1);
+    // A run that is over is none any more.
+    let refused = world.ask(&channel, "a", "b", &asking).await.unwrap_err();
+    assert!(
+        matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_refuses_by_its_rule() {
+    let change = |policy: &str| policy.replace("minimum_set_size = 1\n", "minimum_set_size = 3\n");
+    let world = World::new(&SETS, change).await;
+    world.publish("b").await;
+    let channel = world.dial("a", "b").await;
+    let refused = world.agree(&channel, "a", "b", &ASKED).await;
+    let refusal = refused.err().unwrap();
+    assert!(refusal.rule.contains("set_too_small"), "{}", refusal.rule);
+    assert_eq!(world.daemon("b").runs().unfinished(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_only_its_members() {
+    let world = World::new(&SETS, str::to_owned).await;
+    world.publish("b").await;
+    let channel = world.dial("a", "b").await;
+    let asking = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    // The proposal of another is none.
+    let other = world.dial("c", "b").await;
+    let proposal = world.proposal("a", "b", &asking.accepted, 1);
+    let refused = other.propose(Proposal(proposal.encode().into())).await;
+    let malformed =
+        matches!(refused, Err(CallError::Refused(problem)) if problem.kind == Kind::Malformed);
+    assert!(malformed);
+    let refused = world.ask(&other, "c", "b", &asking).await.unwrap_err();
+    assert!(
+        matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
+        "{refused}"
+    );
+    assert_eq!(world.debits("b"), [0_u64; 0]);
+    let (end, _) = world.ask(&channel, "a", "b", &asking).await.unwrap();
+    assert_eq!(end, End::Concluded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_spent_evaluates_nothing_more() {
+    // Two runs are agreed on while there is enough for either: the debit decides.
+    let change = |policy: &str| {
+        policy.replace(
+            "minimum_set_size = 1\n",
+            "minimum_set_size = 1\nbudget = { day = 8, epoch = 8 }\n",
+        )
+    };
+    let world = World::new(&SETS, change).await;
+    world.publish("b").await;
+    let channel = world.dial("a", "b").await;
+    let first = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    let second = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    let (end, _) = world.ask(&channel, "a", "b", &first).await.unwrap();
+    assert_eq!(end, End::Concluded);
+    let (end, _) = world.ask(&channel, "a", "b", &second).await.unwrap();
+    assert_eq!(end, End::Stopped(Stop::PeerAborted(Abort::Budget)));
+    assert_eq!(world.debits("b"), [8]);
+    let refusal = world.agree(&channel, "a", "b", &ASKED).await.err().unwrap();
+    assert!(refusal.rule.contains("budget"), "{}", refusal.rule);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_cut_anywhere_is_resumed_and_charged_once() {
+    let world = World::new(&SETS, str::to_owned).await;
+    world.publish("b").await;
+    let asking = {
+        let channel = world.dial("a", "b").await;
+        world.agree(&channel, "a", "b", &ASKED).await.unwrap()
+    };
+    let mut frames = 0;
+    let found = loop {
+        // Each on a connection of its own; the counter of attachments goes on.
+        let channel = world.dial("a", "b").await;
+        match world.ask_until(&channel, "a", "b", &asking, frames).await {
+            Ok((end, found)) => {
+                assert_eq!(end, End::Concluded);
+                break found;
+            }
+            Err(_) => frames += 1,
+        }
+    };
+    assert!(frames > 1, "it broke {frames} times");
+    assert_eq!(found, BTreeSet::from([1, 2]));
+    assert_eq!(world.debits("b"), [8]);
+}
