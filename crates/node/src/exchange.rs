@@ -1,10 +1,16 @@
 //! The exchange: what nodes do with each other.
 
 pub mod accept;
+pub mod ask;
+mod batch;
 mod daemon;
+pub mod demo;
 mod drive;
 mod keys;
+mod peers;
+mod prepare;
 mod publish;
+pub mod query;
 mod respond;
 mod rows;
 pub mod view;

@@ -94,6 +94,17 @@ impl Reading<'_> {
         Ok(items)
     }
 
+    /// How many rows of a collection ask something of a view of a type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`].
+    pub fn asking_rows(&self, contents: &Contents, kind: IndicatorType) -> Result<u64, Error> {
+        let mut rows = 0;
+        self.asking(contents, kind, &mut |_, _| rows += 1)?;
+        Ok(rows)
+    }
+
     /// Hands out the rows of a collection that ask for one of `items`, which ascend, each with the
     /// place of the item among them: a row that asks for several of them comes with each. A network
     /// between two rungs holds one of them only where each of its parts does.

@@ -1,0 +1,247 @@
+//! One run that this node asks for: a peer's view, and a collection or a list to look up in it.
+//!
+//! Whatever is paid for is kept before anything is made of it: a run that breaks off anywhere is
+//! resumed from what the store has of it, and a run that ended is never asked for again.
+
+mod carry;
+mod error;
+mod finish;
+mod plan;
+mod subject;
+
+use std::sync::Arc;
+
+use blindmatch_audit::record;
+use blindmatch_indicator::Label;
+use blindmatch_membership::Name;
+use blindmatch_psi::agreement::{Agreement, Refusal};
+use blindmatch_psi::publication::Manifest;
+use blindmatch_store::runs::{Head, Run};
+use blindmatch_store::views::{Accepted, PeerEpoch};
+use blindmatch_transport::message::{Answer, Proposal};
+use blindmatch_transport::{Channel, Endpoint};
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use self::carry::{Carried, carry};
+pub use self::error::AskError;
+use self::plan::Plan;
+pub use self::subject::Subject;
+use super::daemon::Daemon;
+use super::peers;
+use super::prepare::prepare;
+use super::view::View;
+use crate::demo::RowKey;
+
+/// A node that asks others. Clones share it.
+#[derive(Clone)]
+pub struct Asker {
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) endpoint: Endpoint,
+}
+
+/// Why it is asked: for the node's own records, nothing of it travels.
+#[derive(Clone, Debug, Default)]
+pub struct Occasion {
+    /// The case; may be empty.
+    pub case: String,
+    /// Who asks; may be empty.
+    pub operator: String,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Answered {
+    /// What the peer holds too.
+    pub found: Vec<Finding>,
+    /// Bytes on the wire, both ways, the publication included where it was fetched.
+    pub bytes: u64,
+}
+
+/// A row that the peer holds too.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The row's key.
+    pub row: RowKey,
+    /// What the peer says of it. Nothing where that does not open: an entry that was planted or
+    /// damaged, which is no match.
+    pub label: Option<Label>,
+}
+
+/// A run of ours that goes on, and the publication that it is about.
+pub(super) struct Going {
+    pub(super) run: Arc<Run>,
+    pub(super) epoch: Arc<PeerEpoch>,
+    pub(super) accepted: Accepted,
+}
+
+impl Asker {
+    /// A node that asks over `endpoint`.
+    #[must_use]
+    pub const fn new(daemon: Arc<Daemon>, endpoint: Endpoint) -> Self {
+        Self { daemon, endpoint }
+    }
+
+    /// Connects to a member, and takes its delegations.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Unreachable`], [`AskError::Call`].
+    pub async fn reach(&self, member: &Name) -> Result<Channel, AskError> {
+        peers::reach(&self.daemon, &self.endpoint, member).await
+    }
+
+    /// Asks a view of the peer at the other end of `channel` for all of `subject`, but for what is
+    /// known already.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`]. What was paid for is not lost: an unfinished run stays, to be
+    /// [resumed](Self::resume).
+    pub async fn ask(
+        &self,
+        channel: &Channel,
+        view: &View,
+        subject: Subject,
+        occasion: &Occasion,
+    ) -> Result<Answered, AskError> {
+        let prepared = prepare(&self.daemon, channel, view).await?;
+        let (epoch, accepted) = (prepared.epoch, prepared.accepted);
+        let subject = Arc::new(subject);
+        let plan = blocking({
+            let (daemon, peer) = (Arc::clone(&self.daemon), channel.peer().id().clone());
+            let (epoch, manifest) = (Arc::clone(&epoch), accepted.manifest.clone());
+            let (view, subject) = (view.clone(), Arc::clone(&subject));
+            move || Plan::of(&daemon, &peer, &view, &epoch, &manifest, &subject)
+        })
+        .await?;
+
+        let proposed = plan.proposal.encode();
+        let answer = channel.propose(Proposal(Bytes::from(proposed))).await?;
+        let agreement = agreed(&plan.proposal, &answer)?;
+        let manifest = &accepted.manifest;
+        let head = self.head(channel, agreement, manifest, &subject, occasion)?;
+        let run = blocking({
+            let daemon = Arc::clone(&self.daemon);
+            move || plan.begin(&daemon, head)
+        })
+        .await?;
+
+        let going = Going {
+            run,
+            epoch,
+            accepted,
+        };
+        let answered = self.bring_home(channel, going, subject).await?;
+        Ok(Answered {
+            bytes: answered.bytes.saturating_add(prepared.bytes),
+            ..answered
+        })
+    }
+
+    /// Goes on with a run that broke off, or ends it where it cannot go on.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`].
+    pub async fn resume(&self, channel: &Channel, run: Arc<Run>) -> Result<Answered, AskError> {
+        let daemon = Arc::clone(&self.daemon);
+        let (going, subject) = blocking(move || {
+            let Some(going) = Going::of(&daemon, &run) else {
+                // What it was about has been replaced twice: there is nothing to look it up in.
+                run.give_up(&mut rand::rng())?;
+                return Err(AskError::GivenUp);
+            };
+            Ok((going, Subject::of_run(&daemon, &run)?))
+        })
+        .await?;
+        self.bring_home(channel, going, Arc::new(subject)).await
+    }
+
+    async fn bring_home(
+        &self,
+        channel: &Channel,
+        going: Going,
+        subject: Arc<Subject>,
+    ) -> Result<Answered, AskError> {
+        let Carried { late, bytes } = carry(self, channel, &going).await?;
+        let daemon = Arc::clone(&self.daemon);
+        let found = blocking(move || finish::finish(&daemon, &going, &subject, late)).await?;
+        Ok(Answered { found, bytes })
+    }
+
+    fn head(
+        &self,
+        channel: &Channel,
+        agreement: Agreement,
+        manifest: &Manifest,
+        subject: &Subject,
+        occasion: &Occasion,
+    ) -> Result<Head, AskError> {
+        let peer = record::Name::new(channel.peer().member().as_str());
+        let collection = subject.collection().map_or("", |name| name.as_str());
+        Ok(Head {
+            side: blindmatch_audit::receipt::Side::Querier,
+            peer: peer.map_err(|_| AskError::Answer)?,
+            agreement,
+            direction: 0,
+            epoch: manifest.domain.epoch,
+            until: manifest.expires,
+            began: self.daemon.now(),
+            collection: collection.to_owned(),
+            case: occasion.case.clone(),
+            operator: occasion.operator.clone(),
+        })
+    }
+}
+
+impl Going {
+    /// What a run is about, where it is still there.
+    fn of(daemon: &Daemon, run: &Arc<Run>) -> Option<Self> {
+        let direction = run.head().direction()?;
+        for epoch in daemon.views().peers() {
+            let accepted = epoch.publications().into_iter().find(|accepted| {
+                blindmatch_psi::lookup::view_input(&accepted.manifest) == direction.responder_input
+            });
+            if let Some(accepted) = accepted {
+                let run = Arc::clone(run);
+                return Some(Self {
+                    run,
+                    epoch,
+                    accepted,
+                });
+            }
+        }
+        None
+    }
+}
+
+/// Reads or computes for a while.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AskError> + Send + 'static,
+) -> Result<T, AskError> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or(Err(AskError::Panicked))
+}
+
+/// The agreement that a peer answers with, which is the proposal completed.
+fn agreed(proposal: &Agreement, answer: &Answer) -> Result<Agreement, AskError> {
+    match answer {
+        Answer::Agreement(bytes) => {
+            let agreement = Agreement::decode(bytes).map_err(|_| AskError::Answer)?;
+            if agreement.completes(proposal) {
+                Ok(agreement)
+            } else {
+                Err(AskError::Answer)
+            }
+        }
+        Answer::Refusal(bytes) => {
+            let refusal = Refusal::decode(bytes).map_err(|_| AskError::Answer)?;
+            if refusal == Refusal::new(proposal, &refusal.rule) {
+                Err(AskError::Refused(refusal.rule))
+            } else {
+                Err(AskError::Answer)
+            }
+        }
+    }
+}

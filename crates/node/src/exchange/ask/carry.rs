@@ -1,0 +1,231 @@
+//! Carries a run over connections that break, up to its receipt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use blindmatch_oprf::PublicKey;
+use blindmatch_oprf::additive::AuthenticatedKey;
+use blindmatch_psi::lookup::{Connection, Item, Querier, Terms};
+use blindmatch_psi::session::{Completion, End, Keys, Record, Store, UnixSeconds};
+use blindmatch_psi::stop::{Abort, Blame, Fault, Stop};
+use blindmatch_store::runs::{Run, Taken};
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, Channel, frames};
+use tokio::time::sleep;
+
+use super::subject::asked;
+use super::{AskError, Asker, Going, blocking};
+use crate::exchange::daemon::Daemon;
+use crate::exchange::drive::{Frames, Journal, Lost, drive};
+use crate::exchange::keys::{RunKeys, SIGNER};
+
+/// How often a run is taken up again when its connection breaks.
+const RECONNECTS: u32 = 5;
+/// The first pause; each later one is twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What a run has come to.
+pub(super) struct Carried {
+    /// The responder did not sign in time.
+    pub(super) late: bool,
+    /// Bytes of frames, both ways.
+    pub(super) bytes: u64,
+}
+
+/// Carries a run up to its receipt.
+///
+/// # Errors
+///
+/// [`AskError::Lost`], [`AskError::Stopped`], and those of the home. A run that cannot go on has
+/// been given up then; any other is there still.
+pub(super) async fn carry(
+    asker: &Asker,
+    channel: &Channel,
+    going: &Going,
+) -> Result<Carried, AskError> {
+    let mut bytes = 0;
+    let mut channel = channel.clone();
+    for attempt in 0..=RECONNECTS {
+        let (daemon, run) = (Arc::clone(&asker.daemon), Arc::clone(&going.run));
+        match blocking(move || standing(&daemon, &run)).await? {
+            Standing::Receipted => return Ok(Carried { late: false, bytes }),
+            Standing::Late => return Ok(Carried { late: true, bytes }),
+            Standing::Open => {}
+        }
+        if let Some(earlier) = attempt.checked_sub(1) {
+            sleep(PAUSE * 2_u32.pow(earlier)).await;
+            match asker.reach(channel.peer().member()).await {
+                Ok(again) => channel = again,
+                Err(_) => continue,
+            }
+        }
+        let ended = match connect(asker, &channel, going, &mut bytes).await {
+            Ok(ended) => ended,
+            Err(AskError::Call(CallError::Refused(problem))) => match problem.kind {
+                Kind::Busy | Kind::NotNow | Kind::Timeout | Kind::Unavailable => Err(Lost),
+                // The responder has no such run, or none any more.
+                Kind::NotFound | Kind::EpochOver => {
+                    return give_up(going, CallError::Refused(problem).into()).await;
+                }
+                _ => return Err(CallError::Refused(problem).into()),
+            },
+            Err(AskError::Call(CallError::Failed(_))) => Err(Lost),
+            Err(error) => return Err(error),
+        };
+        match ended {
+            Ok(End::Concluded) => return Ok(Carried { late: false, bytes }),
+            Ok(End::Stopped(stop)) if goes_on(stop) => return Err(AskError::Stopped(stop)),
+            Ok(End::Stopped(stop)) => return give_up(going, AskError::Stopped(stop)).await,
+            Err(Lost) => {}
+        }
+    }
+    Err(AskError::Lost)
+}
+
+/// What is to be done about a run.
+enum Standing {
+    Open,
+    /// Both sides have signed.
+    Receipted,
+    /// Its time is over, and we have signed.
+    Late,
+}
+
+/// Ends a run whose time is over with nothing signed.
+fn standing(daemon: &Daemon, run: &Run) -> Result<Standing, AskError> {
+    let receipt = run.receipt()?;
+    let in_time = daemon.now() <= run.head().until;
+    match receipt {
+        Some(signed) if signed.responder.is_some() => Ok(Standing::Receipted),
+        _ if in_time => Ok(Standing::Open),
+        Some(_) => Ok(Standing::Late),
+        None => {
+            run.give_up(&mut rand::rng())?;
+            Err(AskError::GivenUp)
+        }
+    }
+}
+
+/// Ends a run that cannot go on. What we signed for already is opened once its time is over.
+async fn give_up(going: &Going, why: AskError) -> Result<Carried, AskError> {
+    let run = Arc::clone(&going.run);
+    blocking(move || {
+        if run.receipt()?.is_none() {
+            run.give_up(&mut rand::rng())?;
+        }
+        Ok(())
+    })
+    .await?;
+    Err(why)
+}
+
+/// Whether the run can go on another time, though it stopped.
+const fn goes_on(stop: Stop) -> bool {
+    match stop {
+        // The budget of another day, or a disk with room again.
+        Stop::PeerAborted(Abort::Budget | Abort::Internal) => true,
+        Stop::Fault(fault) => !matches!(fault, Fault::Terms | Fault::Items),
+        stop => matches!(stop.blame(), Blame::Ourselves),
+    }
+}
+
+/// Runs a session on one connection.
+async fn connect(
+    asker: &Asker,
+    channel: &Channel,
+    going: &Going,
+    bytes: &mut u64,
+) -> Result<Result<End, Lost>, AskError> {
+    let (daemon, run) = (Arc::clone(&asker.daemon), Arc::clone(&going.run));
+    let (items, records) = blocking(move || {
+        let records: Result<Vec<Record>, _> = run.records()?.collect();
+        Ok((asked(&run)?, records?))
+    })
+    .await?;
+    let stream = channel.run(going.run.id().0).await?;
+    let peer = daemon.receipt_key(channel.peer().member());
+    let connection = Connection {
+        exporter: *stream.exporter(),
+        signer: SIGNER,
+        peer: peer.ok_or(AskError::Session(Fault::UnknownKey))?,
+    };
+    let mut session = session(going, connection, items, records)?;
+    let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
+        signer: daemon.receipts().clone(),
+        evaluation: None,
+    });
+    let journal: Arc<dyn Journal> = Arc::new(Kept(Arc::clone(&going.run)));
+    let mut frames = Counted { stream, bytes };
+    let now = move || UnixSeconds(daemon.now());
+    let ended = drive(&mut session, &mut frames, &keys, &journal, &now).await;
+    if ended.is_ok() {
+        // What was said last has to arrive, an abort too; the run is over on this side either way.
+        let _ = frames.stream.finish().await;
+    }
+    Ok(ended)
+}
+
+fn session(
+    going: &Going,
+    connection: Connection,
+    items: Vec<Item>,
+    records: Vec<Record>,
+) -> Result<Querier<Vec<Item>>, AskError> {
+    let (head, manifest) = (going.run.head(), &going.accepted.manifest);
+    let direction = head.direction().ok_or(AskError::Session(Fault::Terms))?;
+    let until = UnixSeconds(head.until);
+    let terms = Terms::new(&head.agreement, direction, manifest, until);
+    let key = PublicKey::from_bytes(&manifest.public_key);
+    let key = key.map_err(|_| AskError::Session(Fault::UnknownKey))?;
+    // It stands in a ledger that a quorum of witnesses cosigned.
+    let key = Arc::new(AuthenticatedKey::vouch(key));
+    Querier::new(
+        terms.map_err(AskError::Session)?,
+        connection,
+        key,
+        items,
+        records,
+    )
+    .map_err(AskError::Session)
+}
+
+/// The records of a run, on disk.
+struct Kept(Arc<Run>);
+
+impl Journal for Kept {
+    fn store(&self, store: Store) -> Completion {
+        // A querier is charged nothing by itself.
+        let mut reserve = |_: &_| false;
+        match self.0.take(store.record(), &mut reserve, &mut rand::rng()) {
+            Ok(Taken::Stored) => store.stored().1,
+            Ok(Taken::Contradicted) => store.contradicted(),
+            Ok(Taken::Refused) | Err(_) => store.refused(),
+        }
+    }
+}
+
+/// The stream of a run, with how much passed over it.
+struct Counted<'b> {
+    stream: frames::Frames,
+    bytes: &'b mut u64,
+}
+
+impl Counted<'_> {
+    fn count(&mut self, frame: &[u8]) {
+        let length = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+        *self.bytes = self.bytes.saturating_add(length);
+    }
+}
+
+impl Frames for Counted<'_> {
+    async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
+        self.count(&frame);
+        Frames::send(&mut self.stream, frame).await
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
+        let frame = Frames::receive(&mut self.stream).await?;
+        self.count(&frame);
+        Ok(frame)
+    }
+}

@@ -1,0 +1,145 @@
+//! Why a peer was not asked, or did not answer.
+
+use std::fmt;
+
+use blindmatch_audit::cosignature::QuorumError;
+use blindmatch_audit::receipt::ReceiptError;
+use blindmatch_policy as policy;
+use blindmatch_psi::lookup::MatchError;
+use blindmatch_psi::stop::{Abort, Fault, Stop};
+use blindmatch_store::runs::RunError;
+use blindmatch_store::views::ViewError;
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, DialError};
+
+use crate::demo::Outcome;
+use crate::error::Error;
+use crate::exchange::accept::NotAccepted;
+
+/// Why a peer was not asked, or did not answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AskError {
+    /// This node cannot: its home, its keys, its collections.
+    Node(Error),
+    /// The peer is not reached.
+    Unreachable(DialError),
+    /// The peer has no version of the protocol in common with this node.
+    Version,
+    /// A call has no answer.
+    Call(CallError),
+    /// Too few witnesses are known to hold the peer's ledger against.
+    Quorum(QuorumError),
+    /// The peer's publication is not used.
+    NotAccepted(NotAccepted),
+    /// The own policy refuses.
+    Policy(policy::Refusal),
+    /// The peer refuses, for a rule in its words.
+    Refused(String),
+    /// What the peer answers to a proposal is neither its completion nor its refusal.
+    Answer,
+    /// There is more to ask for than a run may have.
+    TooMuch,
+    /// The connection is gone, and so were those after it. The run goes on the next time.
+    Lost,
+    /// The run stopped.
+    Stopped(Stop),
+    /// The run cannot go on, and was ended.
+    GivenUp,
+    /// An earlier run at this view is not over, and the publication that it is about must stay.
+    Unfinished,
+    /// A fault of a session.
+    Session(Fault),
+    /// The receipt does not hold.
+    Receipt(ReceiptError),
+    /// What was paid for cannot be looked up.
+    Matches(MatchError),
+    /// A part of this program broke down.
+    Panicked,
+}
+
+impl AskError {
+    /// How a pair ended that ended so.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let refused = match self {
+            Self::Policy(_) | Self::Refused(_) => true,
+            Self::Call(CallError::Refused(problem)) => {
+                matches!(problem.kind, Kind::NotAllowed | Kind::Budget)
+            }
+            Self::Stopped(stop) => {
+                matches!(stop, Stop::PeerAborted(Abort::Budget | Abort::EpochOver))
+            }
+            _ => false,
+        };
+        let reason = self.to_string();
+        if refused {
+            Outcome::Refused(reason)
+        } else {
+            Outcome::Failed(reason)
+        }
+    }
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(error) => error.fmt(f),
+            Self::Unreachable(error) => error.fmt(f),
+            Self::Version => f.write_str("the peer speaks no version of the protocol that we do"),
+            Self::Call(error) => error.fmt(f),
+            Self::Quorum(error) => error.fmt(f),
+            Self::NotAccepted(error) => error.fmt(f),
+            Self::Policy(refusal) => write!(f, "our own policy refuses: {}", refusal.code()),
+            Self::Refused(rule) => write!(f, "the peer's policy refuses: {rule}"),
+            Self::Answer => f.write_str("the peer's answer is not one to what was proposed"),
+            Self::TooMuch => f.write_str("more is asked for than one run may ask for"),
+            Self::Lost => f.write_str("the connection broke off; the run goes on the next time"),
+            Self::Stopped(stop) => write!(f, "the run stopped: {stop}"),
+            Self::GivenUp => f.write_str("the run could not go on, and was given up"),
+            Self::Unfinished => f.write_str("an earlier run at this view is not over yet"),
+            Self::Session(fault) => fault.fmt(f),
+            Self::Receipt(error) => error.fmt(f),
+            Self::Matches(error) => error.fmt(f),
+            Self::Panicked => f.write_str("a part of this program broke down"),
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
+
+impl From<Error> for AskError {
+    fn from(error: Error) -> Self {
+        Self::Node(error)
+    }
+}
+
+impl From<RunError> for AskError {
+    fn from(error: RunError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl From<ViewError> for AskError {
+    fn from(error: ViewError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl From<CallError> for AskError {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<DialError> for AskError {
+    fn from(error: DialError) -> Self {
+        Self::Unreachable(error)
+    }
+}
+
+impl From<MatchError> for AskError {
+    fn from(error: MatchError) -> Self {
+        Self::Matches(error)
+    }
+}

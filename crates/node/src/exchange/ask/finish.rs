@@ -1,0 +1,170 @@
+//! What is made of a run that has its receipt: outputs to keep, and what the peer holds too.
+
+use std::collections::BTreeMap;
+
+use blindmatch_audit::VerifyingKey;
+use blindmatch_audit::receipt::SignedReceipt;
+use blindmatch_indicator::{IndicatorType, Label};
+use blindmatch_membership::Name;
+use blindmatch_psi::lookup::{Concluded, Item, MatchError, find};
+use blindmatch_psi::publication::QueryClass;
+use blindmatch_psi::session::Record;
+use blindmatch_psi::stop::Fault;
+use blindmatch_store::runs::{Match, Run};
+use zeroize::Zeroizing;
+
+use super::subject::asked;
+use super::{AskError, Finding, Going, Subject};
+use crate::demo::RowKey;
+use crate::exchange::daemon::Daemon;
+use crate::exchange::view::View;
+
+/// How long results are kept: 90 days.
+const KEPT: u64 = 90 * 86_400;
+
+/// An OPRF output.
+type Output = Zeroizing<[u8; 64]>;
+
+/// An item that the peer holds, with its label where that opened.
+type Held = BTreeMap<u64, Option<[u8; Label::LENGTH]>>;
+
+/// Keeps what was paid for, looks all of it up, and ends the run with what was found.
+///
+/// Outputs are kept before the run ends: one that a crash leaves unended ends the next time, and
+/// nothing of it is asked for again.
+pub(super) fn finish(
+    daemon: &Daemon,
+    going: &Going,
+    subject: &Subject,
+    late: bool,
+) -> Result<Vec<Finding>, AskError> {
+    let mut rng = rand::rng();
+    let Going {
+        run,
+        epoch,
+        accepted,
+    } = going;
+    let manifest = &accepted.manifest;
+    let view = str::from_utf8(&manifest.domain.view).ok();
+    let view: Option<View> = view.and_then(|view| view.parse().ok());
+    let kind = view.ok_or(AskError::Session(Fault::Terms))?.indicator_type;
+
+    let mut fresh = epoch.cache(&mut rng)?;
+    let items = asked(run)?;
+    for (item, output) in items.iter().zip(outputs(daemon, run, items.len())?) {
+        fresh.push(item, &output)?;
+    }
+    epoch.keep(fresh, &mut rng)?;
+
+    let items = subject.items(daemon, kind)?;
+    let mut cached = epoch.cached()?;
+    let mut known = Vec::new();
+    for (place, item) in (0..).zip(&items) {
+        if let Some(output) = cached.find(item)? {
+            known.push((place, output));
+        }
+    }
+    let publication = epoch.publication(accepted)?;
+    let known = known.iter().map(|(place, output)| (*place, &**output));
+    let matches = find(known, &manifest.domain, &publication);
+    let matches = matches.map_err(|error| AskError::Matches(MatchError::File(error)))?;
+    let found = matches.found.iter();
+    let found = found.map(|found| (found.item, Some(*found.label.as_bytes())));
+    let unopened = matches.unopened.iter().map(|place| (*place, None));
+    let held: Held = unopened.chain(found).collect();
+
+    end(daemon, run, kind, subject, &items, &held, late)
+}
+
+/// The outputs of all items of a run, in their order.
+fn outputs(daemon: &Daemon, run: &Run, count: usize) -> Result<Vec<Output>, AskError> {
+    let signed = run.receipt()?;
+    let signed = signed.ok_or(AskError::Matches(MatchError::Incomplete))?;
+    let peer = run.head().peer.as_str();
+    let concluded = restore(daemon, &signed, peer)?;
+    let mut outputs = BTreeMap::new();
+    for record in run.records()? {
+        if let Record::State(state) = record? {
+            let found = concluded.outputs(&state).map_err(AskError::Session)?;
+            outputs.extend(found.map(|(place, output)| (place, Output::new(*output))));
+        }
+    }
+    let whole = outputs.len() == count && outputs.keys().copied().eq((0..).take(count));
+    if !whole {
+        return Err(AskError::Matches(MatchError::Incomplete));
+    }
+    Ok(outputs.into_values().collect())
+}
+
+/// The run of a receipt, by any key that the peer signs with.
+fn restore(daemon: &Daemon, signed: &SignedReceipt, peer: &str) -> Result<Concluded, AskError> {
+    let own = daemon.receipts().verifying_key();
+    let known = daemon.directory().known();
+    let unknown = || AskError::Session(Fault::UnknownKey);
+    let peer: Name = peer.parse().map_err(|_| unknown())?;
+    let delegations = known
+        .delegations
+        .in_force(&known.roster, &peer, daemon.now());
+    let keys: Vec<VerifyingKey> = delegations.map(|one| one.keys.receipts).collect();
+    let mut refused = unknown();
+    for key in keys {
+        match Concluded::restore(signed.clone(), &own, &key) {
+            Ok(concluded) => return Ok(concluded),
+            Err(error) => refused = AskError::Receipt(error),
+        }
+    }
+    Err(refused)
+}
+
+/// Ends a run with the rows of what is held.
+fn end(
+    daemon: &Daemon,
+    run: &Run,
+    kind: IndicatorType,
+    subject: &Subject,
+    items: &[Item],
+    held: &Held,
+    late: bool,
+) -> Result<Vec<Finding>, AskError> {
+    let mut rng = rand::rng();
+    let place = |at: &u64| usize::try_from(*at).ok();
+    let of_held = held.keys().filter_map(place).filter_map(|at| items.get(at));
+    let of_held: Vec<Item> = of_held.cloned().collect();
+    let labels: Vec<_> = held.values().copied().collect();
+    let mut found = Vec::new();
+    subject.holding(daemon, kind, &of_held, &mut |row, at| {
+        if let Some(label) = labels.get(at) {
+            found.push(Finding {
+                row: RowKey::from(row.key),
+                // One that this program does not read is none of a match.
+                label: label.and_then(|label| Label::decode(&label).ok()),
+            });
+        }
+    })?;
+
+    // How many were found does not show in how many leaves there are, as long as it is no more than
+    // was looked for.
+    let count = u64::try_from(found.len().max(items.len())).unwrap_or(u64::MAX);
+    let leaves = QueryClass::holding(count.max(1)).ok_or(AskError::TooMuch)?;
+    let expires = Some(daemon.now().saturating_add(KEPT));
+    let mut results = run.results(leaves.items(), expires, &mut rng)?;
+    let mut failed = None;
+    subject.holding(daemon, kind, &of_held, &mut |row, at| {
+        if let Some(label) = labels.get(at) {
+            let label = label.as_ref();
+            let row = *row;
+            if let Err(error) = results.push(&Match { row, label }) {
+                failed.get_or_insert(error);
+            }
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(blindmatch_store::runs::RunError::from(error).into());
+    }
+    if late {
+        run.open_late(results, &mut rng)?;
+    } else {
+        run.conclude(Some(results), &mut rng)?;
+    }
+    Ok(found)
+}
