@@ -1,10 +1,6 @@
 //! The command line, as DESIGN's conventions have it: every option documented where it is read.
 
 pub(crate) mod collections;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "read once the exchange is there")
-)]
 pub(crate) mod demo;
 pub(crate) mod indicators;
 pub(crate) mod keys;
@@ -159,6 +155,9 @@ pub(crate) enum Command {
     /// Look for what is wrong or soon will be, and say what to do.
     #[command(after_help = node::DOCTOR_EXAMPLE)]
     Doctor(node::DoctorArguments),
+    /// Try everything on this machine: several nodes, real exchanges, results checked in the clear.
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::DemoArguments),
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {

@@ -4,10 +4,6 @@ pub(crate) mod backup;
 pub(crate) mod card;
 pub(crate) mod collections;
 pub(crate) mod config;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "called once the exchange is there")
-)]
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod exclusions;

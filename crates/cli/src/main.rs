@@ -19,7 +19,8 @@ mod tables;
 use std::env;
 use std::process::ExitCode;
 
-use blindmatch_node::kernels;
+use blindmatch_indicator::Canonicaliser;
+use blindmatch_node::{exchange, kernels};
 use clap::Parser;
 
 use crate::args::indicators::IndicatorsCommand;
@@ -66,6 +67,13 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Backup(arguments) => commands::backup::backup(arguments, global),
         Command::Restore(arguments) => commands::backup::restore(arguments, global),
         Command::Doctor(arguments) => commands::doctor::run(arguments, global),
+        Command::Demo(arguments) => {
+            let suffixes = tables::public_suffixes(arguments.tables.as_deref())?;
+            let canonicaliser = Canonicaliser::new(suffixes);
+            commands::demo::run(arguments, global, |consortium, question| {
+                exchange::demo::exchange(consortium, &canonicaliser, question)
+            })
+        }
         Command::Ledger(command) => commands::ledger::run(command, global),
         Command::Import(arguments) => commands::import::run(arguments, global),
         Command::Collections(arguments) => commands::collections::run(arguments, global),

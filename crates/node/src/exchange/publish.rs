@@ -89,7 +89,8 @@ impl Daemon {
                 }
                 let epoch = self.first_publication(view, number, next)?;
                 let newest = epoch.publications().first().cloned();
-                let newest = newest.ok_or(Error::View(PublishError::NotPublished.into()))?;
+                let newest =
+                    newest.ok_or_else(|| Error::View(PublishError::NotPublished.into()))?;
                 (epoch, newest, false)
             }
         };
@@ -267,7 +268,7 @@ impl Daemon {
             manifest: manifest.digest(),
             root: manifest.root,
             // Every class of a set is one of three significant bits.
-            class: class.ok_or(Error::View(PublishError::SetTooLarge.into()))?,
+            class: class.ok_or_else(|| Error::View(PublishError::SetTooLarge.into()))?,
         });
         self.ledger().append(events)?;
         Ok(())
