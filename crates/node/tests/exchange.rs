@@ -206,9 +206,7 @@ struct Breaking {
 
 impl Driven for Breaking {
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
-        // Why it is gone says what comes next.
-        let _ = self.frames.send(frame.into()).await;
-        Ok(())
+        Driven::send(&mut self.frames, frame).await
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Lost> {

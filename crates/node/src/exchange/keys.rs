@@ -5,7 +5,8 @@ use std::sync::Arc;
 use blindmatch_audit::{Signature, SigningKey};
 use blindmatch_oprf::SecretKey;
 use blindmatch_psi::session::{KeyId, Keys};
-use blindmatch_transport::Frames;
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, Frames};
 use ed25519_dalek::Signer;
 
 use super::drive::{Frames as Driven, Lost};
@@ -35,7 +36,11 @@ impl Keys for RunKeys {
 
 impl Driven for Frames {
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
-        self.send(frame.into()).await.map_err(|_| Lost)
+        match self.send(frame.into()).await {
+            Err(CallError::Failed(problem)) if problem.kind == Kind::Timeout => Err(Lost),
+            // Where the stream has ended, what the peer said before that says why.
+            _ => Ok(()),
+        }
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Lost> {

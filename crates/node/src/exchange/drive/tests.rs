@@ -22,7 +22,9 @@ struct Pipe {
 impl Frames for Pipe {
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
         self.left = self.left.checked_sub(1).ok_or(Lost)?;
-        self.outgoing.send(frame).await.map_err(|_| Lost)
+        // Where the other end is gone, what it said before says why.
+        let _ = self.outgoing.send(frame).await;
+        Ok(())
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
