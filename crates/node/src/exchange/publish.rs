@@ -89,8 +89,7 @@ impl Daemon {
                 }
                 let epoch = self.first_publication(view, number, next)?;
                 let newest = epoch.publications().first().cloned();
-                let newest =
-                    newest.ok_or_else(|| Error::View(PublishError::NotPublished.into()))?;
+                let newest = newest.ok_or_else(|| publishing(PublishError::NotPublished))?;
                 (epoch, newest, false)
             }
         };
@@ -268,7 +267,7 @@ impl Daemon {
             manifest: manifest.digest(),
             root: manifest.root,
             // Every class of a set is one of three significant bits.
-            class: class.ok_or_else(|| Error::View(PublishError::SetTooLarge.into()))?,
+            class: class.ok_or_else(|| publishing(PublishError::SetTooLarge))?,
         });
         self.ledger().append(events)?;
         Ok(())
@@ -324,3 +323,6 @@ impl From<Error> for Walk {
         Self::Failed(error)
     }
 }
+
+#[cfg(test)]
+mod tests;
