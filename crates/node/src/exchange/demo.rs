@@ -125,6 +125,10 @@ async fn exchange_all(
     {
         steps.push(query(working, question).await);
     }
+    // What the runs recorded is cosigned too.
+    for working in members.values() {
+        working.serving.gather(&working.endpoint).await?;
+    }
     Ok(Exchanged { pairs, steps })
 }
 
