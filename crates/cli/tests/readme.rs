@@ -7,23 +7,50 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn main_job_prints_what_the_readme_shows() -> Result<(), Box<dyn Error>> {
+fn the_main_job_ends_well() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let readme = fs::read_to_string(root.join("README.md"))?;
-    let block = |fence| Some(readme.split_once(fence)?.1.split_once("```")?.0);
-    let command = block("```sh\n").ok_or("no command")?.trim();
-    let arguments = command
-        .strip_prefix("cargo run --release -- ")
-        .ok_or("another command")?;
+    let (arguments, _) = example(&readme)?;
+    assert_eq!(arguments, "demo");
     let output = Command::new(env!("CARGO_BIN_EXE_blindmatch"))
         .args(arguments.split(' '))
         .current_dir(root)
         .output()?;
-    assert_eq!(
-        Some(String::from_utf8(output.stdout)?.as_str()),
-        block("```text\n")
-    );
+    let stdout = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{stdout}");
+    // All but the number of records, which is another each time.
+    let steps = readme.lines().filter_map(|line| line.strip_prefix("    "));
+    let steps: Vec<_> = steps.filter(|line| line.contains("  ok  ")).collect();
+    assert_eq!(steps.len(), 5);
+    for step in steps {
+        let said = step.split("all records").next().unwrap_or(step);
+        assert!(stdout.contains(said), "{said} is not in\n{stdout}");
+    }
     Ok(())
+}
+
+#[test]
+fn a_feed_is_read_as_the_readme_shows() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = fs::read_to_string(root.join("README.md"))?;
+    let (_, section) = readme.split_once("## Read a feed").ok_or("no section")?;
+    let (arguments, behind) = example(section)?;
+    let output = Command::new(env!("CARGO_BIN_EXE_blindmatch"))
+        .args(arguments.split(' '))
+        .current_dir(root)
+        .output()?;
+    let (_, shown) = behind.split_once("```text\n").ok_or("no output")?;
+    let (shown, _) = shown.split_once("```").ok_or("no end")?;
+    assert_eq!(String::from_utf8(output.stdout)?, shown);
+    Ok(())
+}
+
+/// The arguments of the first command of a text, and what stands behind it.
+fn example(text: &str) -> Result<(&str, &str), Box<dyn Error>> {
+    let (_, command) = text.split_once("```sh\n").ok_or("no command")?;
+    let (command, behind) = command.split_once("```").ok_or("no end")?;
+    let arguments = command.trim().strip_prefix("cargo run --release -- ");
+    Ok((arguments.ok_or("another command")?, behind))
 }
 
 #[test]
