@@ -164,6 +164,24 @@ impl Policy {
             .unwrap_or_else(|| self.default_budget(indicator_type.strength()))
     }
 
+    /// The rule under which a peer is served a type for a purpose: the first that names them.
+    #[must_use]
+    pub fn rule_serving(
+        &self,
+        peer: &str,
+        indicator_type: IndicatorType,
+        purpose: &str,
+        protocol: Protocol,
+    ) -> Option<&Rule> {
+        self.rules.iter().find(|rule| {
+            rule.peers.include(peer)
+                && rule.types.contains(&indicator_type)
+                && rule.directions.contains(&Direction::Serve)
+                && rule.purposes.iter().any(|own| own == purpose)
+                && rule.protocols.contains(&protocol)
+        })
+    }
+
     /// All that the peers together may ask of a view in an epoch: Q of `spec/32-publication.md`
     /// §2. `peers` are the providers of the roster but ourselves.
     #[must_use]
@@ -175,15 +193,8 @@ impl Policy {
     ) -> u64 {
         let of_peer = |peer: &str| {
             // A peer may come under one rule by lookup and another by batch: the larger counts.
-            let rules = Protocol::ALL.into_iter().filter_map(|protocol| {
-                self.rules.iter().find(|rule| {
-                    rule.peers.include(peer)
-                        && rule.types.contains(&indicator_type)
-                        && rule.directions.contains(&Direction::Serve)
-                        && rule.purposes.iter().any(|own| own == purpose)
-                        && rule.protocols.contains(&protocol)
-                })
-            });
+            let serving = |protocol| self.rule_serving(peer, indicator_type, purpose, protocol);
+            let rules = Protocol::ALL.into_iter().filter_map(serving);
             rules
                 .map(|rule| self.budget(rule, indicator_type).epoch)
                 .max()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use blindmatch_membership::Name;
-use blindmatch_policy::{Budget, Charged};
+use blindmatch_policy::{Budget, Charged, Protocol};
 use blindmatch_psi::lookup::{Responder, Terms};
 use blindmatch_psi::session::{
     Completion, Connection, Debit, End, Keys, Record, Store, UnixSeconds,
@@ -90,17 +90,10 @@ impl Serving {
 
     /// What the rule that serves a view to a peer allows now.
     fn budget(&self, peer: &Name, view: &View) -> Option<Budget> {
-        use blindmatch_policy::{Direction, Protocol};
         let policy = self.daemon().policy();
-        let mut rules = policy.rules().iter();
-        let rule = rules.find(|rule| {
-            rule.peers.include(peer.as_str())
-                && rule.directions.contains(&Direction::Serve)
-                && rule.types.contains(&view.indicator_type)
-                && rule.purposes.contains(&view.purpose)
-                && rule.protocols.contains(&Protocol::Lookup)
-        })?;
-        Some(policy.budget(rule, view.indicator_type))
+        let kind = view.indicator_type;
+        let rule = policy.rule_serving(peer.as_str(), kind, &view.purpose, Protocol::Lookup)?;
+        Some(policy.budget(rule, kind))
     }
 }
 
