@@ -44,7 +44,7 @@ struct Inner {
     charging: Mutex<()>,
     /// Held while it is decided whether to cosign.
     witnessing: Mutex<()>,
-    /// The stream of each run: a new one ends the one before.
+    /// The stream of each run that has one: a new one ends the one before.
     streams: Mutex<BTreeMap<RunId, watch::Sender<()>>>,
     /// Streams that peers opened, on which they can be asked to cosign.
     witnesses: Mutex<BTreeMap<Name, Witness>>,
@@ -255,8 +255,12 @@ impl Exchange for Serving {
         });
         let (session, served) = served.await?;
         let (latest, mut superseded) = watch::channel(());
-        // Dropping the one before ends that stream.
-        lock(&self.0.streams).insert(id, latest);
+        {
+            let mut streams = lock(&self.0.streams);
+            streams.retain(|_, latest| !latest.is_closed());
+            // Dropping the one before ends that stream.
+            streams.insert(id, latest);
+        }
         // On a task of its own: what a record makes true is followed to its end, also where the
         // peer is gone.
         let driven = tokio::spawn(async move {
