@@ -330,6 +330,8 @@ impl fmt::Display for DelegationError {
 
 impl std::error::Error for DelegationError {}
 
-fn ed25519_spki(key: &VerifyingKey) -> Digest {
+/// What a delegation names of a TLS key: the SHA-256 of its SubjectPublicKeyInfo (`spec/41` §6).
+#[must_use]
+pub fn ed25519_spki(key: &VerifyingKey) -> Digest {
     Digest::of(&[ED25519_SPKI.as_slice(), key.as_bytes()].concat())
 }

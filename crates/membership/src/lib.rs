@@ -70,7 +70,7 @@ pub mod witnesses;
 pub mod words;
 
 pub use self::{
-    delegation::{Delegation, DelegationError, NodeKeys, Terms},
+    delegation::{Delegation, DelegationError, NodeKeys, Terms, ed25519_spki},
     delegations::Delegations,
     draft::{Draft, DraftError},
     identity::{IdentityError, MemberId, identify},

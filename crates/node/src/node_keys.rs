@@ -9,7 +9,7 @@ use std::path::Path;
 
 use blindmatch_audit::SigningKey;
 use blindmatch_membership::delegation::MAX_DELEGATION_LIFETIME;
-use blindmatch_membership::{Delegation, Digest, HpkeKey, NodeKeys, Terms};
+use blindmatch_membership::{Delegation, HpkeKey, NodeKeys, Terms, ed25519_spki};
 use blindmatch_store::home::{Home, HomeError};
 use blindmatch_store::keys::{KeyError, NamedKeys};
 use blindmatch_store::ledger::Ledger;
@@ -30,11 +30,6 @@ const DELEGATION: &str = "delegation-";
 const MAX_NOTE: u64 = 1 << 14;
 /// The node keys of one delegation, each with its number behind it.
 const NODE_KEYS: [&str; 4] = ["tls", "receipts", "checkpoints", "node-hpke"];
-
-/// What stands before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
-const ED25519_SPKI: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
 
 /// Makes the first node keys, and delegates to them.
 pub(crate) fn found(
@@ -418,9 +413,8 @@ impl NodeSecrets {
     }
 
     fn public(&self) -> NodeKeys {
-        let tls = self.tls.verifying_key();
         NodeKeys {
-            tls: Digest::of(&[ED25519_SPKI.as_slice(), tls.as_bytes()].concat()),
+            tls: ed25519_spki(&self.tls.verifying_key()),
             receipts: self.receipts.verifying_key(),
             checkpoints: self.checkpoints.verifying_key(),
             hpke: HpkeKey(self.hpke.1),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use blindmatch_audit::SigningKey;
-use blindmatch_membership::{Delegation, Digest, Name};
+use blindmatch_membership::{Delegation, Name, ed25519_spki};
 use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::{CertifiedKey, SigningKey as TlsKey};
@@ -15,11 +15,6 @@ use crate::certificate;
 /// What stands before an Ed25519 seed in PKCS #8 (RFC 8410 §7).
 const PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
-
-/// What stands before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
-const ED25519_SPKI: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
 /// A node's own TLS key and delegation. Clones share them.
@@ -119,8 +114,7 @@ impl Credentials {
 impl Own {
     fn new(seed: &Zeroizing<[u8; 32]>, delegation: Delegation) -> Result<Self, CredentialsError> {
         let key = SigningKey::from_bytes(seed);
-        let spki = [ED25519_SPKI.as_slice(), key.verifying_key().as_bytes()].concat();
-        if Digest::of(&spki) != delegation.keys.tls {
+        if ed25519_spki(&key.verifying_key()) != delegation.keys.tls {
             return Err(CredentialsError::OtherKey);
         }
         let mut pkcs8 = Zeroizing::new([0; 48]);
