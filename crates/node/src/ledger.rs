@@ -53,12 +53,14 @@ impl Node {
 
 impl NodeFiles {
     /// The ledger as it is on disk, even while another process writes it. Nothing is repaired.
+    /// Whatever speaks for the ledger reads it by this.
     ///
     /// # Errors
     ///
-    /// [`Error::Ledger`], with what is damaged and where.
+    /// [`Error::Ledger`], with what is damaged and where; [`Error::LedgerOlder`].
     pub fn log(&self) -> Result<(Log, Tail), Error> {
-        Ok(Log::open(self.disk(), &self.ledger_keys()?)?)
+        let (log, tail, _) = self.verify_ledger()?;
+        Ok((log, tail))
     }
 
     /// The keys that sign or signed checkpoints of the ledger, the newest first.

@@ -60,8 +60,8 @@ struct Beside {
 }
 
 impl NodeFiles {
-    /// The ledger as it is on disk, as [`log`](Self::log) reads it, held against what lies beside
-    /// it: what commands left half done.
+    /// The ledger as it is on disk, held against what lies beside it: what commands left half done.
+    /// Nothing is repaired.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl NodeFiles {
     pub fn verify_ledger(&self) -> Result<(Log, Tail, Vec<HalfDone>), Error> {
         loop {
             let beside = self.beside()?;
-            let (log, tail) = self.log()?;
+            let (log, tail) = Log::open(self.disk(), &self.ledger_keys()?)?;
             // Another process may be at work between the two.
             if self.beside()? == beside {
                 let recorded = self.compare(&log, &beside)?;

@@ -217,12 +217,18 @@ fn an_older_copy_of_the_ledger_is_noticed_by_roster_and_delegation() -> Test {
         let says = [says, "older copy", "newest copy", "restore"];
         for line in [
             "ledger verify",
+            "ledger export older.ledger",
+            "ledger checkpoint",
+            "ledger proof 0 older.proof",
             "keys rotate",
             "backup b",
             "roster install 2.roster",
             "doctor --repair",
         ] {
             place.fails(&format!("--home acme {line}"), 1, &says)?;
+        }
+        for written in ["older.ledger", "older.proof", "b"] {
+            assert!(!place.path(written).exists(), "{written}");
         }
         let doctor = place.run("--home acme doctor")?;
         let shown = String::from_utf8_lossy(&doctor.stdout).into_owned();
