@@ -28,6 +28,8 @@ pub enum HalfDone {
     /// The roster of this number is recorded, and the node does not hold it: it has to be installed
     /// again.
     Roster(u64),
+    /// The same where the node holds no roster: its first install did not end, or what it held is lost.
+    NoRoster(u64),
     /// The delegation of this number is in force, and not recorded: whoever next opens the ledger
     /// to write it records it.
     Delegation(u64),
@@ -136,6 +138,7 @@ impl NodeFiles {
             (Some((number, _)), _) if !has_held => {
                 return Err(Error::LedgerOlder(Unknown::Roster(number)));
             }
+            (None, Some(recorded)) => found.half_done.push(HalfDone::NoRoster(recorded.0)),
             (held, Some(recorded)) if held != Some(recorded) => {
                 found.half_done.push(HalfDone::Roster(recorded.0));
             }
@@ -252,6 +255,11 @@ impl fmt::Display for HalfDone {
                 "roster number {number} is recorded, and its install did not end: this node does not \
                  hold it yet"
             ),
+            Self::NoRoster(number) => write!(
+                f,
+                "roster number {number} is recorded, and this node holds none: its install did not end, \
+                 or roster/trust is lost"
+            ),
             Self::Delegation(number) => write!(
                 f,
                 "delegation number {number} is in force, and not recorded yet: its command did not end"
@@ -266,6 +274,10 @@ impl HalfDone {
     pub const fn next(&self) -> &'static str {
         match self {
             Self::Roster(_) => "blindmatch roster install FILE",
+            // It is trusted anew by the words of its fingerprint.
+            Self::NoRoster(_) => {
+                "blindmatch roster trust WORDS, then: blindmatch roster install FILE"
+            }
             Self::Delegation(_) => "blindmatch doctor --repair",
         }
     }

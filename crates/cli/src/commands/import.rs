@@ -176,7 +176,8 @@ fn explain(
             None => Error::new(ImportError::<FeedError>::WrongType(found)),
         },
         ImportError::PaymentKeyMissing => Error::new("the feed holds card numbers, and this node has no payment key")
-            .hint("have it wrapped for this member, then: blindmatch keys payment install --from MEMBER FILE")
+            .hint("have it wrapped by a member that has it, then: blindmatch keys payment install --from MEMBER FILE")
+            .hint("or, if no member has one yet, make it: blindmatch keys payment new")
             .hint("card numbers are never stored; without the key, leave their column out"),
         error @ ImportError::CardsBesideCards(_) => Error::new(error).hint(
             "hashes of whole card numbers do not stand beside parts of the same numbers (PCI DSS 3.5.1.1); keep them in a node of their own",

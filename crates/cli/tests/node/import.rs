@@ -214,7 +214,7 @@ fn card_numbers_need_the_payment_key() -> Test {
     let place = &consortium.place;
     place.write("cards.csv", "id,pan\n1,4111111111111111\n")?;
     let import = "import --collection cards --map pan=pan --ref id cards.csv";
-    let says = ["no payment key", "keys payment install"];
+    let says = ["no payment key", "keys payment install", "keys payment new"];
     place.fails(&format!("--home bank {import}"), 1, &says)?;
     assert_eq!(
         place.json("--home bank collections")?["collections"],

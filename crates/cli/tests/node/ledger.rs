@@ -247,6 +247,37 @@ fn an_older_copy_of_the_ledger_is_noticed_by_roster_and_delegation() -> Test {
 }
 
 #[test]
+fn a_roster_that_was_lost_beside_its_ledger_is_trusted_and_installed_again() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    consortium.next("2.roster", "1.roster", 1)?;
+    place.ok("--home acme roster install 2.roster")?;
+    let records = place.json("--home acme ledger verify")?["records"].clone();
+    fs::remove_file(place.path("acme/roster/trust"))?;
+    let says = "roster trust WORDS, then: blindmatch --home acme roster install FILE";
+    let output = place.run("--home acme ledger verify")?;
+    assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    let doctor = place.run("--home acme doctor")?;
+    let shown = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(shown.contains(says), "{shown}");
+    place.fails("--home acme roster show", 1, &[says])?;
+
+    // As it says; with an older roster it says which one is needed.
+    let words = consortium.words("1.roster")?;
+    place.ok(&format!("--home acme roster trust {words}"))?;
+    place.fails(
+        "--home acme roster install 1.roster",
+        1,
+        &["number 2", "roster install FILE"],
+    )?;
+    let words = consortium.words("2.roster")?;
+    place.ok(&format!("--home acme roster trust {words}"))?;
+    place.ok("--home acme roster install 2.roster")?;
+    assert_eq!(place.json("--home acme ledger verify")?["records"], records);
+    Ok(())
+}
+
+#[test]
 fn a_roster_that_was_recorded_and_is_not_held_is_installed_again() -> Test {
     let consortium = Consortium::new()?;
     let place = &consortium.place;

@@ -66,7 +66,7 @@ impl Consortium {
     }
 
     /// What an administrator reads out.
-    fn words(&self, roster: &str) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn words(&self, roster: &str) -> Result<String, Box<dyn Error>> {
         let shown = self.place.json(&format!("roster show {roster}"))?;
         Ok(shown["fingerprint"].as_str().unwrap_or_default().to_owned())
     }

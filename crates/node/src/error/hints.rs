@@ -304,9 +304,10 @@ fn refused(roster: &str, error: &RosterError) -> Vec<String> {
                 .to_owned(),
             format!("its own words: blindmatch roster show {roster}"),
         ],
-        RosterError::Older { .. } => {
-            vec!["a node never goes back; see what it holds: blindmatch roster show".to_owned()]
-        }
+        RosterError::Older { held, .. } => vec![format!(
+            "a node never goes back; ask for roster number {held} or a later one, then: blindmatch \
+             roster install FILE"
+        )],
         RosterError::Fork { .. } => vec![
             "the administrators signed two; they have to agree on one and sign a next one"
                 .to_owned(),
