@@ -1,13 +1,13 @@
 //! What went wrong, what to do next, and the exit code: one place for the whole binary.
 
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use blindmatch_node::error::Ending;
 
 use crate::command_line::quoted;
+use crate::output::tell;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +59,9 @@ impl Error {
     /// Prints it to stderr; where even that fails, the exit code has to do. Commands in it name
     /// the `home` that was named.
     pub(crate) fn print(&self, home: Option<&Path>) {
-        let mut stderr = io::stderr().lock();
-        let _ = writeln!(stderr, "error: {}", printable(&self.message));
+        tell(format_args!("error: {}", self.message));
         for hint in &self.hints {
-            let hint = printable(&named(hint, home));
-            let _ = writeln!(stderr, "hint: {hint}");
+            tell(format_args!("hint: {}", named(hint, home)));
         }
     }
 }

@@ -7,7 +7,7 @@ use blindmatch_feeds::{ColumnInfo, Summary, Tally};
 use blindmatch_indicator::IndicatorType;
 use serde::Serialize;
 
-use crate::output::{Fact, Table, grouped};
+use crate::output::{self, Fact, Table, grouped};
 
 /// One file, as it was read.
 #[derive(Serialize)]
@@ -99,7 +99,10 @@ impl Counts {
 impl FileReport {
     pub(crate) fn new(file: String, summary: &Summary, verbose: bool) -> Self {
         if verbose {
-            eprintln!("{file}: {}, {}", summary.format, summary.reached);
+            output::tell(format_args!(
+                "{file}: {}, {}",
+                summary.format, summary.reached
+            ));
         }
         let column = |column: &ColumnInfo| ColumnReport {
             number: column.number,

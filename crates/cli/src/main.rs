@@ -2,6 +2,8 @@
 //! came of it; results go to stdout, all else to stderr.
 
 #![forbid(unsafe_code)]
+// These panic where nobody reads on: `output` prints.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
 mod command_line;

@@ -1,5 +1,6 @@
 //! Printing results: a table for people, JSON, lines of JSON or CSV for scripts.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
@@ -166,10 +167,19 @@ impl Table {
     }
 }
 
-/// Tells on stderr what to do next, unless that is not wanted.
+/// Prints text and a line end on stderr, where all goes that is not the result. Where that fails
+/// there is nobody to tell.
+///
+/// What others wrote cannot steer the terminal.
+pub(crate) fn tell(text: impl Display) {
+    let text = printable(&text.to_string());
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells what to do next, unless that is not wanted.
 pub(crate) fn next(global: &Global, what: &str) {
     if !global.quiet {
-        eprintln!("next: {}", named(what, global.named_home()));
+        tell(format_args!("next: {}", named(what, global.named_home())));
     }
 }
 
@@ -200,7 +210,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-fn cannot_encode(error: impl std::fmt::Display) -> Error {
+fn cannot_encode(error: impl Display) -> Error {
     Error::new(format!("cannot write the result: {error}"))
 }
 

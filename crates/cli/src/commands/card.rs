@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &CardArguments, global: &Global) -> Result<Exit, Er
     output::show("card", &shown, global.output)?;
     // The card alone is on stdout, so that it can be written to a file.
     if global.output == Output::Table && !global.quiet {
-        eprintln!("fingerprint: {}", shown.fingerprint);
+        output::tell(format_args!("fingerprint: {}", shown.fingerprint));
     }
     Ok(Exit::Done)
 }

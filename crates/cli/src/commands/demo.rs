@@ -50,7 +50,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Error> {
     let tell = |what: &str| {
         if !global.quiet {
-            eprintln!("{what}");
+            output::tell(what);
         }
     };
     let suffixes = tables::public_suffixes(arguments.tables.as_deref())?;
@@ -87,7 +87,7 @@ pub(crate) fn run(
     let demonstrated = Demonstrated::of(&exchanged, &differences, kept);
     output::show("demo", &demonstrated, global.output)?;
     for difference in &differences {
-        eprintln!("error: {difference}");
+        output::tell(format_args!("error: {difference}"));
     }
     folder.remove()?;
     if let Some(kept) = kept {

@@ -68,7 +68,9 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         arguments.expire,
     )?;
     for left in &expired.left {
-        eprintln!("warning: {left}; what expired in it is not destroyed");
+        output::tell(format_args!(
+            "warning: {left}; what expired in it is not destroyed"
+        ));
     }
     let files = slice::from_ref(&arguments.file);
     let line = CommandLine::typed(files);
@@ -145,7 +147,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     let refused = imported.counts.refused_total();
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {
-        eprintln!("hint: --refused FILE lists each refused value's place, reason and shape");
+        output::tell("hint: --refused FILE lists each refused value's place, reason and shape");
     }
     Ok(if arguments.strict && refused > 0 {
         Exit::Partly

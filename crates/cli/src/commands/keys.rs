@@ -204,8 +204,10 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Error> {
     if !io::stdin().is_terminal() {
         return Err(refused());
     }
-    eprint!("{question} [y/N] ");
-    let _ = io::stderr().flush();
+    let mut stderr = io::stderr();
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    // What nobody can read nobody confirms.
+    asked.map_err(|_| refused())?;
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     match (read, answer.trim()) {

@@ -51,14 +51,14 @@ pub(crate) fn open(node: &Node, global: &Global) -> Result<Ledger, Error> {
 
 fn tell(tail: &Tail, becomes: &str) {
     if let Some(torn) = &tail.torn {
-        eprintln!(
+        output::tell(format_args!(
             "note: a crash left {} bytes of an append that nobody was told of behind record {}; \
              they {becomes} ({} at byte {})",
             grouped(torn.bytes),
             torn.record.saturating_sub(1),
             torn.path,
             torn.offset
-        );
+        ));
     }
 }
 
@@ -115,7 +115,7 @@ fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error>
     if !global.quiet {
         tell(&tail, "will be cut off when the node next writes");
         for half_done in half_done {
-            eprintln!("note: {half_done}");
+            output::tell(format_args!("note: {half_done}"));
             output::next(global, half_done.next());
         }
     }

@@ -136,7 +136,8 @@ fn add(arguments: &AddArguments, global: &Global) -> Result<(), Error> {
     output::show("roster_add", &ShownRoster::of(&roster), global.output)?;
     if !global.quiet {
         for card in &cards {
-            eprintln!("{}: {}", card.member().name, card.fingerprint());
+            let name = &card.member().name;
+            output::tell(format_args!("{name}: {}", card.fingerprint()));
         }
     }
     let what = "compare these words with each member, by telephone or in person";

@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
     let refused = report.counts.refused_total();
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {
-        eprintln!("hint: --refused FILE lists each refused value's place, reason and shape");
+        output::tell("hint: --refused FILE lists each refused value's place, reason and shape");
     }
     Ok(if arguments.strict && refused > 0 {
         Exit::Partly

@@ -1,6 +1,7 @@
 //! The commands of a node as a user meets them: the real binary in a temporary home.
 
 mod backup;
+mod closed;
 mod doctor;
 mod exclusions;
 mod import;

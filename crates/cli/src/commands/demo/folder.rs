@@ -12,6 +12,7 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
+use crate::output;
 
 /// As a shell has it for a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
@@ -95,7 +96,7 @@ fn remove_when_interrupted(folder: &Path) -> Result<(), Error> {
             }
         }
         if folder.exists() {
-            eprintln!("error: left behind: {}", folder.display());
+            output::tell(format_args!("error: left behind: {}", folder.display()));
         }
         process::exit(INTERRUPTED);
     });
@@ -124,7 +125,7 @@ mod tests {
         if env::var_os(STARTED).is_some() {
             let folder = Folder::make(None).unwrap();
             fs::write(folder.path().join("secret.key"), "secret").unwrap();
-            eprintln!("folder={}", folder.path().display());
+            output::tell(format_args!("folder={}", folder.path().display()));
             // Until its parent is gone.
             io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
         }
