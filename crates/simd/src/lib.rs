@@ -9,7 +9,8 @@
 //! - [`gf128`]: the field GF(2^128), four elements at a time on VPCLMULQDQ.
 //!
 //! It knows no protocol: `oprf` sits on it and has the suite's names, domain separation and
-//! proofs. It reads no environment: who does hands a name to [`Backend::named`].
+//! proofs. It reads no environment: who does hands a name to [`Backend::named`], and the result to
+//! [`choose_backend`], which holds for every crate above.
 //!
 //! The only crate with `unsafe`, and that is transmutes between vectors and arrays of the same
 //! size, and the calls into kernels that need processor features, which holding a [`Backend`]
@@ -45,6 +46,7 @@
 
 pub mod aes;
 mod backend;
+mod choice;
 mod curve;
 pub mod gf128;
 #[cfg(target_arch = "x86_64")]
@@ -53,5 +55,6 @@ mod sha512;
 mod stack;
 
 pub use backend::{Backend, NoBackend};
+pub use choice::{backend, choose_backend, with_backend};
 pub use curve::{FixedBase, Points, Undecodable};
 pub use sha512::{expand_message_xmd, sha512};

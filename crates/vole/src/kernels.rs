@@ -1,34 +1,10 @@
 //! What works on many elements at once, on the backend of the thread.
 
-use std::cell::Cell;
-
-pub use blindmatch_simd::Backend;
+use blindmatch_simd::backend;
 pub(crate) use blindmatch_simd::gf128::combine;
 use blindmatch_simd::{aes, gf128};
 
 use crate::Gf128;
-
-thread_local! {
-    static CHOSEN: Cell<Option<Backend>> = const { Cell::new(None) };
-}
-
-/// Runs `work` on this backend, for tests and measurements that take each.
-///
-/// All else runs on the fastest that the processor has. It holds for the calling thread only.
-pub fn with_backend<T>(backend: Backend, work: impl FnOnce() -> T) -> T {
-    struct Restore(Option<Backend>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            CHOSEN.set(self.0);
-        }
-    }
-    let _restore = Restore(CHOSEN.replace(Some(backend)));
-    work()
-}
-
-fn backend() -> Backend {
-    CHOSEN.get().unwrap_or_else(Backend::detect)
-}
 
 /// Σ x^{i+1}·values\[i\].
 #[must_use]
@@ -71,6 +47,8 @@ pub(crate) fn feed_forward(us: &[Gf128], xs: &[Gf128], out: &mut Vec<u128>) {
 
 #[cfg(test)]
 mod tests {
+    use blindmatch_simd::{Backend, with_backend};
+
     use super::*;
     use crate::permutation::Permutation;
 

@@ -79,10 +79,11 @@ mod vole;
 mod wire;
 
 pub use blindmatch_simd::gf128::Gf128;
+pub use blindmatch_simd::{Backend, with_backend};
 pub use delta::Delta;
 pub use draws::Draws;
 pub use item::{Item, ItemHasher};
-pub use kernels::{Backend, power_sum, with_backend};
+pub use kernels::power_sum;
 pub use okvs::{Okvs, OkvsError};
 pub use parameters::{Dimensions, Shape};
 pub use session::SessionId;
