@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use blindmatch_audit::checkpoint::SignedCheckpoint;
 use blindmatch_store::backup::{self, BackupError, Continued, Restoring, Summary};
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::HomeError;
@@ -48,7 +49,8 @@ impl Node {
 /// incarnation behind the last record of the backup.
 ///
 /// `witnessed` are files with checkpoints of its ledger as its witnesses have them; what the backup
-/// lacks of those is recorded as lost. `delegations` are those of this member that were made after the
+/// lacks of those is recorded as lost; only one that enough witnesses cosigned is kept as cosigned.
+/// `delegations` are those of this member that were made after the
 /// backup: keys of theirs may have signed the checkpoints.
 ///
 /// # Errors
@@ -81,7 +83,13 @@ pub fn restore(
         files.keep_lost_delegation(file.as_ref())?;
     }
     let settings = settings(&files, &restoring.named_keys())?;
-    let (home, ledger, continued) = restoring.finish(settings, &checkpoints).map_err(failed)?;
+    // One that only the node signed was lost as well, but no witness vouches for it.
+    let is_cosigned = |checkpoint: &SignedCheckpoint| {
+        let cosigners = files.cosigners(checkpoint);
+        cosigners.is_ok_and(|cosigners| cosigners.is_quorum())
+    };
+    let finished = restoring.finish(settings, &checkpoints, &is_cosigned);
+    let (home, ledger, continued) = finished.map_err(failed)?;
     let node = Node::new(home, files.config().clone());
     // The backup may be older than a delegation, and than the policy in force.
     let recorded = node.recorded(&ledger.log())?;

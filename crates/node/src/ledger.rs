@@ -1,6 +1,7 @@
 //! The ledger of a node: opened to write by whoever owns the home, to read by anybody; verified by
 //! third parties from what was exported.
 
+pub mod cosigners;
 pub mod exported;
 
 use std::fs::File;
@@ -20,6 +21,7 @@ use blindmatch_store::ledger::{Ledger, Log, SEGMENT, Settings, Tail};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use self::cosigners::Cosigners;
 use crate::error::Error;
 use crate::node::{Node, NodeFiles};
 use crate::{clock, files};
@@ -117,28 +119,26 @@ impl NodeFiles {
     /// # Errors
     ///
     /// [`Error::Ledger`] where there is no such record, [`Error::File`].
-    pub fn prove(&self, record: u64, file: &Path) -> Result<SignedCheckpoint, Error> {
+    pub fn prove(&self, record: u64, file: &Path) -> Result<Based, Error> {
         let (log, _) = self.log()?;
-        let cosigned = log.cosigned()?;
-        let covering = cosigned.filter(|cosigned| record < cosigned.unverified().size);
-        let checkpoint = covering.unwrap_or_else(|| log.head().clone());
-        let proof = log.prove(record, &checkpoint)?;
+        let based = self.base(&log, |cosigned| record < cosigned.size)?;
+        let proof = log.prove(record, &based.checkpoint)?;
         files::write_new(file, proof.to_string().as_bytes())?;
-        Ok(checkpoint)
+        Ok(based)
     }
 
-    /// Writes the ledger to a new file, with the newest checkpoint of this incarnation that was
-    /// cosigned, else the newest.
+    /// Writes the ledger to a new file, up to the newest checkpoint of this incarnation that was
+    /// cosigned; where there is none, or all of it is wanted, up to the newest.
     ///
     /// # Errors
     ///
     /// [`Error::Ledger`], [`Error::Exported`], [`Error::File`].
-    pub fn export_ledger(&self, file: &Path) -> Result<SignedCheckpoint, Error> {
+    pub fn export_ledger(&self, file: &Path, all: bool) -> Result<Based, Error> {
         let (log, _) = self.log()?;
         // One of an incarnation that has ended would hide what came since.
-        let cosigned = log.cosigned()?;
-        let cosigned = cosigned.filter(|cosigned| cosigned.unverified().origin == log.origin());
-        let checkpoint = cosigned.unwrap_or_else(|| log.head().clone());
+        let origin = log.origin();
+        let based = self.base(&log, |cosigned| !all && cosigned.origin == origin)?;
+        let checkpoint = &based.checkpoint;
         let origin = &checkpoint.unverified().origin;
         let keys = self.ledger_keys()?;
         let keys: Vec<_> = keys
@@ -146,10 +146,26 @@ impl NodeFiles {
             .filter_map(|key| origin.signed_by(key))
             .collect();
         files::stream_new(file, |to| {
-            exported::write(&log, &checkpoint, &keys, to)
+            exported::write(&log, checkpoint, &keys, to)
                 .map_err(|error| Error::Exported(file.to_owned(), error))
         })?;
-        Ok(checkpoint)
+        Ok(based)
+    }
+
+    /// The newest checkpoint that was cosigned, where it is `fit`, else the newest.
+    fn base(&self, log: &Log, fit: impl FnOnce(&Checkpoint) -> bool) -> Result<Based, Error> {
+        let cosigned = self.cosigned(log)?;
+        let fit = cosigned.filter(|(cosigned, _)| fit(cosigned.unverified()));
+        let (checkpoint, cosigners) = match fit {
+            Some(cosigned) => cosigned,
+            None => (log.head().clone(), self.cosigners(log.head())?),
+        };
+        Ok(Based {
+            newest: checkpoint.unverified() == log.head().unverified(),
+            checkpoint,
+            cosigners,
+            records: log.size(),
+        })
     }
 
     fn ledger_name(&self) -> Result<KeyName, Error> {
@@ -180,13 +196,26 @@ pub(crate) fn delegated(delegation: &Delegation) -> Result<Event, Error> {
     })
 }
 
+/// What a file for third parties rests on.
+#[derive(Clone, Debug)]
+pub struct Based {
+    /// The checkpoint.
+    pub checkpoint: SignedCheckpoint,
+    /// Who cosigned it.
+    pub cosigners: Cosigners,
+    /// Whether it is the newest that there is, cosigned or not.
+    pub newest: bool,
+    /// The number of records of the ledger, which may have more than the checkpoint covers.
+    pub records: u64,
+}
+
 /// What a file that was given to a third party proves.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The head of the ledger.
-    pub checkpoint: Checkpoint,
-    /// Witnesses that cosigned it.
-    pub cosigners: Vec<String>,
+    /// The checkpoint, whose signature by the ledger's key holds.
+    pub checkpoint: SignedCheckpoint,
+    /// Who of the quorum cosigned it.
+    pub cosigners: Cosigners,
     /// What stands under it.
     pub contents: Contents,
 }
@@ -228,11 +257,10 @@ pub fn verify_file(
     if reader.fill_buf().map_err(failed)?.starts_with(b"{") {
         let expected = known.iter().map(|(_, known)| known.clone()).collect();
         let exported = exported::verify(&mut reader, keys, quorum, expected);
-        let (checkpoint, cosigners) =
-            exported.map_err(|error| Error::Exported(file.to_owned(), error))?;
+        let checkpoint = exported.map_err(|error| Error::Exported(file.to_owned(), error))?;
         return Ok(Verified {
+            cosigners: Cosigners::of(quorum, &checkpoint),
             checkpoint,
-            cosigners,
             contents: Contents::Ledger,
         });
     }
@@ -254,8 +282,8 @@ pub fn verify_file(
                     named.map_err(|error| Error::Known(file.to_owned(), error))?;
                 }
                 return Ok(Verified {
-                    checkpoint: proven.checkpoint,
-                    cosigners: cosigners(quorum, &proof.checkpoint),
+                    cosigners: Cosigners::of(quorum, &proof.checkpoint),
+                    checkpoint: proof.checkpoint,
                     contents: Contents::Record(proven.index, proven.record),
                 });
             }
@@ -279,15 +307,13 @@ fn known_checkpoint(file: &Path, keys: &[NoteKey]) -> Result<Checkpoint, Error> 
     Ok(verified.clone())
 }
 
-pub(crate) fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
+/// Reads a checkpoint, whose signatures are not verified by that.
+///
+/// # Errors
+///
+/// [`Error::File`], [`Error::Checkpoint`].
+pub fn read_checkpoint(file: &Path) -> Result<SignedCheckpoint, Error> {
     let limit = u64::try_from(MAX_NOTE).unwrap_or(u64::MAX);
     let bytes = files::read(file, limit)?;
     SignedCheckpoint::parse(&bytes).map_err(|error| Error::Checkpoint(file.to_owned(), error))
-}
-
-/// The names of those that cosigned.
-fn cosigners(quorum: &Quorum, checkpoint: &SignedCheckpoint) -> Vec<String> {
-    let cosigners = quorum.cosigners(checkpoint).unwrap_or_default();
-    let names = cosigners.iter().map(|cosigner| cosigner.name.as_str());
-    names.map(str::to_owned).collect()
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::ops::Deref;
 use std::path::Path;
 
-use blindmatch_membership::{Roster, Trust};
+use blindmatch_membership::{Delegations, Roster, Trust};
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::{Home, HomeError};
 
@@ -16,6 +16,11 @@ use crate::error::Error;
 const TRUST: &str = "roster/trust";
 /// A roster is a note, and little stands beside it.
 const MAX_TRUST: u64 = 2 << 20;
+
+/// What is known of the peers' delegations.
+pub(crate) const PEERS: &str = "roster/peers";
+/// 65,536 members would have as much; a consortium has a few.
+const MAX_PEERS: u64 = 64 << 20;
 
 /// What of a node can be read, even while another process owns its home.
 #[derive(Debug)]
@@ -74,6 +79,19 @@ impl NodeFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Trust::default()),
             bytes => Trust::decode(&bytes.map_err(HomeError::Disk)?)
                 .map_err(|_| Error::Damaged(self.disk.root().join(TRUST))),
+        }
+    }
+
+    /// What the node knows of its peers' delegations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`].
+    pub fn peers(&self) -> Result<Delegations, Error> {
+        match self.disk.read(PEERS, MAX_PEERS) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Delegations::default()),
+            bytes => Delegations::decode(&bytes.map_err(HomeError::Disk)?)
+                .map_err(|_| Error::Damaged(self.disk.root().join(PEERS))),
         }
     }
 

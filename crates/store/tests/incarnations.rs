@@ -100,7 +100,11 @@ impl World {
     ) -> Result<(Home, Ledger, Continued), BackupError> {
         let mut file = File::open(self.place.path().join(from))?;
         let disk = Disk::new(&self.place.path().join(into));
-        Restoring::begin(disk, &storage(), &mut file, NOW)?.finish(settings(NOW), witnessed)
+        Restoring::begin(disk, &storage(), &mut file, NOW)?.finish(
+            settings(NOW),
+            witnessed,
+            &|_| true,
+        )
     }
 }
 

@@ -18,10 +18,16 @@ pub(crate) enum LedgerCommand {
     /// Print the newest checkpoint.
     #[command(after_help = "Example:\n  blindmatch ledger checkpoint")]
     Checkpoint,
-    /// Write the whole ledger and its checkpoint to one file, for anybody to verify offline.
-    #[command(after_help = "Example:\n  blindmatch ledger export acme.ledger")]
+    /// Write the ledger and a checkpoint to one file, for anybody to verify offline: up to the newest
+    /// that enough witnesses cosigned, where there is one.
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(LedgerExportArguments),
 }
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  blindmatch ledger export acme.ledger
+  blindmatch ledger export --all acme-all.ledger";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -64,6 +70,10 @@ pub(crate) struct ProofArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct LedgerExportArguments {
+    /// All records, under the newest checkpoint: the node signed that, and it may be that no witness
+    /// has yet.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// The file to write; it must not exist yet.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,

@@ -2,6 +2,7 @@
 
 use blindmatch_node::Node;
 use blindmatch_node::backup::restore as restore_node;
+use blindmatch_node::ledger::read_checkpoint;
 use serde::Serialize;
 
 use super::ledger;
@@ -62,11 +63,15 @@ struct Restored {
     records: u64,
     /// The newest size that witnesses cosigned, as far as it is known here.
     cosigned_size: Option<u64>,
+    /// Who did.
+    cosigned: Option<String>,
     incarnation: u64,
-    /// The newest state that a witness cosigned and that the backup lacks: its incarnation.
+    /// The newest state that was given and that the backup lacks: its incarnation.
     lost_incarnation: Option<u64>,
     /// The records of that state.
     lost_records: Option<u64>,
+    /// Who signed it.
+    lost_signed: Option<String>,
 }
 
 pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<Exit, Error> {
@@ -78,18 +83,41 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
         delegations,
     } = arguments;
     let (node, continued) = restore_node(&home, storage_key, file, witnessed, delegations)?;
+    let (log, _) = node.log()?;
+    let (cosigned, cosigners) = node.cosigned(&log)?.unzip();
+    let mut lost_signed = None;
+    let mut alone = Vec::new();
+    for file in witnessed {
+        let checkpoint = read_checkpoint(file)?;
+        let (cosigners, state) = (node.cosigners(&checkpoint)?, checkpoint.unverified());
+        if cosigners.is_none() {
+            alone.push(file);
+        }
+        if continued.lost == Some((state.origin.incarnation, state.size)) {
+            lost_signed = Some(cosigners.to_string());
+        }
+    }
     let restored = Restored {
         home: home.display().to_string(),
         member: node.config().node.member.to_string(),
         backup_time: time(continued.backup.time),
         files: continued.backup.members,
         records: continued.size,
-        cosigned_size: continued.cosigned,
+        cosigned_size: cosigned.map(|cosigned| cosigned.unverified().size),
+        cosigned: cosigners.map(|cosigners| cosigners.to_string()),
         incarnation: continued.incarnation,
         lost_incarnation: continued.lost.map(|(incarnation, _)| incarnation),
         lost_records: continued.lost.map(|(_, records)| records),
+        lost_signed,
     };
     output::show("restore", &restored, global.output)?;
+    for file in alone {
+        let what = format!(
+            "{} is signed by the node only, no witness: ask the witnesses for what they have",
+            file.display()
+        );
+        output::next(global, &what);
+    }
     if node.newest_delegation()?.number > node.delegation()?.number {
         let what =
             "the keys of the newest delegation are lost; make others: blindmatch keys rotate";
@@ -117,10 +145,10 @@ fn has_witnesses(node: &Node) -> Result<bool, Error> {
 
 impl Report for Restored {
     fn table(&self) -> String {
-        let cosigned = self.cosigned_size.map_or_else(
-            || "none known here".to_owned(),
-            |size| format!("{} records", grouped(size)),
-        );
+        let cosigned = match (self.cosigned_size, &self.cosigned) {
+            (Some(size), Some(by)) => format!("{} records, {by}", grouped(size)),
+            _ => "none known here".to_owned(),
+        };
         let mut table = Table::of_fields();
         table
             .row(&["home", &self.home])
@@ -131,8 +159,9 @@ impl Report for Restored {
             .row(&["cosigned", &cosigned])
             .row(&["incarnation", &self.incarnation.to_string()]);
         if let (Some(incarnation), Some(records)) = (self.lost_incarnation, self.lost_records) {
+            let signed = self.lost_signed.as_deref().unwrap_or_default();
             let what = format!(
-                "up to {} records of incarnation {incarnation}, cosigned by a witness",
+                "up to {} records of incarnation {incarnation}, {signed}",
                 grouped(records)
             );
             table.row(&["lost", &what]);

@@ -4,9 +4,9 @@ mod event;
 
 use std::path::Path;
 
-use blindmatch_node::audit::checkpoint::SignedCheckpoint;
 use blindmatch_node::audit::cosignature::Quorum;
-use blindmatch_node::ledger::{self, Contents, Verified};
+use blindmatch_node::ledger::cosigners::Cosigners;
+use blindmatch_node::ledger::{self, Based, Contents, Verified};
 use blindmatch_node::store::ledger::{Ledger, Tail};
 use blindmatch_node::{Node, NodeFiles};
 use serde::Serialize;
@@ -25,16 +25,17 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
         },
         LedgerCommand::Proof(arguments) => {
             let files = NodeFiles::read(&global.home()?)?;
-            let head = files.prove(arguments.record, &arguments.file)?;
-            let written = Written::new(&arguments.file, Some(arguments.record), &head);
+            let based = files.prove(arguments.record, &arguments.file)?;
+            let written = Written::new(&arguments.file, Some(arguments.record), &based);
             output::show("ledger_proof", &written, global.output)?;
         }
         LedgerCommand::Checkpoint => checkpoint(global)?,
         LedgerCommand::Export(arguments) => {
             let files = NodeFiles::read(&global.home()?)?;
-            let head = files.export_ledger(&arguments.file)?;
-            let written = Written::new(&arguments.file, None, &head);
+            let based = files.export_ledger(&arguments.file, arguments.all)?;
+            let written = Written::new(&arguments.file, None, &based);
             output::show("ledger_export", &written, global.output)?;
+            tell_left_out(&written, global);
         }
     }
     Ok(Exit::Done)
@@ -62,6 +63,65 @@ fn tell(tail: &Tail, becomes: &str) {
     }
 }
 
+/// Says why an export has not all records that there are.
+fn tell_left_out(written: &Written, global: &Global) {
+    if written.left_out == 0 || global.quiet {
+        return;
+    }
+    let [size, records] = [written.size, written.ledger_records].map(grouped);
+    let (why, next) = if written.newest {
+        (
+            "up to its newest checkpoint; what is behind that a crash left there",
+            "cover it, then export again: blindmatch doctor --repair",
+        )
+    } else {
+        (
+            "up to the newest checkpoint that witnesses cosigned",
+            "to export all, under a checkpoint that no witness cosigned: blindmatch ledger export \
+             --all FILE",
+        )
+    };
+    output::tell(format_args!(
+        "note: {} has {size} of the ledger's {records} records, {why}",
+        written.file
+    ));
+    output::next(global, next);
+}
+
+/// The witnesses under a checkpoint.
+#[derive(Serialize)]
+struct Signed {
+    /// What is to be said of it.
+    signed: String,
+    cosigners: Vec<String>,
+    /// How many have to cosign.
+    quorum: usize,
+    /// Of how many.
+    witnesses: usize,
+    /// Cosignatures by keys that are not known here.
+    unknown_cosignatures: usize,
+}
+
+impl Signed {
+    fn new(cosigners: Cosigners) -> Self {
+        Self {
+            signed: cosigners.to_string(),
+            cosigners: cosigners.names,
+            quorum: cosigners.needed,
+            witnesses: cosigners.witnesses,
+            unknown_cosignatures: cosigners.unknown,
+        }
+    }
+
+    fn facts(&self) -> impl Iterator<Item = Fact> {
+        let names = self.cosigners.iter();
+        let said = Fact::new("signed", "", &self.signed);
+        [said]
+            .into_iter()
+            .chain(names.map(|name| Fact::new("cosigner", name, "")))
+    }
+}
+
 #[derive(Serialize)]
 struct Own {
     origin: String,
@@ -72,7 +132,9 @@ struct Own {
     /// States of earlier incarnations whose records are not all here.
     lost: Vec<Lost>,
     last_record: String,
+    /// The newest state that witnesses cosigned, as far as it is known here.
     cosigned_size: Option<u64>,
+    cosigned: Option<Signed>,
     /// Whole records behind the checkpoint, which a crash left there.
     uncovered: u64,
     torn_bytes: u64,
@@ -91,7 +153,8 @@ fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error>
     let (log, tail, half_done) = files.verify_ledger()?;
     files.check_known(&log, &arguments.known)?;
     let head = log.head().unverified();
-    let cosigned = log.cosigned().map_err(blindmatch_node::Error::from)?;
+    let cosigned = files.cosigned(&log)?;
+    let (cosigned, cosigners) = cosigned.unzip();
     let own = Own {
         origin: head.origin.to_string(),
         records: log.size(),
@@ -108,6 +171,7 @@ fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error>
             .collect(),
         last_record: time(log.time()),
         cosigned_size: cosigned.map(|cosigned| cosigned.unverified().size),
+        cosigned: cosigners.map(Signed::new),
         uncovered: tail.uncovered,
         torn_bytes: tail.torn.as_ref().map_or(0, |torn| torn.bytes),
     };
@@ -124,10 +188,10 @@ fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error>
 
 impl Report for Own {
     fn table(&self) -> String {
-        let cosigned = self.cosigned_size.map_or_else(
-            || "by nobody yet".to_owned(),
-            |size| format!("{} records", grouped(size)),
-        );
+        let cosigned = match (self.cosigned_size, &self.cosigned) {
+            (Some(size), Some(by)) => format!("{} records, {}", grouped(size), by.signed),
+            _ => "by no witness yet".to_owned(),
+        };
         let mut table = Table::of_fields();
         table
             .row(&["ledger", &self.origin])
@@ -173,6 +237,7 @@ impl Report for Own {
             self.cosigned_size
                 .map(|size| Fact::new("cosigned_size", "", size)),
         );
+        facts.extend(self.cosigned.iter().flat_map(Signed::facts));
         let lost = self.lost.iter();
         facts.extend(lost.map(|lost| Fact::new("lost", lost.record.to_string(), lost.records)));
         facts
@@ -190,15 +255,18 @@ struct Shown {
     event: Option<&'static str>,
     /// What it says, field by field.
     fields: Map<String, Value>,
-    cosigners: Vec<String>,
+    #[serde(flatten)]
+    signed: Signed,
 }
 
 fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Result<(), Error> {
     let mut keys = arguments.keys.clone();
+    let mut own = None;
     if keys.is_empty()
         && let Ok(files) = NodeFiles::read(&global.home()?)
     {
         keys = files.ledger_keys()?;
+        own = Some(files);
     }
     let witnesses = arguments.witnesses.clone();
     let quorum = match arguments.quorum {
@@ -211,6 +279,12 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
         cosigners,
         contents,
     } = ledger::verify_file(file, &keys, &quorum, &arguments.known)?;
+    // The node knows its own witnesses.
+    let cosigners = match own.filter(|_| arguments.witnesses.is_empty()) {
+        Some(files) => files.cosigners(&checkpoint)?,
+        None => cosigners,
+    };
+    let checkpoint = checkpoint.unverified();
     let record = match contents {
         Contents::Ledger => None,
         Contents::Record(index, record) => Some((index, record)),
@@ -229,7 +303,7 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
             _ => Map::new(),
         },
         record: record.map(|(index, _)| index),
-        cosigners,
+        signed: Signed::new(cosigners),
     };
     output::show("ledger_verify", &shown, global.output)
 }
@@ -240,7 +314,8 @@ impl Report for Shown {
         table
             .row(&["ledger", &self.origin])
             .row(&["records", &grouped(self.size)])
-            .row(&["root", &self.root]);
+            .row(&["root", &self.root])
+            .row(&["checkpoint", &self.signed.signed]);
         if let (Some(record), Some(time), Some(event)) = (self.record, &self.time, self.event) {
             table
                 .row(&["record", &record.to_string()])
@@ -249,9 +324,6 @@ impl Report for Shown {
             for (name, value) in &self.fields {
                 table.row(&[&format!("  {name}"), &plain(value)]);
             }
-        }
-        if !self.cosigners.is_empty() {
-            table.row(&["cosigned by", &self.cosigners.join(", ")]);
         }
         table.render()
     }
@@ -267,8 +339,7 @@ impl Report for Shown {
         facts.extend(self.event.map(|event| Fact::new("event", "", event)));
         let fields = self.fields.iter();
         facts.extend(fields.map(|(name, value)| Fact::new("field", name, plain(value))));
-        let cosigners = self.cosigners.iter();
-        facts.extend(cosigners.map(|name| Fact::new("cosigner", name, "")));
+        facts.extend(self.signed.facts());
         facts
     }
 }
@@ -286,19 +357,42 @@ struct Written {
     file: String,
     record: Option<u64>,
     origin: String,
+    /// The records that the checkpoint covers.
     size: u64,
     root: String,
+    /// The records that the ledger has.
+    ledger_records: u64,
+    /// Those of them that the checkpoint does not cover.
+    left_out: u64,
+    /// Who signed the checkpoint.
+    signed: String,
+    /// Whether as many witnesses cosigned it as have to.
+    cosigned: bool,
+    /// Whether it is the newest checkpoint that there is.
+    #[serde(skip)]
+    newest: bool,
 }
 
 impl Written {
-    fn new(file: &Path, record: Option<u64>, head: &SignedCheckpoint) -> Self {
-        let head = head.unverified();
+    fn new(file: &Path, record: Option<u64>, based: &Based) -> Self {
+        let Based {
+            checkpoint,
+            cosigners,
+            newest,
+            records,
+        } = based;
+        let head = checkpoint.unverified();
         Self {
             file: file.display().to_string(),
             record,
             origin: head.origin.to_string(),
             size: head.size,
             root: hex(&head.root),
+            ledger_records: *records,
+            left_out: records.saturating_sub(head.size),
+            signed: cosigners.to_string(),
+            cosigned: cosigners.is_quorum(),
+            newest: *newest,
         }
     }
 }
@@ -312,7 +406,8 @@ impl Report for Written {
         }
         table
             .row(&["records", &grouped(self.size)])
-            .row(&["root", &self.root]);
+            .row(&["root", &self.root])
+            .row(&["checkpoint", &self.signed]);
         table.render()
     }
 

@@ -13,3 +13,4 @@ mod place;
 mod policy;
 mod restore;
 mod roster;
+mod witnesses;

@@ -258,7 +258,7 @@ fn a_backup_that_has_all_that_was_cosigned_loses_nothing() -> Test {
     let restored = place.json(line)?;
     assert_eq!(
         (&restored["lost_records"], &restored["cosigned_size"]),
-        (&Value::Null, &json!(4))
+        (&Value::Null, &Value::Null)
     );
     place.ok("--home y ledger verify --known witnessed")?;
     // The node that was given up, once the restored one has gone on.

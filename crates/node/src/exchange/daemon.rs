@@ -8,7 +8,6 @@ use blindmatch_indicator::{Canonicaliser, Day};
 use blindmatch_membership::{Delegations, MemberId, Name};
 use blindmatch_policy::Policy;
 use blindmatch_store::collection::Collections;
-use blindmatch_store::home::HomeError;
 use blindmatch_store::index::{Doubt, Facts, FactsError, SledIndex};
 use blindmatch_store::ledger::Ledger;
 use blindmatch_store::runs::Runs;
@@ -18,13 +17,8 @@ use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits};
 
 use super::rows::Reading;
 use crate::error::Error;
-use crate::node::Node;
+use crate::node::{Node, PEERS};
 use crate::payment::PaymentKeyId;
-
-/// What is known of the peers' delegations.
-const PEERS: &str = "roster/peers";
-/// 65,536 members would have as much; a consortium has a few.
-const MAX_PEERS: u64 = 64 << 20;
 
 /// A node with everything that is open while it works. One process may have several, of several
 /// members.
@@ -64,7 +58,7 @@ impl Daemon {
         let delegation = node.delegation()?;
         let id = delegation.check(&roster, clock());
         let id = id.map_err(Error::NotListed)?;
-        let kept = peers(&node)?;
+        let kept = node.peers()?;
         let directory = Directory::new(roster, kept.clone());
         // This node is a witness of others' ledgers, which it verifies like anybody.
         let own = directory.adopt(delegation.to_string().as_bytes(), clock());
@@ -268,15 +262,6 @@ impl Daemon {
         let mut in_force = delegations.in_force(roster, member, self.now());
         in_force.next().map(|newest| newest.keys.receipts)
     }
-}
-
-fn peers(node: &Node) -> Result<Delegations, Error> {
-    if !node.disk().exists(PEERS).map_err(HomeError::Disk)? {
-        return Ok(Delegations::default());
-    }
-    let bytes = node.disk().read(PEERS, MAX_PEERS);
-    Delegations::decode(&bytes.map_err(HomeError::Disk)?)
-        .map_err(|_| Error::Damaged(node.disk().root().join(PEERS)))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -79,8 +79,7 @@ pub fn write(
     Ok(())
 }
 
-/// Verifies an exported ledger of one of `keys`, cosigned by `quorum`; gives the checkpoint and who
-/// cosigned it. Records behind the checkpoint are refused.
+/// Verifies an exported ledger of one of `keys`, cosigned by `quorum`; gives the checkpoint. Records behind the checkpoint are refused.
 ///
 /// `known` are verified checkpoints of the ledger, of whichever of its incarnations, from each of which it
 /// is to go on.
@@ -93,7 +92,7 @@ pub fn verify(
     keys: &[NoteKey],
     quorum: &Quorum,
     known: Vec<Checkpoint>,
-) -> Result<(Checkpoint, Vec<String>), ExportedError> {
+) -> Result<SignedCheckpoint, ExportedError> {
     let mut number = 1;
     let head: Head = read_line(from, number)?.ok_or(ExportedError::Line(1))?;
     if head.schema != SCHEMA {
@@ -109,9 +108,7 @@ pub fn verify(
         }
     }
     let checkpoint = verified.map_err(ExportedError::Checkpoint)?.clone();
-    let cosigners = quorum.verify(&signed).map_err(ExportedError::Quorum)?;
-    let cosigners = cosigners.iter().map(|one| one.name.as_str().to_owned());
-    let cosigners = cosigners.collect();
+    quorum.verify(&signed).map_err(ExportedError::Quorum)?;
     let mut expected = known;
     expected.push(checkpoint.clone());
     let mut replay = Replay::new(expected);
@@ -128,7 +125,7 @@ pub fn verify(
         record.map_err(ExportedError::Replay)?;
     }
     replay.finish().map_err(ExportedError::Replay)?;
-    Ok((checkpoint, cosigners))
+    Ok(signed)
 }
 
 fn write_line(to: &mut dyn Write, line: &impl Serialize) -> Result<(), ExportedError> {

@@ -99,7 +99,8 @@ impl Restoring {
     /// `witnessed` are checkpoints of this ledger as its witnesses have them. Those whose records came
     /// behind the backup are lost with the old home: the incarnation names each of them, and no
     /// witness would cosign it otherwise. What was charged there counts as spent, as all that was
-    /// charged before the restore does.
+    /// charged before the restore does. Of those whose records are here, the newest that `is_cosigned`
+    /// finds cosigned by enough is kept as that.
     ///
     /// # Errors
     ///
@@ -108,6 +109,7 @@ impl Restoring {
         self,
         settings: Settings,
         witnessed: &[SignedCheckpoint],
+        is_cosigned: &dyn Fn(&SignedCheckpoint) -> bool,
     ) -> Result<(Home, Ledger, Continued), BackupError> {
         let mut own = vec![NoteKey::new(
             settings.ledger.clone(),
@@ -115,7 +117,9 @@ impl Restoring {
         )];
         own.extend(settings.earlier.clone());
         let (mut ledger, _) = Ledger::open(&self.disk, settings)?;
-        let Held { newest, lost } = hold(&ledger.log(), &own, witnessed)?;
+        let Held { held, lost } = hold(&ledger.log(), &own, witnessed)?;
+        let newest = held.into_iter().filter(|held| is_cosigned(held));
+        let newest = newest.max_by_key(|held| age(held.unverified()));
         let kept = ledger.log().cosigned()?;
         let mut cosigned = kept.map(|kept| kept.unverified().size);
         if let Some(newest) = newest
@@ -142,8 +146,8 @@ impl Restoring {
 
 /// What witnesses have of a ledger.
 struct Held<'a> {
-    /// The newest that the ledger goes on from.
-    newest: Option<&'a SignedCheckpoint>,
+    /// Those that the ledger goes on from.
+    held: Vec<&'a SignedCheckpoint>,
     /// All that it does not go on from, each once.
     lost: Vec<Checkpoint>,
 }
@@ -175,8 +179,7 @@ fn hold<'a>(
             }
         }
     }
-    let newest = held.into_iter().max_by_key(|held| age(held.unverified()));
-    Ok(Held { newest, lost })
+    Ok(Held { held, lost })
 }
 
 /// Of two states of a ledger the newer has the higher.

@@ -125,7 +125,7 @@ fn round(
     let mut file = File::open(&to)?;
     let storage = StorageKey::new(&[1; 32]);
     let restoring = Restoring::begin(disk.elsewhere(&into), &storage, &mut file, NOW)?;
-    restoring.finish(settings(), &[witnessed])?;
+    restoring.finish(settings(), &[witnessed], &|_| true)?;
     say(format_args!("restored {name}"));
     Ok(())
 }
@@ -177,7 +177,8 @@ fn check(root: &Path, said: &[String], counts: &mut Counts) -> Result<(), String
                 let begun = Restoring::begin(disk, &storage, &mut file, NOW);
                 let (old, _) = Log::open(&Disk::read_only(root), &[key()]).unwrap();
                 let witnessed = [old.head().clone()];
-                let ended = begun.and_then(|restoring| restoring.finish(settings(), &witnessed));
+                let ended =
+                    begun.and_then(|restoring| restoring.finish(settings(), &witnessed, &|_| true));
                 ended.map_err(|e| format!("restored again: {e}"))?;
                 *counts.entry("homes restored again").or_default() += 1;
             }
@@ -488,7 +489,8 @@ pub(crate) fn restores() -> Result<(), Failed> {
         root: [3; 32],
         ..cosigned.unverified().clone()
     };
-    let forked = start("c", 1, &mut file)?.finish(settings(), &[fork.clone().sign(&signer())]);
+    let forked =
+        start("c", 1, &mut file)?.finish(settings(), &[fork.clone().sign(&signer())], &|_| true);
     expect(matches!(forked, Err(BackupError::Forked { .. })), "a fork")?;
     // Behind the backup it shows by another witness only.
     let other = Checkpoint {
@@ -496,13 +498,13 @@ pub(crate) fn restores() -> Result<(), Failed> {
         ..ahead.unverified().clone()
     };
     let both = [ahead.clone(), other.sign(&signer())];
-    let forked = start("c", 1, &mut file)?.finish(settings(), &both);
+    let forked = start("c", 1, &mut file)?.finish(settings(), &both, &|_| true);
     expect(
         matches!(forked, Err(BackupError::Forked { .. })),
         "a fork of what is lost",
     )?;
     let foreign = fork.sign(&SigningKey::from_bytes(&[9; 32]));
-    let foreign = start("c", 1, &mut file)?.finish(settings(), &[foreign]);
+    let foreign = start("c", 1, &mut file)?.finish(settings(), &[foreign], &|_| true);
     expect(
         matches!(foreign, Err(BackupError::Witnessed)),
         "another's checkpoint",
@@ -525,7 +527,7 @@ pub(crate) fn restores() -> Result<(), Failed> {
         **restoring.named_keys().load("checkpoints-1")? == SPENT[..4],
         "a key by name",
     )?;
-    let (restored_home, ledger, continued) = restoring.finish(settings(), &witnessed)?;
+    let (restored_home, ledger, continued) = restoring.finish(settings(), &witnessed, &|_| true)?;
     let size = head.unverified().size;
     let right = (made, size, Some(size), (2, None));
     let found = (

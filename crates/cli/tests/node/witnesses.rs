@@ -1,0 +1,249 @@
+//! What of a ledger witnesses cosigned, and what only its node signed.
+
+use std::error::Error;
+use std::fs;
+
+use blindmatch_node::audit::SigningKey;
+use blindmatch_node::audit::checkpoint::{SignedCheckpoint, witness_name};
+use blindmatch_node::audit::cosignature::{WitnessKey, cosign};
+use blindmatch_node::membership::{Delegations, SignedRoster};
+use blindmatch_node::{Node, clock};
+use serde_json::{Value, json};
+
+use crate::place::{Test, stderr};
+use crate::roster::Consortium;
+
+const ALONE: &str = "signed by the node only, no witness";
+const BOTH: &str = "cosigned by blindmatch/cloudshield/bank/witness, \
+                    blindmatch/cloudshield/shop/witness (quorum 2 of 2)";
+const ONE: &str = "cosigned by blindmatch/cloudshield/bank/witness (no quorum: 2 of 2 have to)";
+
+/// A consortium whose node acme has met the others.
+fn met() -> Result<Consortium, Box<dyn Error>> {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let roster = SignedRoster::read(&fs::read(place.path("1.roster"))?)?;
+    let mut delegations = Delegations::default();
+    for member in ["bank", "shop"] {
+        let delegation = fs::read(place.path(&format!("{member}/roster/delegation-1")))?;
+        delegations.accept(roster.roster(), &delegation, clock::now())?;
+    }
+    place.write("acme/roster/peers", delegations.encode())?;
+    Ok(consortium)
+}
+
+fn key(consortium: &Consortium, witness: &str) -> Result<SigningKey, Box<dyn Error>> {
+    let node = Node::open(&consortium.place.path(witness))?;
+    let seed = node.home().named_keys().load("checkpoints-1")?;
+    let seed: &[u8] = &seed;
+    Ok(SigningKey::from_bytes(seed.try_into()?))
+}
+
+/// The newest checkpoint of acme's, cosigned by these.
+fn cosigned(consortium: &Consortium, witnesses: &[&str]) -> Result<String, Box<dyn Error>> {
+    let head = consortium.place.ok("--home acme ledger checkpoint")?;
+    let mut head = SignedCheckpoint::parse(head.as_bytes())?;
+    for witness in witnesses {
+        let (name, key) = (
+            witness_name("cloudshield", witness)?,
+            key(consortium, witness)?,
+        );
+        let line = cosign(head.unverified(), &name, &key, clock::now()).ok_or("a time")?;
+        head.add(&line)?;
+    }
+    Ok(head.to_string())
+}
+
+fn options(consortium: &Consortium) -> Result<String, Box<dyn Error>> {
+    let place = &consortium.place;
+    let head = place.json("--home acme ledger checkpoint")?;
+    let mut options = format!("--key {}", head["key"].as_str().unwrap_or_default());
+    for witness in ["bank", "shop"] {
+        let (name, key) = (
+            witness_name("cloudshield", witness)?,
+            key(consortium, witness)?,
+        );
+        let key = WitnessKey::new(name, key.verifying_key());
+        options = format!("{options} --witness {key}");
+    }
+    Ok(options)
+}
+
+#[test]
+fn an_export_says_what_it_has_and_what_it_leaves_out() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    let all = place.json("--home acme ledger export first.ledger")?;
+    assert_eq!(
+        (
+            &all["size"],
+            &all["left_out"],
+            &all["signed"],
+            &all["cosigned"]
+        ),
+        (&json!(4), &json!(0), &json!(ALONE), &json!(false))
+    );
+    place.write(
+        "acme/ledger/cosigned",
+        cosigned(&consortium, &["bank", "shop"])?,
+    )?;
+    let before = options(&consortium)?;
+    place.ok("--home acme keys rotate")?;
+
+    let output = place.run("--home acme ledger export cosigned.ledger --output json")?;
+    let exported: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(
+        (
+            &exported["size"],
+            &exported["ledger_records"],
+            &exported["left_out"]
+        ),
+        (&json!(4), &json!(5), &json!(1))
+    );
+    assert_eq!(
+        (&exported["signed"], &exported["cosigned"]),
+        (&json!(BOTH), &json!(true))
+    );
+    let said = stderr(&output);
+    for says in [
+        "cosigned.ledger has 4 of the ledger's 5 records",
+        "witnesses cosigned",
+        "blindmatch --home acme ledger export --all FILE",
+    ] {
+        assert!(said.contains(says), "{said}");
+    }
+    let quiet = place.run("--home acme ledger export -q quiet.ledger")?;
+    assert!(quiet.stderr.is_empty(), "{}", stderr(&quiet));
+
+    // As the hint says.
+    let output = place.run("--home acme ledger export --all all.ledger --output json")?;
+    let all: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(
+        (&all["size"], &all["ledger_records"], &all["left_out"]),
+        (&json!(5), &json!(5), &json!(0))
+    );
+    assert_eq!(
+        (&all["signed"], &all["cosigned"]),
+        (&json!(ALONE), &json!(false))
+    );
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
+
+    // Whoever verifies them finds the same, at home and elsewhere.
+    let after = options(&consortium)?;
+    for (file, options, size, signed) in [
+        ("cosigned.ledger", &before, 4, BOTH),
+        ("all.ledger", &format!("{after} --quorum 0"), 5, ALONE),
+    ] {
+        let own = place.json(&format!("--home acme ledger verify {file}"))?;
+        let others = place.json(&format!("ledger verify {options} {file}"))?;
+        for verified in [own, others] {
+            assert_eq!(
+                (&verified["size"], &verified["signed"]),
+                (&json!(size), &json!(signed))
+            );
+        }
+        let shown = place.ok(&format!("--home acme ledger verify {file}"))?;
+        assert!(shown.contains(signed), "{shown}");
+    }
+    place.fails(
+        &format!("ledger verify {after} all.ledger"),
+        1,
+        &["0 of the 2 witnesses"],
+    )?;
+    // Who is given no witness's key cannot tell, and is not told that nobody cosigned.
+    let unknown = before.split(" --witness").next().unwrap_or_default();
+    let shown = place.json(&format!("ledger verify {unknown} cosigned.ledger"))?;
+    assert_eq!(
+        (&shown["cosigners"], &shown["unknown_cosignatures"]),
+        (&json!([]), &json!(2))
+    );
+    let proof = place.json("--home acme ledger proof 3 3.proof")?;
+    assert_eq!(proof["signed"], BOTH);
+    let proof = place.json("--home acme ledger proof 4 4.proof")?;
+    assert_eq!(proof["signed"], ALONE);
+    Ok(())
+}
+
+#[test]
+fn what_only_the_node_signed_is_not_called_cosigned() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    for (witnesses, signed) in [
+        (&[][..], None),
+        (&["bank"], Some(ONE)),
+        (&["bank", "shop"], Some(BOTH)),
+    ] {
+        place.write("acme/ledger/cosigned", cosigned(&consortium, witnesses)?)?;
+        let own = place.json("--home acme ledger verify")?;
+        assert_eq!(own["cosigned"]["signed"], json!(signed));
+        assert_eq!(own["cosigned_size"], json!(signed.map(|_| 4)));
+        let shown = place.ok("--home acme ledger verify")?;
+        assert!(
+            shown.contains(signed.unwrap_or("by no witness yet")),
+            "{shown}"
+        );
+    }
+    // A cosignature that does not hold is nobody's.
+    let text = cosigned(&consortium, &["bank"])?;
+    let (note, line) = text.trim_end().rsplit_once(' ').ok_or("a line")?;
+    let mut line = line.to_owned();
+    line.replace_range(
+        40..41,
+        if line.get(40..41) == Some("A") {
+            "B"
+        } else {
+            "A"
+        },
+    );
+    place.write("acme/ledger/cosigned", format!("{note} {line}\n"))?;
+    let own = place.json("--home acme ledger verify")?;
+    assert_eq!(own["cosigned"]["cosigners"], json!([]));
+    assert_eq!(own["cosigned"]["unknown_cosignatures"], 1);
+    Ok(())
+}
+
+#[test]
+fn a_restore_keeps_as_cosigned_what_a_quorum_cosigned() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    place.ok("--home acme keys export storage --to storage")?;
+    for (file, witnesses) in [
+        ("none", &[][..]),
+        ("one", &["bank"]),
+        ("both", &["bank", "shop"]),
+    ] {
+        place.write(file, cosigned(&consortium, witnesses)?)?;
+    }
+    place.ok("--home acme backup backup")?;
+    place.ok("--home acme keys rotate")?;
+    fs::copy(
+        place.path("acme/roster/delegation-2"),
+        place.path("delegation"),
+    )?;
+    place.write("behind", cosigned(&consortium, &["bank"])?)?;
+    for (file, kept) in [("none", None), ("one", None), ("both", Some(BOTH))] {
+        let line =
+            format!("--home {file}.home restore --storage-key storage --witnessed {file} backup");
+        let output = place.run(&format!("{line} --output json"))?;
+        assert!(output.status.success(), "{}", stderr(&output));
+        let restored: Value = serde_json::from_slice(&output.stdout)?;
+        assert_eq!(
+            (&restored["cosigned_size"], &restored["cosigned"]),
+            (&json!(kept.map(|_| 4)), &json!(kept)),
+            "{file}"
+        );
+        let told = stderr(&output).contains(&format!("none is {ALONE}"));
+        assert_eq!(told, file == "none", "{}", stderr(&output));
+        let exists = place.path(&format!("{file}.home/ledger/cosigned")).exists();
+        assert_eq!(exists, kept.is_some());
+        let own = place.json(&format!("--home {file}.home ledger verify"))?;
+        assert_eq!(own["cosigned"]["signed"], json!(kept));
+    }
+    // What the backup lacks is lost, whoever signed it, and it is said who did.
+    let line = "--home lost.home restore --storage-key storage --delegation delegation --witnessed \
+                behind backup";
+    let shown = place.ok(line)?;
+    let says = format!("up to 5 records of incarnation 1, {ONE}");
+    assert!(shown.contains(&says), "{shown}");
+    Ok(())
+}
