@@ -290,7 +290,9 @@ impl Field {
             }
             Self::NotBefore | Self::Expires => "a time such as `2027-01-31T00:00:00Z`",
             Self::Signatures | Self::NextSignatures => "how many of how many keys, e.g. `2 of 3`",
-            Self::RosterKey | Self::NextKey => "a key as `blindmatch roster keygen` prints it",
+            Self::RosterKey | Self::NextKey => {
+                "a key as `blindmatch roster keygen --name NAME FILE` prints it"
+            }
             Self::WitnessQuorum => "`more than half` or a number from 1",
             Self::Canonicalisation => "a type of indicator and a version from 1, e.g. `ip 1`",
             Self::Table | Self::Exclusions => "a name and a SHA-256 in hexadecimal",

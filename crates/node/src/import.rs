@@ -201,8 +201,7 @@ impl<E: fmt::Display> fmt::Display for ImportError<E> {
         match self {
             Self::Feed(error) => error.fmt(f),
             Self::PaymentKeyMissing => f.write_str(
-                "the feed holds card numbers, and the consortium's payment key is not installed: \
-                 run `blindmatch keys payment install`",
+                "the feed holds card numbers, and the consortium's payment key is not installed",
             ),
             Self::WrongType(found) => write!(
                 f,

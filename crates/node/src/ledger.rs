@@ -22,6 +22,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use self::cosigners::Cosigners;
+use self::exported::ExportedError;
 use crate::error::Error;
 use crate::node::{Node, NodeFiles};
 use crate::{clock, files};
@@ -257,7 +258,13 @@ pub fn verify_file(
     if reader.fill_buf().map_err(failed)?.starts_with(b"{") {
         let expected = known.iter().map(|(_, known)| known.clone()).collect();
         let exported = exported::verify(&mut reader, keys, quorum, expected);
-        let checkpoint = exported.map_err(|error| Error::Exported(file.to_owned(), error))?;
+        let checkpoint = exported.map_err(|error| match error {
+            ExportedError::Known(at, error) => {
+                let known = known.get(at).map_or(file, |(known, _)| known);
+                Error::Known(known.to_owned(), error)
+            }
+            error => Error::Exported(file.to_owned(), error),
+        })?;
         return Ok(Verified {
             cosigners: Cosigners::of(quorum, &checkpoint),
             checkpoint,

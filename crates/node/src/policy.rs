@@ -45,7 +45,8 @@ pub(crate) const FIRST: &str = "\
 # protocols = [\"lookup\"]
 # legal_basis = \"consortium-agreement\"
 #
-# `blindmatch policy check` reads it, `blindmatch policy explain` says what it decides.
+# `blindmatch policy check` reads it; what it decides says
+# `blindmatch policy explain --peer MEMBER --type TYPE --purpose PURPOSE`.
 ";
 
 /// Reads the policy in `file`.

@@ -364,10 +364,10 @@ impl Refusal {
                 "check the clock of this machine; if it is right, wait".to_owned()
             }
             Self::RosterExpired => "ask the administrator for a newer roster, then run \
-                 `blindmatch roster install`"
+                 `blindmatch roster install ROSTER`"
                 .to_owned(),
             Self::RosterNumber { own, named } if own < named => {
-                "run `blindmatch roster install` with the newer roster".to_owned()
+                "install the newer roster: `blindmatch roster install ROSTER`".to_owned()
             }
             Self::RosterNumber { .. } => {
                 format!(
@@ -379,8 +379,7 @@ impl Refusal {
                  has to add {peer}"
             ),
             Self::Liaison(_) => {
-                "nothing: a liaison reads released matches with `blindmatch liaison sync`"
-                    .to_owned()
+                "nothing: a liaison asks no member, and no member asks it".to_owned()
             }
             Self::NoRule { nearest: None } => format!(
                 "if this is wanted, add an [[allow]] with peers = [\"{peer}\"], then run \
@@ -410,10 +409,12 @@ impl Refusal {
                 Whose::Own => "install a newer blindmatch here".to_owned(),
                 Whose::Peer => format!("{peer} has to install a newer blindmatch"),
             },
-            Self::PaymentKeyMissing => "run `blindmatch keys payment install`".to_owned(),
+            Self::PaymentKeyMissing => "run `blindmatch keys payment install --from MEMBER FILE` with the key that a member \
+                 wrapped for this one"
+                .to_owned(),
             Self::PaymentKeyDiffers => {
                 "compare the key's id with the custodians of both; the older of the two is \
-                 replaced with `blindmatch keys payment install`"
+                 replaced with `blindmatch keys payment install --from MEMBER --replace FILE`"
                     .to_owned()
             }
             Self::PaymentKeyUncalledFor => {

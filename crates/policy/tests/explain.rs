@@ -88,7 +88,7 @@ fn every_reason_to_refuse_with_its_next_step() {
     let expected = "\
 ask pan of quay-payments for payment-fraud by batch: refused
   because      pan needs the payment key
-  next         run `blindmatch keys payment install`
+  next         run `blindmatch keys payment install --from MEMBER FILE` with the key that a member wrapped for this one
   because      rule 2 (line 57) wants a set of at least 10,000 items, and the peer's has 5,000
   next         wait until the peer's set has grown, or lower minimum_set_size in rule 2 (line 57)
   rule         2 (line 57)

@@ -242,11 +242,7 @@ pub enum HomeError {
 impl fmt::Display for HomeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAHome(path) => write!(
-                f,
-                "{} is no home of blindmatch: make one with `blindmatch init`, or name another with --home",
-                path.display()
-            ),
+            Self::NotAHome(path) => write!(f, "{} is no home of blindmatch", path.display()),
             Self::Restoring(path) => write!(
                 f,
                 "a restore into {} did not finish: nothing there is used yet",

@@ -78,7 +78,7 @@ fn without_a_home_the_next_command_is_init() -> Test {
         "--home none roster show",
         "--home none keys rotate",
     ] {
-        place.fails(line, 1, &["blindmatch init"])?;
+        place.fails(line, 1, &["blindmatch --home none init --member NAME"])?;
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ fn a_damaged_ledger_refuses_and_says_where() -> Test {
         }
     }
     for line in ["--home acme ledger verify", "--home acme keys rotate"] {
-        place.fails(line, 1, &["record 1", "blindmatch restore"])?;
+        place.fails(line, 1, &["record 1", "blindmatch --home DIR restore"])?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod backup;
 mod closed;
 mod doctor;
 mod exclusions;
+mod hints;
 mod import;
 mod init;
 mod kernels;

@@ -3,8 +3,12 @@
 use std::io;
 
 use blindmatch_audit::checkpoint::{CheckpointError, SuccessionError};
+use blindmatch_audit::cosignature::QuorumError;
+use blindmatch_audit::note::NoteError;
 use blindmatch_audit::proof::RecordProofError;
-use blindmatch_membership::RosterError;
+use blindmatch_audit::replay::ReplayError;
+use blindmatch_audit::tree::ProofError;
+use blindmatch_membership::{DelegationError, RosterError};
 use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::CollectionError;
 use blindmatch_store::home::HomeError;
@@ -29,21 +33,7 @@ impl Error {
             ];
         }
         match self {
-            Self::Home(HomeError::Exists) => vec![
-                "look at it: blindmatch doctor".to_owned(),
-                "make another with --home DIR".to_owned(),
-            ],
-            Self::Home(HomeError::Restoring(_)) => vec![
-                "begin it again with the same backup: blindmatch restore --storage-key KEY BACKUP"
-                    .to_owned(),
-            ],
-            Self::Home(HomeError::Locked(owner)) => vec![match owner {
-                Some(owner) => format!(
-                    "wait until it is done; see what it is with: ps -p {}",
-                    owner.pid
-                ),
-                None => "wait a moment and type the same again".to_owned(),
-            }],
+            Self::Home(error) | Self::Backup(_, BackupError::Home(error)) => home(error),
             Self::Unfinished(_) => vec![
                 "type the same `init` again: it goes on with what is there".to_owned(),
             ],
@@ -51,18 +41,19 @@ impl Error {
                 "type the same `init` as then: it goes on with what is there".to_owned(),
                 "or make another node with --home DIR".to_owned(),
             ],
-            Self::Damaged(_) => vec![
-                "leave the home as it is and restore a backup into another: blindmatch --home DIR \
-                 restore --storage-key KEY BACKUP"
-                    .to_owned(),
-            ],
+            Self::Damaged(_) | Self::OwnCard(_) => vec![RESTORE.to_owned()],
             Self::LedgerOlder(_) => vec![
                 "put the newest copy of ledger/ back, all of it: nothing else was changed".to_owned(),
-                "or leave the home as it is and restore a backup into another: blindmatch --home DIR \
-                 restore --storage-key KEY BACKUP"
-                    .to_owned(),
+                format!("or {RESTORE}"),
             ],
-            Self::Key(name, KeyError::Damaged | KeyError::Foreign) => damaged_key(name),
+            Self::Key(name, KeyError::Missing | KeyError::Damaged | KeyError::Foreign)
+            | Self::Backup(
+                _,
+                BackupError::Key {
+                    name,
+                    error: KeyError::Missing | KeyError::Damaged | KeyError::Foreign,
+                },
+            ) => damaged_key(name),
             Self::Collections(error) => collection(error),
             Self::Collection(_, error) => collection(error),
             Self::Pause { .. } => vec![
@@ -92,9 +83,23 @@ impl Error {
             Self::Backup(_, BackupError::Exists(_)) => {
                 vec!["name a file that does not exist yet; nothing is written over".to_owned()]
             }
-            Self::Backup(_, BackupError::Home(HomeError::Occupied(_))) => {
-                vec!["restore into a directory that is missing or empty: --home DIR".to_owned()]
+            Self::Backup(_, BackupError::Place(_)) => {
+                vec!["name the file to write: blindmatch backup FILE".to_owned()]
             }
+            Self::Backup(_, BackupError::Damaged { .. } | BackupError::Content(_)) => {
+                vec![RESTORE_OTHER.to_owned()]
+            }
+            Self::Backup(_, BackupError::OtherKey) => vec![RESTORE_OTHER.to_owned()],
+            Self::Backup(_, BackupError::Changed) => {
+                vec!["type the same again, once nothing writes that file".to_owned()]
+            }
+            Self::Backup(_, BackupError::Forked { .. }) => vec![
+                "find the node that went on with this ledger; restore a backup of that one: blindmatch \
+                 restore --storage-key KEY BACKUP"
+                    .to_owned(),
+                "is there none? tell the administrators: the member needs a new identity".to_owned(),
+            ],
+            Self::Ledger(error) | Self::Backup(_, BackupError::Ledger(error)) => ledger(error),
             Self::NoLedgerKey => vec![
                 "name the ledger's key with --key KEY; its owner sees it with `blindmatch ledger \
                  checkpoint --output json`"
@@ -102,9 +107,6 @@ impl Error {
             ],
             Self::Proof(_, RecordProofError::Checkpoint(error))
             | Self::Exported(_, ExportedError::Checkpoint(error)) => signature(error),
-            Self::Ledger(LedgerError::NoSuchRecord(_)) => {
-                vec!["see how many there are, counted from 0: blindmatch ledger verify".to_owned()]
-            }
             Self::Backup(_, BackupError::Witnessed) => vec![
                 "were the keys rotated after the backup? then name that delegation too, which every \
                  member has: blindmatch restore --storage-key KEY --witnessed FILE --delegation FILE \
@@ -117,12 +119,71 @@ impl Error {
                  shows which key it needs"
                     .to_owned(),
             ],
-            Self::Known(_, SuccessionError::Superseded { .. }) => {
-                vec!["ask for what its owner exports now: blindmatch ledger export FILE".to_owned()]
+            Self::Known(_, error) => known(error),
+            Self::Checkpoint(_, error) => checkpoint(error),
+            Self::Exported(_, ExportedError::Quorum(error))
+            | Self::Proof(_, RecordProofError::Quorum(error)) => quorum(error),
+            Self::Exported(_, ExportedError::Ledger(error)) => ledger(error),
+            Self::Exported(_, ExportedError::Known(_, error)) => known(error),
+            Self::Exported(
+                _,
+                ExportedError::Replay(ReplayError::Fork { .. } | ReplayError::Unnamed { .. }),
+            ) => known(&SuccessionError::Proof(ProofError::Root)),
+            Self::Exported(_, ExportedError::Line(_) | ExportedError::Replay(_)) => vec![
+                "it was changed or cut on its way; ask its owner for another, made with `blindmatch \
+                 ledger export FILE`"
+                    .to_owned(),
+            ],
+            Self::Proof(_, RecordProofError::Text) => vec![
+                "is it the right file? `blindmatch ledger export FILE` writes a ledger, `blindmatch \
+                 ledger proof NUMBER FILE` a proof"
+                    .to_owned(),
+            ],
+            Self::Proof(_, RecordProofError::Path(_) | RecordProofError::Record(_)) => vec![
+                "it was changed on its way; ask its owner for another, made with `blindmatch ledger \
+                 proof NUMBER FILE`"
+                    .to_owned(),
+            ],
+            Self::NoSecret(_) => vec![
+                "name the file that `blindmatch keys export storage --to FILE`, `blindmatch keys \
+                 export identity --to FILE` or `blindmatch roster keygen --name NAME FILE` wrote"
+                    .to_owned(),
+            ],
+            Self::KeyName(_) => vec!["choose another with --name NAME".to_owned()],
+            Self::Delegation(..) => vec![
+                "is it the right file? `blindmatch keys rotate --request REQUEST` writes a request, \
+                 and `blindmatch keys sign --identity IDENTITY REQUEST DELEGATION` a delegation"
+                    .to_owned(),
+            ],
+            Self::Roster(..) => {
+                vec!["is it the right file? ask an administrator for the roster again".to_owned()]
             }
-            Self::Ledger(LedgerError::Time { .. }) => {
-                vec!["is the clock of this machine right? see: date".to_owned()]
+            Self::Draft(_) => {
+                vec!["see what a roster needs: blindmatch roster new --help".to_owned()]
             }
+            Self::RosterTooLong => {
+                vec!["leave members out: blindmatch roster remove ROSTER MEMBER".to_owned()]
+            }
+            Self::Exclusions(..) => vec![
+                "is it the right file? a list is a warninglist of MISP, in JSON; see: blindmatch \
+                 exclusions add --help"
+                    .to_owned(),
+            ],
+            Self::OtherIdentity => {
+                vec!["name the file of this member's own key with --identity FILE".to_owned()]
+            }
+            Self::PaymentKeyRefused(..) => vec![wrapped_again()],
+            Self::Port(_) => vec!["wait a moment and type the same again".to_owned()],
+            Self::NotListed(DelegationError::Expired) => {
+                vec!["make new node keys: blindmatch keys rotate".to_owned()]
+            }
+            Self::NotListed(_) => vec![
+                "give the administrator the card, and install the roster that names it: blindmatch \
+                 card"
+                    .to_owned(),
+            ],
+            Self::Credentials(_) => vec!["make new node keys: blindmatch keys rotate".to_owned()],
+            Self::Clock => vec!["is the clock of this machine right? see: date".to_owned()],
             Self::IdentityOffline => vec![
                 "bring the file to which it was exported, and name it with --identity FILE"
                     .to_owned(),
@@ -140,12 +201,18 @@ impl Error {
                 io::ErrorKind::PermissionDenied => {
                     vec![format!("see who may: ls -l {}", path.display())]
                 }
-                io::ErrorKind::FileTooLarge => vec!["is it the right file?".to_owned()],
+                io::ErrorKind::FileTooLarge
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::NotADirectory => vec!["is it the right file?".to_owned()],
                 _ => Vec::new(),
             },
             Self::SecretReadable(path, _) => vec![format!("chmod 600 {}", path.display())],
             Self::PublicKey(_) => {
-                vec!["blindmatch roster keygen prints one: blindmatch roster keygen --name ada ada.key > ada.pub".to_owned()]
+                vec![
+                    "its owner has one printed by `blindmatch roster keygen --name NAME FILE`"
+                        .to_owned(),
+                ]
             }
             Self::Policy(path, _) => vec![
                 format!("edit {}", path.display()),
@@ -185,9 +252,12 @@ impl Error {
                  imported again then"
                     .to_owned(),
             ],
-            Self::PaymentKeySignature(..) => {
-                vec!["name the member that wrapped it with --from MEMBER".to_owned()]
-            }
+            Self::PaymentKeySignature(_, NoteError::Unsigned) => vec![
+                "name the member that wrapped it with --from MEMBER; if it has a new identity since, \
+                 install the roster that names it, or have the key wrapped again"
+                    .to_owned(),
+            ],
+            Self::PaymentKeySignature(..) => vec![wrapped_again()],
             Self::PaymentKeyElsewhere(..) => vec![
                 "ask for one for this member, made with `blindmatch keys payment wrap --to MEMBER \
                  FILE`"
@@ -197,15 +267,139 @@ impl Error {
             Self::MemberExists(_) => {
                 vec!["put a new card in its place with --replace".to_owned()]
             }
+            // What they say is all that there is to do, or they show that this program is wrong.
             _ => Vec::new(),
         }
     }
 }
 
+/// Where a home does not hold, and how one goes on.
+const RESTORE: &str = "leave the home as it is and restore a backup into another: blindmatch --home DIR \
+                       restore --storage-key KEY BACKUP";
+
+/// Where a backup does not hold.
+const RESTORE_OTHER: &str = "name another backup, or the key of this one: blindmatch restore \
+                             --storage-key KEY BACKUP";
+
+fn home(error: &HomeError) -> Vec<String> {
+    match error {
+        HomeError::NotAHome(_) => vec![
+            "make one: blindmatch init --member NAME --role ROLE --consortium NAME --address HOST:PORT"
+                .to_owned(),
+            "or name another with --home DIR".to_owned(),
+        ],
+        HomeError::Exists => vec![
+            "look at it: blindmatch doctor".to_owned(),
+            "make another with --home DIR".to_owned(),
+        ],
+        HomeError::Restoring(_) => vec![
+            "begin it again with the same backup: blindmatch restore --storage-key KEY BACKUP"
+                .to_owned(),
+        ],
+        HomeError::Occupied(_) => {
+            vec!["name a directory that is missing or empty with --home DIR".to_owned()]
+        }
+        HomeError::Marker => vec![RESTORE.to_owned()],
+        HomeError::Locked(owner) => vec![match owner {
+            Some(owner) => format!(
+                "wait until it is done; see what it is with: ps -p {}",
+                owner.pid
+            ),
+            None => "wait a moment and type the same again".to_owned(),
+        }],
+        _ => Vec::new(),
+    }
+}
+
+fn ledger(error: &LedgerError) -> Vec<String> {
+    match error {
+        LedgerError::NoSuchRecord(_) => {
+            vec!["see how many there are, counted from 0: blindmatch ledger verify".to_owned()]
+        }
+        LedgerError::Time { .. } => {
+            vec!["is the clock of this machine right? see: date".to_owned()]
+        }
+        LedgerError::Stopped(_) => {
+            vec![
+                "see what was recorded, then type the same again: blindmatch ledger verify"
+                    .to_owned(),
+            ]
+        }
+        LedgerError::NoCheckpoint
+        | LedgerError::Checkpoint(_)
+        | LedgerError::Cosigned(_)
+        | LedgerError::Damaged { .. }
+        | LedgerError::Missing { .. }
+        | LedgerError::Fork { .. } => vec![RESTORE.to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+/// A checkpoint that was given and that no key of the ledger signed.
+fn checkpoint(error: &CheckpointError) -> Vec<String> {
+    let text = match error {
+        CheckpointError::OtherLedger => {
+            "give a checkpoint of this ledger; the one that it is of \
+                                         stands in its first line"
+        }
+        CheckpointError::Note(NoteError::Unsigned) => {
+            "a later key of this ledger may have signed it: its owner sees that with `blindmatch \
+             ledger checkpoint --output json`; a home that lacks it is older than the checkpoint"
+        }
+        CheckpointError::Note(NoteError::Signature) => {
+            "it was changed on its way: ask for it again where it is from"
+        }
+        _ => "is it the right file? `blindmatch ledger checkpoint` prints one",
+    };
+    vec![text.to_owned()]
+}
+
+/// A ledger that does not go on from a checkpoint that was given.
+fn known(error: &SuccessionError) -> Vec<String> {
+    match error {
+        SuccessionError::OtherLedger => {
+            vec!["give a checkpoint of the same ledger; the one that it is of stands in its first line"
+                .to_owned()]
+        }
+        SuccessionError::Superseded { .. } => {
+            vec!["ask for what its owner exports now, with `blindmatch ledger export FILE`".to_owned()]
+        }
+        SuccessionError::OtherLoss { .. } | SuccessionError::NoLoss => vec![
+            "ask its owner for the whole ledger, made with `blindmatch ledger export --all FILE`"
+                .to_owned(),
+        ],
+        _ => vec![
+            "is it changed, or older than the checkpoint? ask its owner for one of today, made with \
+             `blindmatch ledger export --all FILE`"
+                .to_owned(),
+            "if that does not go on from it either, the owner went back or wrote two ledgers: keep both \
+             files, they prove it, and show them to the administrators"
+                .to_owned(),
+        ],
+    }
+}
+
+fn quorum(error: &QuorumError) -> Vec<String> {
+    let text = match error {
+        QuorumError::TooFew { .. } => {
+            "name the keys of all its witnesses with --witness KEY; if they are, ask its owner for one \
+             that more of them cosigned"
+        }
+        QuorumError::Cosignature => "it was changed on its way: ask its owner for it again",
+        _ => "name each witness's keys once with --witness KEY, and no more with --quorum NUMBER",
+    };
+    vec![text.to_owned()]
+}
+
+fn wrapped_again() -> String {
+    "is it the right file? a member that has the key writes it with `blindmatch keys payment wrap --to \
+     MEMBER FILE`"
+        .to_owned()
+}
+
 /// What replaces a key by name whose file is damaged.
 fn damaged_key(name: &str) -> Vec<String> {
-    let restore = "leave the home as it is and restore a backup into another: blindmatch --home DIR \
-                   restore --storage-key KEY BACKUP";
+    let restore = RESTORE;
     let kind = name.rsplit_once('-').map_or(name, |(kind, _)| kind);
     let first = match (name, kind) {
         ("payment", _) => {
@@ -287,6 +481,9 @@ fn no_roster(error: &RosterError) -> Vec<String> {
         RosterError::Expired => {
             vec!["ask for the next one, then: blindmatch roster install FILE".to_owned()]
         }
+        RosterError::NotYetValid => {
+            vec!["is the clock of this machine right? see: date".to_owned()]
+        }
         _ => Vec::new(),
     }
 }
@@ -320,6 +517,13 @@ fn refused(roster: &str, error: &RosterError) -> Vec<String> {
         RosterError::Gap { held, .. } => vec![format!(
             "ask for the rosters behind number {held} and install them in their order"
         )],
+        RosterError::Read(_) => vec![
+            "it is not what its administrators signed: ask one of them for it again".to_owned(),
+            format!("then see whether it would be taken: blindmatch roster verify {roster}"),
+        ],
+        RosterError::OtherConsortium => {
+            vec!["a node is in one consortium; make another home for the other".to_owned()]
+        }
         RosterError::Expired => vec!["ask an administrator for the next one".to_owned()],
         RosterError::NotYetValid => {
             vec!["is the clock of this machine right? see: date".to_owned()]

@@ -7,7 +7,9 @@
 use std::io::{self, BufRead, Write};
 
 use base64ct::{Base64, Encoding};
-use blindmatch_audit::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+use blindmatch_audit::checkpoint::{
+    Checkpoint, CheckpointError, Continuation, SignedCheckpoint, SuccessionError,
+};
 use blindmatch_audit::cosignature::{Quorum, QuorumError};
 use blindmatch_audit::note::NoteKey;
 use blindmatch_audit::record::MAX_RECORD;
@@ -49,6 +51,8 @@ pub enum ExportedError {
     Checkpoint(CheckpointError),
     /// The witnesses' cosignatures.
     Quorum(QuorumError),
+    /// It does not go on from the known checkpoint of this place in their list.
+    Known(usize, SuccessionError),
     /// The records.
     Replay(ReplayError),
 }
@@ -109,6 +113,16 @@ pub fn verify(
     }
     let checkpoint = verified.map_err(ExportedError::Checkpoint)?.clone();
     quorum.verify(&signed).map_err(ExportedError::Quorum)?;
+    for (at, known) in known.iter().enumerate() {
+        // Those of one incarnation show by themselves which is newer; the records show the others.
+        if known.origin.incarnation >= checkpoint.origin.incarnation {
+            let kept = Continuation::Kept(Vec::new());
+            match checkpoint.verify_succession(known, &kept) {
+                Ok(()) | Err(SuccessionError::Proof(_)) => {}
+                Err(error) => return Err(ExportedError::Known(at, error)),
+            }
+        }
+    }
     let mut expected = known;
     expected.push(checkpoint.clone());
     let mut replay = Replay::new(expected);
@@ -156,6 +170,7 @@ impl std::fmt::Display for ExportedError {
             Self::Line(line) => write!(f, "line {line} is not that of an exported ledger"),
             Self::Checkpoint(error) => error.fmt(f),
             Self::Quorum(error) => error.fmt(f),
+            Self::Known(_, error) => error.fmt(f),
             Self::Replay(error) => error.fmt(f),
         }
     }

@@ -103,12 +103,13 @@ impl Node {
         let bytes = files::read(file, limit)?;
         let signature = |error| Error::PaymentKeySignature(file.to_owned(), error);
         let note = Note::parse(&bytes).map_err(signature)?;
+        let refused = |error| Error::PaymentKeyRefused(file.to_owned(), error);
+        // Any other note is not one that nobody signed.
+        let wrapped = WrappedKey::parse(note.text()).map_err(refused)?;
         let custodian = self.provider(from)?;
         let name = KeyName::new(from.as_str()).map_err(signature)?;
         note.verify(&[NoteKey::new(name, custodian.identity)])
             .map_err(signature)?;
-        let refused = |error| Error::PaymentKeyRefused(file.to_owned(), error);
-        let wrapped = WrappedKey::parse(note.text()).map_err(refused)?;
         let own = &self.config().node;
         let passage = &wrapped.passage;
         if passage.consortium != own.consortium.as_str()

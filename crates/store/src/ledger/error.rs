@@ -74,9 +74,9 @@ impl fmt::Display for LedgerError {
         match self {
             Self::Disk(error) => error.fmt(f),
             Self::Exists => f.write_str("there is a ledger here already"),
-            Self::NoCheckpoint => write!(f, "{HEAD} is missing. {RESTORE}"),
-            Self::Checkpoint(error) => write!(f, "{HEAD}: {error}. {RESTORE}"),
-            Self::Cosigned(error) => write!(f, "{COSIGNED}: {error}. {RESTORE}"),
+            Self::NoCheckpoint => write!(f, "{HEAD} is missing"),
+            Self::Checkpoint(error) => write!(f, "{HEAD}: {error}"),
+            Self::Cosigned(error) => write!(f, "{COSIGNED}: {error}"),
             Self::Damaged {
                 path,
                 offset,
@@ -84,15 +84,15 @@ impl fmt::Display for LedgerError {
                 flaw,
             } => write!(
                 f,
-                "{path}: record {record} at byte {offset} is damaged: {flaw}. {RESTORE}"
+                "{path}: record {record} at byte {offset} is damaged: {flaw}"
             ),
             Self::Missing { from, to } => write!(
                 f,
-                "ledger: the records from {from} to before {to} are missing. {RESTORE}"
+                "ledger: the records from {from} to before {to} are missing"
             ),
             Self::Fork { from, to } => write!(
                 f,
-                "ledger: the checkpoint of {to} records is of other records than these, from {from} on. {RESTORE}"
+                "ledger: the checkpoint of {to} records is of other records than these, from {from} on"
             ),
             Self::Stray(path) => write!(
                 f,
@@ -117,10 +117,6 @@ impl fmt::Display for LedgerError {
         }
     }
 }
-
-/// What to do about damage. Nothing is repaired by itself: the damaged files are evidence.
-const RESTORE: &str =
-    "Leave the home as it is and restore a backup into another with `blindmatch restore`";
 
 impl std::error::Error for LedgerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
