@@ -178,3 +178,7 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
         .or_else(|_| text.parse::<Date>().and_then(midnight))
         .map_err(|_| "write it as 2027-06-30 or 2027-06-30T12:00:00Z".to_owned())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
