@@ -25,6 +25,7 @@ use blindmatch_store::views::ViewError;
 use blindmatch_transport::CredentialsError;
 
 use crate::config::ConfigError;
+use crate::exported::ExportFault;
 use crate::ledger::exported::ExportedError;
 use crate::payment::PaymentKeyId;
 use crate::payment::wrapped::{Passage, WrapError};
@@ -57,6 +58,10 @@ pub enum Error {
     SecretReadable(PathBuf, u32),
     /// A file that should hold a secret does not, or it was changed.
     NoSecret(PathBuf),
+    /// The words in a file with an exported key are not those of one.
+    Words(PathBuf, ExportFault),
+    /// A file holds the storage key of another home.
+    OtherStorageKey(PathBuf),
     /// The configuration is wrong.
     Config(PathBuf, ConfigError),
     /// The policy is wrong: every fault, in the order of the file.
@@ -221,6 +226,12 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::NoSecret(path) => write!(f, "{} holds no such key", path.display()),
+            Self::Words(path, fault) => write!(f, "{}: {fault}", path.display()),
+            Self::OtherStorageKey(path) => write!(
+                f,
+                "{} holds the storage key of another home: nothing was changed",
+                path.display()
+            ),
             Self::Config(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Policy(path, faults) => {
                 write!(f, "{} is no policy", path.display())?;

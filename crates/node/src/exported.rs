@@ -5,10 +5,13 @@ use std::path::Path;
 
 use bip39::{Language, Mnemonic};
 use blindmatch_membership::Name;
+use blindmatch_store::disk::Disk;
+use blindmatch_store::home::{Home, HomeError};
+use blindmatch_store::keys::{Key, StorageKey};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::files;
+use crate::{clock, files};
 
 /// Which key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +30,13 @@ pub struct Exported {
     pub member: Name,
     /// The consortium.
     pub consortium: Name,
-    key: Zeroizing<[u8; 32]>,
+    key: Key,
 }
 
 impl Exported {
     /// An exported key.
     #[must_use]
-    pub const fn new(kind: Kind, member: Name, consortium: Name, key: Zeroizing<[u8; 32]>) -> Self {
+    pub const fn new(kind: Kind, member: Name, consortium: Name, key: Key) -> Self {
         Self {
             kind,
             member,
@@ -66,8 +69,16 @@ impl Exported {
     }
 
     /// Reads the text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFault`].
+    pub fn parse(text: &str) -> Result<Self, ExportFault> {
+        let (kind, member, consortium, words) = Self::lines(text).ok_or(ExportFault::Form)?;
+        Ok(Self::new(kind, member, consortium, key_of_words(words)?))
+    }
+
+    fn lines(text: &str) -> Option<(Kind, Name, Name, &str)> {
         let mut lines = text.lines();
         let kind = lines.next()?;
         let kind = [Kind::Storage, Kind::Identity]
@@ -76,23 +87,89 @@ impl Exported {
         let member = lines.next()?.strip_prefix("member: ")?.parse().ok()?;
         let consortium = lines.next()?.strip_prefix("consortium: ")?.parse().ok()?;
         let words = lines.next()?.strip_prefix("words: ")?;
-        let words = Mnemonic::parse_in_normalized(Language::English, words).ok()?;
-        let (bytes, length) = words.to_entropy_array();
-        let bytes = Zeroizing::new(bytes);
-        let key = bytes.first_chunk().filter(|_| length == 32)?;
-        let exported = Self::new(kind, member, consortium, Zeroizing::new(*key));
-        (lines.next().is_none()).then_some(exported)
+        (lines.next().is_none()).then_some((kind, member, consortium, words))
     }
 
     /// Reads the file of a key of this kind, which nobody but its owner may read.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSecret`], [`Error::SecretReadable`], [`Error::File`].
+    /// [`Error::NoSecret`], [`Error::Words`], [`Error::SecretReadable`], [`Error::File`].
     pub fn read(kind: Kind, path: &Path) -> Result<Self, Error> {
-        Self::parse(&files::read_secret(path)?)
-            .filter(|exported| exported.kind == kind)
-            .ok_or_else(|| Error::NoSecret(path.to_owned()))
+        match Self::parse(&files::read_secret(path)?) {
+            Ok(exported) if exported.kind == kind => Ok(exported),
+            Ok(_) | Err(ExportFault::Form) => Err(Error::NoSecret(path.to_owned())),
+            Err(fault) => Err(Error::Words(path.to_owned(), fault)),
+        }
+    }
+}
+
+/// Puts the storage key, as it was exported to `text`, back into a home whose own is missing or
+/// damaged; says whether that was so. The 24 words alone do as well. `from` names the text in errors.
+///
+/// # Errors
+///
+/// [`Error::NoSecret`], [`Error::Words`], [`Error::OtherStorageKey`], [`Error::Home`]; nothing has
+/// changed then.
+pub fn put_back_storage_key(disk: &Disk, from: &Path, text: &str) -> Result<bool, Error> {
+    let key = match Exported::parse(text) {
+        Ok(exported) if exported.kind == Kind::Storage => Ok(exported.key),
+        // As they were written down, by hand and maybe on several lines.
+        Err(ExportFault::Form) if !text.contains(':') => {
+            key_of_words(&Zeroizing::new(text.to_lowercase()))
+        }
+        Ok(_) => Err(ExportFault::Form),
+        Err(fault) => Err(fault),
+    };
+    let key = key.map_err(|fault| match fault {
+        ExportFault::Form => Error::NoSecret(from.to_owned()),
+        fault => Error::Words(from.to_owned(), fault),
+    })?;
+    let put_back = Home::put_back_storage_key(disk, &StorageKey::new(&key), clock::now());
+    put_back.map_err(|error| match error {
+        HomeError::OtherStorageKey => Error::OtherStorageKey(from.to_owned()),
+        error => Error::Home(error),
+    })
+}
+
+fn key_of_words(words: &str) -> Result<Key, ExportFault> {
+    let words = Mnemonic::parse_in_normalized(Language::English, words);
+    let words = words.map_err(|error| match error {
+        bip39::Error::BadWordCount(count) => ExportFault::Count(count),
+        bip39::Error::UnknownWord(before) => ExportFault::Word(before.saturating_add(1)),
+        _ => ExportFault::Checksum,
+    })?;
+    let (bytes, length) = words.to_entropy_array();
+    let bytes = Zeroizing::new(bytes);
+    let key = bytes.first_chunk().filter(|_| length == 32);
+    let key = key.ok_or_else(|| ExportFault::Count(words.word_count()))?;
+    Ok(Zeroizing::new(*key))
+}
+
+/// Why a text is no exported key. No word of it is in this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFault {
+    /// Its lines are not those of an exported key.
+    Form,
+    /// It has so many words, and not 24.
+    Count(usize),
+    /// The word of this number, counted from 1, is none that such a key has.
+    Word(usize),
+    /// The checksum in the words does not hold.
+    Checksum,
+}
+
+impl fmt::Display for ExportFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form => f.write_str("it holds no exported key"),
+            Self::Count(count) => write!(f, "it has {count} words, and a key has 24"),
+            Self::Word(number) => write!(f, "word {number} is none that a key has"),
+            Self::Checksum => f.write_str(
+                "the checksum of the words does not hold: one of them is another, or two have \
+                 changed places",
+            ),
+        }
     }
 }
 
@@ -136,8 +213,16 @@ mod tests {
         let read = Exported::parse(&text).unwrap();
         assert_eq!(read.key(), exported().key());
         assert_eq!(read.to_text(), text);
-        let swapped = text.replace("amount liar", "liar amount");
-        assert!(Exported::parse(&swapped).is_none());
+        for (changed, fault) in [
+            (
+                text.replace("amount liar", "liar amount"),
+                ExportFault::Checksum,
+            ),
+            (text.replace("amount", "amuont"), ExportFault::Word(2)),
+            (text.replacen(" amount", "", 1), ExportFault::Count(23)),
+        ] {
+            assert_eq!(Exported::parse(&changed).unwrap_err(), fault);
+        }
     }
 
     #[test]
@@ -146,11 +231,10 @@ mod tests {
         for changed in [
             text.replace("storage", "payment"),
             text.replace("member: acme", "member: Acme"),
-            text.replace("words: abandon", "words:"),
             format!("{}more\n", text.as_str()),
             text.lines().take(3).collect::<Vec<_>>().join("\n"),
         ] {
-            assert!(Exported::parse(&changed).is_none(), "{changed}");
+            assert_eq!(Exported::parse(&changed).unwrap_err(), ExportFault::Form);
         }
         assert!(!format!("{:?}", exported()).contains("abandon"));
     }

@@ -98,13 +98,24 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, Error> {
     if metadata.is_file() && mode & 0o077 != 0 {
         return Err(Error::SecretReadable(path.to_owned(), mode));
     }
+    secret_of(file, path)
+}
+
+/// Reads a short secret to its end; `name` is where it comes from.
+///
+/// # Errors
+///
+/// [`Error::File`], [`Error::NoSecret`].
+pub fn secret_of(source: impl Read, name: &Path) -> Result<Zeroizing<String>, Error> {
     // Roomy enough never to grow, which would leave a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(2 * MAX_SECRET));
     let most = u64::try_from(MAX_SECRET).unwrap_or(u64::MAX);
-    match file.take(most + 1).read_to_string(&mut text) {
+    match source.take(most + 1).read_to_string(&mut text) {
         Ok(length) if length <= MAX_SECRET => Ok(text),
-        Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(failed(error)),
-        _ => Err(Error::NoSecret(path.to_owned())),
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+            Err(Error::File(name.to_owned(), error))
+        }
+        _ => Err(Error::NoSecret(name.to_owned())),
     }
 }
 

@@ -130,6 +130,36 @@ impl Home {
         })
     }
 
+    /// Puts the storage key back into a home whose own is missing or damaged, and says whether that
+    /// was so: a home that has it already stays as it is. The mark in `version` tells whether it is
+    /// the key of this home.
+    ///
+    /// `now` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::OtherStorageKey`], and others; nothing has changed then.
+    pub fn put_back_storage_key(
+        disk: &Disk,
+        storage: &StorageKey,
+        now: u64,
+    ) -> Result<bool, HomeError> {
+        let marker = Marker::read(disk)?;
+        let _lock = lock(disk, now)?;
+        check_permissions(disk)?;
+        if storage.mark() != marker.storage {
+            return Err(HomeError::OtherStorageKey);
+        }
+        match own_storage_key(disk, &marker) {
+            Ok(_) => Ok(false),
+            Err(HomeError::StorageKeyMissing | HomeError::StorageKeyForeign) => {
+                keys::store_storage_key(disk, storage)?;
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The files of a home that another process may own, to be read only: nothing is locked,
     /// repaired or removed.
     ///
@@ -235,6 +265,8 @@ pub enum HomeError {
     StorageKeyMissing,
     /// The storage key is that of another home, or damaged.
     StorageKeyForeign,
+    /// The storage key that was to be put back is that of another home.
+    OtherStorageKey,
     /// The disk failed.
     Disk(io::Error),
 }
@@ -274,11 +306,14 @@ impl fmt::Display for HomeError {
                 "the home belongs to the user with id {home}: run this command as that user"
             ),
             Self::StorageKeyMissing => f.write_str(
-                "keys/storage is missing: put the exported storage key back, without it nothing in this home can be read",
+                "keys/storage is missing: without it nothing in this home can be read",
             ),
             Self::StorageKeyForeign => f.write_str(
-                "keys/storage is not the storage key of this home, or is damaged: put the exported one back",
+                "keys/storage is not the storage key of this home, or is damaged: without that nothing in this home can be read",
             ),
+            Self::OtherStorageKey => {
+                f.write_str("that is the storage key of another home: nothing was changed")
+            }
             Self::Disk(error) => error.fmt(f),
         }
     }

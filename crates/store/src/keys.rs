@@ -394,7 +394,12 @@ pub(crate) fn store_storage_key(disk: &Disk, key: &StorageKey) -> io::Result<()>
 }
 
 pub(crate) fn load_storage_key(disk: &Disk) -> Result<StorageKey, KeyError> {
-    let bytes = Zeroizing::new(disk.read(&format!("{KEYS}/{STORAGE}"), 1 << 16)?);
+    let bytes = match disk.read(&format!("{KEYS}/{STORAGE}"), 1 << 16) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            return Err(KeyError::Foreign);
+        }
+        bytes => Zeroizing::new(bytes?),
+    };
     let bytes = bytes.as_slice().try_into().map_err(|_| KeyError::Foreign)?;
     Ok(StorageKey::new(bytes))
 }

@@ -22,6 +22,9 @@ pub(crate) enum KeysCommand {
     /// Write a key that must outlive this machine to a file or, as words, to the terminal.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArguments),
+    /// Put the storage key back into a home whose own is missing or damaged.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportKeyArguments),
     /// The key that card numbers are hashed under, in the members that match them.
     #[command(subcommand)]
     Payment(PaymentCommand),
@@ -109,6 +112,30 @@ pub(crate) enum ExportedKey {
     Storage,
     /// Signs the card and each delegation; belongs offline.
     Identity,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  blindmatch keys import storage --from /media/usb/acme.storage
+  blindmatch keys import storage --from -    the 24 words, typed
+
+The key has to be that of this home. Where the home has it already, nothing changes. An exported
+identity key needs no import: name its file with --identity.";
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportKeyArguments {
+    /// Which key.
+    #[arg(value_enum)]
+    pub(crate) key: ImportedKey,
+    /// What `keys export` wrote, or `-` for stdin; the 24 words alone do as well.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportedKey {
+    /// Everything in the home is sealed under it.
+    Storage,
 }
 
 #[derive(Subcommand, Debug)]

@@ -1,17 +1,20 @@
 //! `blindmatch keys`.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
-use blindmatch_node::exported::Kind;
+use blindmatch_node::exported::{Kind, put_back_storage_key};
 use blindmatch_node::membership::Delegation;
 use blindmatch_node::node_keys::sign_delegation;
+use blindmatch_node::store::disk::Disk;
 use blindmatch_node::{Node, files};
 use serde::Serialize;
 
 use super::{ledger, payment};
 use crate::args::Global;
 use crate::args::keys::{
-    ExportArguments, ExportedKey, KeysCommand, RotateArguments, SignDelegationArguments,
+    ExportArguments, ExportedKey, ImportKeyArguments, ImportedKey, KeysCommand, RotateArguments,
+    SignDelegationArguments,
 };
 use crate::error::{Error, Exit};
 use crate::output::{self, Report, Table, time};
@@ -38,6 +41,7 @@ pub(crate) fn run(command: &KeysCommand, global: &Global) -> Result<Exit, Error>
             Ok(Exit::Done)
         }
         KeysCommand::Export(arguments) => export(arguments, global),
+        KeysCommand::Import(arguments) => import(arguments, global),
         KeysCommand::Payment(command) => payment::run(command, global),
     }
 }
@@ -188,6 +192,56 @@ impl Report for Exported {
                 table.render()
             }
         }
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Serialize)]
+struct Imported {
+    key: &'static str,
+    /// Whether it was missing or damaged.
+    put_back: bool,
+}
+
+fn import(arguments: &ImportKeyArguments, global: &Global) -> Result<Exit, Error> {
+    let ImportKeyArguments {
+        key: ImportedKey::Storage,
+        from,
+    } = arguments;
+    let home = global.home()?;
+    let (name, text) = if from.as_os_str() == "-" {
+        let (name, stdin) = (Path::new("what was typed"), io::stdin());
+        if stdin.is_terminal() {
+            eprintln!("Type the 24 words of the storage key, then Enter and Ctrl-D.");
+        }
+        (name, files::secret_of(stdin.lock(), name)?)
+    } else {
+        (from.as_path(), files::read_secret(from)?)
+    };
+    let imported = Imported {
+        key: "storage",
+        put_back: put_back_storage_key(&Disk::new(&home), name, &text)?,
+    };
+    output::show("keys_import", &imported, global.output)?;
+    if imported.put_back {
+        output::next(global, "see what else may be damaged: blindmatch doctor");
+    }
+    Ok(Exit::Done)
+}
+
+impl Report for Imported {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        let what = if self.put_back {
+            "put back"
+        } else {
+            "in its place already"
+        };
+        table.row(&[self.key, what]);
+        table.render()
     }
 
     fn rows(&self) -> Vec<impl Serialize> {

@@ -1,11 +1,12 @@
 //! `keys`: exports, delegations, the payment key.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use serde_json::json;
 
-use crate::place::{Place, Test, files};
+use crate::place::{Place, Test, files, stderr};
 use crate::roster::Consortium;
 
 #[test]
@@ -44,6 +45,125 @@ fn an_exported_key_is_in_a_file_for_its_owner_alone() -> Test {
         1,
         &says,
     )
+}
+
+#[test]
+fn a_storage_key_that_is_lost_or_garbled_is_put_back_from_its_export() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to s")?;
+    place.ok("--home acme keys export identity --to id")?;
+    place.init("bank", "provider")?;
+    place.ok("--home bank keys export storage --to other")?;
+    let key = place.path("acme/keys/storage");
+    let good = fs::read(&key)?;
+    let import = "--home acme keys import storage --from s";
+    for garbled in [None, Some(&b""[..]), Some(&[7; 32]), Some(&[7; 70_000])] {
+        fs::remove_file(&key)?;
+        if let Some(garbled) = garbled {
+            fs::write(&key, garbled)?;
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+        }
+        // Whatever meets it names the command that helps.
+        let command = "blindmatch --home acme keys import storage --from FILE";
+        place.fails("--home acme keys rotate", 1, &[command])?;
+        let output = place.run("--home acme doctor --output json")?;
+        assert_eq!(output.status.code(), Some(1));
+        let found = String::from_utf8(output.stdout)?;
+        assert!(found.contains(command), "{found}");
+
+        let before = fs::read(&key).ok();
+        let text = place.read("s")?;
+        place.write("swapped", swapped(&text))?;
+        place.write(
+            "cut",
+            text.trim_end().rsplit_once(' ').unwrap_or_default().0,
+        )?;
+        place.write("public", &text)?;
+        for name in ["swapped", "cut"] {
+            fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o600))?;
+        }
+        for (file, says) in [
+            ("other", "other holds the storage key of another home"),
+            ("id", "id holds no such key"),
+            (
+                "swapped",
+                "swapped: the checksum of the words does not hold",
+            ),
+            ("cut", "cut: it has 23 words"),
+            ("public", "chmod 600 public"),
+        ] {
+            let line = format!("--home acme keys import storage --from {file}");
+            place.fails(&line, 1, &[says, "hint: "])?;
+            assert_eq!(fs::read(&key).ok(), before, "{file}");
+        }
+
+        assert_eq!(place.json(import)?["put_back"], true);
+        assert_eq!(fs::read(&key)?, good);
+        assert_eq!(fs::metadata(&key)?.mode() & 0o777, 0o600);
+        assert_eq!(place.json("--home acme doctor")?["ok"], true);
+        // A good one stays, whatever is given.
+        assert_eq!(place.json(import)?["put_back"], false);
+        place.fails(
+            "--home acme keys import storage --from other",
+            1,
+            &["of another home: nothing was changed"],
+        )?;
+        assert_eq!(fs::read(&key)?, good);
+    }
+    place.fails(
+        "--home nowhere keys import storage --from s",
+        1,
+        &["is no home of blindmatch"],
+    )
+}
+
+/// The same with the last two words in each other's place.
+fn swapped(text: &str) -> String {
+    let mut words: Vec<_> = text.trim_end().split(' ').collect();
+    let last = words.len() - 1;
+    words.swap(last - 1, last);
+    words.join(" ")
+}
+
+#[test]
+fn a_storage_key_that_was_written_down_is_typed() -> Test {
+    let place = Place::with_acme()?;
+    let shown = place.json("--home acme keys export storage --yes")?;
+    let shown = shown["words"].as_str().unwrap_or_default();
+    let words = shown
+        .lines()
+        .last()
+        .and_then(|line| line.strip_prefix("words: "));
+    let words = words.ok_or("words")?;
+    let typed = words.to_uppercase().replacen(' ', "\n", 5);
+    let wrong = words.replacen(' ', " blindmatch ", 1);
+    let key = place.path("acme/keys/storage");
+    let good = fs::read(&key)?;
+    for (typed, exit, says) in [
+        (wrong.as_str(), 1, "what was typed: it has 25 words"),
+        ("", 1, "what was typed: it has 0 words"),
+        (shown, 0, "put back"),
+        (typed.as_str(), 0, "put back"),
+    ] {
+        fs::remove_file(&key).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut command = place.command("--home acme keys import storage --from -".split(' '));
+        let (reader, mut writer) = std::io::pipe()?;
+        writer.write_all(typed.as_bytes())?;
+        drop(writer);
+        let output = command.stdin(reader).output()?;
+        let all = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            stderr(&output)
+        );
+        assert_eq!(output.status.code(), Some(exit), "{all}");
+        assert!(all.contains(says), "{all}");
+        assert_eq!(fs::read(&key).is_ok_and(|key| key == good), exit == 0);
+    }
+    Ok(())
 }
 
 #[test]

@@ -34,6 +34,13 @@ impl Error {
         }
         match self {
             Self::Home(error) | Self::Backup(_, BackupError::Home(error)) => home(error),
+            Self::Words(..) => {
+                vec!["compare the words with those that `keys export` showed".to_owned()]
+            }
+            Self::OtherStorageKey(_) => vec![
+                "name the file that `blindmatch keys export storage --to FILE` wrote for this home"
+                    .to_owned(),
+            ],
             Self::Unfinished(_) => vec![
                 "type the same `init` again: it goes on with what is there".to_owned(),
             ],
@@ -307,6 +314,12 @@ fn home(error: &HomeError) -> Vec<String> {
             ),
             None => "wait a moment and type the same again".to_owned(),
         }],
+        HomeError::StorageKeyMissing | HomeError::StorageKeyForeign => vec![
+            "put the one that was exported from this home back: blindmatch keys import storage \
+             --from FILE"
+                .to_owned(),
+            "or type its words: blindmatch keys import storage --from -".to_owned(),
+        ],
         _ => Vec::new(),
     }
 }

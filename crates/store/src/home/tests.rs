@@ -83,6 +83,7 @@ fn another_home_s_storage_key_is_refused() {
         (Some(vec![2; 32]), false),
         (Some(vec![1; 31]), false),
         (Some(Vec::new()), false),
+        (Some(vec![1; 1 << 17]), false),
         (None, true),
     ] {
         fs::remove_file(&key).unwrap();
@@ -93,7 +94,27 @@ fn another_home_s_storage_key_is_refused() {
         let error = Home::open(disk.clone(), 1).unwrap_err();
         assert_eq!(matches!(error, HomeError::StorageKeyMissing), missing);
         assert_eq!(matches!(error, HomeError::StorageKeyForeign), !missing);
+
+        // Only its own is put back, and for its owner alone.
+        let put_back = |byte| {
+            let given = StorageKey::new(&[byte; 32]);
+            Home::put_back_storage_key(&disk, &given, 1)
+        };
+        let before = fs::read(&key).ok();
+        assert!(matches!(put_back(2), Err(HomeError::OtherStorageKey)));
+        assert_eq!(fs::read(&key).ok(), before);
+        assert!(put_back(1).unwrap());
+        assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+        drop(Home::open(disk.clone(), 1).unwrap());
+        // One that is whole stays.
+        assert!(!put_back(1).unwrap());
+        assert!(matches!(put_back(2), Err(HomeError::OtherStorageKey)));
+        assert_eq!(fs::read(&key).unwrap(), [1; 32]);
     }
+    let owned = Home::open(disk.clone(), 1).unwrap();
+    let error = Home::put_back_storage_key(&disk, &storage(), 1).unwrap_err();
+    assert!(matches!(error, HomeError::Locked(_)));
+    drop(owned);
 }
 
 #[test]
