@@ -122,12 +122,24 @@ impl Terms {
         text
     }
 
-    /// The terms that follow these, with other keys. Those before stay in force until they expire,
-    /// unless `revoke` says that they do not.
+    /// The number of the terms that follow these: the next, or `least` where that is above it.
     #[must_use]
-    pub fn succeed(&self, keys: NodeKeys, (not_before, expires): (u64, u64), revoke: bool) -> Self {
+    pub fn next_number(&self, least: u64) -> u64 {
         // Behind the last number there is none: number 0 is refused.
-        let number = self.number.wrapping_add(1);
+        let next = self.number.checked_add(1);
+        next.map_or(0, |next| next.max(least))
+    }
+
+    /// The terms that follow these, of this [number](Self::next_number), with other keys. Those
+    /// before stay in force until they expire, unless `revoke` says that they do not.
+    #[must_use]
+    pub fn succeed(
+        &self,
+        number: u64,
+        keys: NodeKeys,
+        (not_before, expires): (u64, u64),
+        revoke: bool,
+    ) -> Self {
         Self {
             number,
             first_valid: if revoke { number } else { self.first_valid },

@@ -12,7 +12,7 @@ use blindmatch_membership::delegation::MAX_DELEGATION_LIFETIME;
 use blindmatch_membership::{Delegation, HpkeKey, NodeKeys, Terms, ed25519_spki};
 use blindmatch_store::home::{Home, HomeError};
 use blindmatch_store::keys::{KeyError, NamedKeys};
-use blindmatch_store::ledger::Ledger;
+use blindmatch_store::ledger::{Ledger, Log};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -117,6 +117,13 @@ impl NodeFiles {
         newest.ok_or_else(|| Error::Damaged(self.disk().root().join("roster")))
     }
 
+    /// The number of the delegation that follows `last`, the newest that is here: after a restore it
+    /// is above all that the lost home may have given out (`spec/41 §6.2`).
+    fn next_number(&self, last: &Delegation) -> Result<u64, Error> {
+        let (log, _) = self.log()?;
+        Ok(last.next_number(log.least_number()))
+    }
+
     /// Keeps a delegation of this member that was made after the backup: its keys are lost, but what
     /// they signed is known by them, and its number is not given out again.
     pub(crate) fn keep_lost_delegation(&self, file: &Path) -> Result<(), Error> {
@@ -195,13 +202,27 @@ impl Node {
     ///
     /// Those of reading.
     pub fn idle_keys(&self) -> Result<(Vec<String>, Option<u64>), Error> {
-        let idle = node_keys(&self.key_names()?, self.delegation()?.number);
+        let idle = self.idle(&self.log()?.0)?;
         Ok((idle.stale, idle.requested))
+    }
+
+    fn idle(&self, log: &Log) -> Result<IdleKeys, Error> {
+        let next = self.newest_delegation()?.next_number(log.least_number());
+        Ok(node_keys(
+            &self.key_names()?,
+            self.delegation()?.number,
+            next,
+        ))
     }
 
     pub(crate) fn key_names(&self) -> Result<Vec<String>, Error> {
         let names = self.home().named_keys().names();
         names.map_err(|error| Error::Key(String::new(), error))
+    }
+
+    /// Destroys the node keys of delegations that are not in force.
+    pub(crate) fn destroy_stale_keys(&self, log: &Log) -> Result<(), Error> {
+        self.destroy_keys(&self.idle(log)?.stale)
     }
 
     pub(crate) fn destroy_keys(&self, names: &[String]) -> Result<(), Error> {
@@ -254,10 +275,11 @@ impl Node {
         let now = clock::now();
         let in_force = (now, now + u64::from(days) * 86_400);
         let last = self.newest_delegation()?;
-        let idle = node_keys(&self.key_names()?, last.number);
+        let number = self.next_number(&last)?;
+        let idle = node_keys(&self.key_names()?, last.number, number);
         self.destroy_keys(&idle.newer)?;
         let secrets = NodeSecrets::generate(rng);
-        let terms = last.succeed(secrets.public(), in_force, revoke);
+        let terms = last.succeed(number, secrets.public(), in_force, revoke);
         secrets.request(&self.home().named_keys(), &terms)
     }
 
@@ -281,7 +303,7 @@ impl Node {
         }
         let keys = self.home().named_keys();
         let number = delegation.number;
-        let requested = last.number.checked_add(1) == Some(number)
+        let requested = self.next_number(&last)? == number
             && delegation.member == last.member
             && delegation.consortium == last.consortium
             && delegation.identity == last.identity
@@ -317,35 +339,38 @@ impl Node {
         }
         keep(self.home(), delegation)?;
         let own = vec![delegated(delegation)?];
-        match ledger {
+        let opened;
+        let ledger = match ledger {
             Some(ledger) => {
                 ledger.replace_key(checkpoints)?;
-                ledger.append(own)?;
+                ledger
             }
             // From here on it is opened with the key of this delegation, which the identity signed.
             None => {
-                let (ledger, _) = Ledger::open(self.home().disk(), settings(self, &keys)?)?;
-                ledger.append(own)?;
+                (opened, _) = Ledger::open(self.home().disk(), settings(self, &keys)?)?;
+                &opened
             }
-        }
+        };
+        ledger.append(own)?;
         // Not before: that they are still here says that a record is missing and no more.
-        self.destroy_keys(&node_keys(&self.key_names()?, delegation.number).stale)?;
+        self.destroy_stale_keys(&ledger.log())?;
         Ok(())
     }
 }
 
 /// The node keys of a home that are not those of the delegation in force.
-pub(crate) struct IdleKeys {
+struct IdleKeys {
     /// Those of earlier delegations, and those that were made in part: they are to be destroyed.
-    pub(crate) stale: Vec<String>,
+    stale: Vec<String>,
     /// The number of the next delegation, where all keys for it are here: it was requested.
-    pub(crate) requested: Option<u64>,
+    requested: Option<u64>,
     /// All of later numbers.
-    pub(crate) newer: Vec<String>,
+    newer: Vec<String>,
 }
 
-/// Which of these keys stand idle while the delegation of this number is in force.
-pub(crate) fn node_keys(names: &[String], in_force: u64) -> IdleKeys {
+/// Which of these keys stand idle while the delegation of one number is in force, and that of another
+/// is the next.
+fn node_keys(names: &[String], in_force: u64, next: u64) -> IdleKeys {
     let number = |name: &str| {
         let (kind, number) = name.rsplit_once('-')?;
         let number = number.parse::<u64>().ok()?;
@@ -356,7 +381,6 @@ pub(crate) fn node_keys(names: &[String], in_force: u64) -> IdleKeys {
         let names = names.filter(|name| number(name).is_some_and(wanted));
         names.cloned().collect::<Vec<_>>()
     };
-    let next = in_force.saturating_add(1);
     let requested = (of(&|number| number == next).len() == NODE_KEYS.len()).then_some(next);
     IdleKeys {
         stale: of(&|number| number != in_force && Some(number) != requested),

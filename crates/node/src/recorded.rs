@@ -16,7 +16,7 @@ use rand::RngExt;
 use crate::error::Error;
 use crate::ledger::delegated;
 use crate::node::{Node, NodeFiles};
-use crate::node_keys::{checkpoint_key_name, node_keys};
+use crate::node_keys::checkpoint_key_name;
 use crate::{config, policy};
 
 /// So many records are read at a time, from the newest on.
@@ -173,7 +173,7 @@ impl Node {
         if !recorded.missing.is_empty() {
             ledger.append(recorded.missing)?;
         }
-        self.destroy_keys(&node_keys(&self.key_names()?, self.delegation()?.number).stale)?;
+        self.destroy_stale_keys(&ledger.log())?;
         self.record_policy(ledger, recorded.policy.as_ref())
     }
 

@@ -68,6 +68,19 @@ pub struct Settings {
 /// The usual [`Settings::segment`], 64 MiB.
 pub const SEGMENT: u64 = 64 << 20;
 
+/// So many numbers of epochs, of publications and of delegations each incarnation has to itself.
+const NUMBERS: u64 = 1 << 32;
+
+/// The lowest number that a new epoch, publication or delegation has in an incarnation: lost records
+/// may have given out those below (`spec/45 §1`).
+pub(crate) const fn least_number(incarnation: u64) -> u64 {
+    if incarnation > 1 {
+        incarnation.saturating_mul(NUMBERS)
+    } else {
+        1
+    }
+}
+
 /// Where an append stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {

@@ -122,6 +122,10 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
         let what =
             "the keys of the newest delegation are lost; make others: blindmatch keys rotate";
         output::next(global, what);
+    } else {
+        let what = "the node keys may have been rotated or revoked since the backup; make others: \
+                    blindmatch keys rotate";
+        output::next(global, what);
     }
     if witnessed.is_empty() && has_witnesses(&node)? {
         let what = "a witness that cosigned records which this backup lacks cosigns no more before they \

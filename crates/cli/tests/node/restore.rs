@@ -9,6 +9,8 @@ use blindmatch_node::audit::cosignature::{WitnessKey, cosign};
 use blindmatch_node::audit::note::NoteKey;
 use blindmatch_node::audit::proof::RecordProof;
 use blindmatch_node::audit::witness::{Refusal, Request, decide};
+use blindmatch_node::membership::Delegations;
+use blindmatch_node::{NodeFiles, clock};
 use serde_json::{Value, json};
 
 use crate::place::{Place, Test, stderr};
@@ -127,7 +129,7 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
 
     // The next delegation takes the place of the one that was lost, and the ledger goes on.
     place.ok("--home acme keys rotate")?;
-    assert!(place.path("acme/roster/delegation-3").exists());
+    assert!(place.path("acme/roster/delegation-8589934592").exists());
     place.ok("--home acme ledger verify --known witnessed")?;
     place.ok("--home acme backup new")?;
     let line = "--home again restore --storage-key storage --witnessed witnessed new";
@@ -135,6 +137,66 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
     assert_eq!(
         (&again["incarnation"], &again["lost_records"]),
         (&json!(3), &Value::Null)
+    );
+    Ok(())
+}
+
+#[test]
+fn no_number_of_a_delegation_is_given_out_twice() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme keys export identity --to identity")?;
+    // A request that was open at the time of the backup.
+    place.ok("--home acme keys rotate --request early")?;
+    place.ok("keys sign --identity identity early early.delegation")?;
+    place.ok("--home acme backup old")?;
+    let rotated = place.json("--home acme keys rotate --delegation early.delegation")?;
+    assert_eq!(rotated["number"], 2);
+    assert_eq!(place.json("--home acme keys rotate")?["number"], 3);
+    let peer = NodeFiles::read(&place.path("bank"))?;
+    let roster = peer.roster()?;
+    let mut known = Delegations::default();
+    let mut publish = |number: u64| -> Result<bool, Box<dyn std::error::Error>> {
+        let delegation = fs::read(place.path(&format!("acme/roster/delegation-{number}")))?;
+        Ok(known.accept(&roster, &delegation, clock::now())?)
+    };
+    for number in 1..=3 {
+        assert!(publish(number)?);
+    }
+    fs::remove_dir_all(place.path("acme"))?;
+
+    // Whoever restores does not know of number 2 and 3, which every peer has.
+    let output = place.run(&format!("{RESTORE} old --output json"))?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let next = "blindmatch --home acme keys rotate";
+    assert!(stderr(&output).contains(next), "{}", stderr(&output));
+    // What was requested before is not to be adopted now.
+    assert!(!place.path("acme/keys/tls-2").exists());
+    let early = "--home acme keys rotate --delegation early.delegation";
+    place.fails(early, 1, &["requested last", "keys rotate --request"])?;
+    let least = 2 << 32;
+    assert_eq!(place.json("--home acme keys rotate")?["number"], least);
+    assert!(publish(least)?);
+    place.ok("--home acme keys rotate --request next")?;
+    // It waits for its delegation, whoever opens the ledger meanwhile.
+    place.ok("--home acme ledger checkpoint")?;
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    place.ok("keys sign --identity identity next next.delegation")?;
+    let adopted = place.json("--home acme keys rotate --delegation next.delegation")?;
+    assert_eq!(adopted["number"], least + 1);
+    assert!(publish(least + 1)?);
+    assert_eq!(
+        place.json("--home acme keys revoke --yes")?["number"],
+        least + 2
+    );
+    assert!(publish(least + 2)?);
+
+    place.ok("--home acme backup new")?;
+    place.ok("--home again restore --storage-key storage new")?;
+    assert_eq!(
+        place.json("--home again keys rotate")?["number"],
+        3_u64 << 32
     );
     Ok(())
 }

@@ -107,11 +107,11 @@ fn what_is_revoked_does_not_come_back() {
     let roster = roster(&first());
     let keys = |generation| terms("kilo", 1, generation).keys;
     // Number 2 revokes number 1 and is gone after a day, long before number 1 expires.
-    let revoking = terms("kilo", 1, 1).succeed(keys(2), (NOW, NOW + DAY), true);
+    let revoking = terms("kilo", 1, 1).succeed(2, keys(2), (NOW, NOW + DAY), true);
     assert_eq!((revoking.number, revoking.first_valid), (2, 2));
     assert_eq!(take(&mut known, &revoking, 2), Ok(true));
     assert_eq!(numbers(&known), [2]);
-    let third = revoking.succeed(keys(3), (NOW, NOW + 30 * DAY), false);
+    let third = revoking.succeed(3, keys(3), (NOW, NOW + 30 * DAY), false);
     assert_eq!((third.number, third.first_valid), (3, 2));
     let later = NOW + 2 * DAY;
     let accept = |known: &mut Delegations, terms: &Terms, generation| {
@@ -125,10 +125,32 @@ fn what_is_revoked_does_not_come_back() {
     let mut known = Delegations::decode(&known.encode()).unwrap();
     assert_eq!(accept(&mut known, &first, 1), Err(DelegationError::Revoked));
     // A later one cannot take a revocation back.
-    let mut fourth = third.succeed(keys(4), (NOW, NOW + 30 * DAY), false);
+    let mut fourth = third.succeed(4, keys(4), (NOW, NOW + 30 * DAY), false);
     fourth.first_valid = 1;
     assert_eq!(accept(&mut known, &fourth, 4), Ok(true));
     assert_eq!(accept(&mut known, &first, 1), Err(DelegationError::Revoked));
+}
+
+#[test]
+fn numbers_go_on_and_leave_out_what_lost_records_may_have_given_out() {
+    let numbered = |number| terms("kilo", number, 1);
+    let restored = 2 << 32;
+    assert_eq!(numbered(4).next_number(1), 5);
+    assert_eq!(numbered(4).next_number(restored), restored);
+    assert_eq!(numbered(restored).next_number(restored), restored + 1);
+    assert_eq!(numbered(u64::MAX).next_number(restored), 0);
+
+    // Number 2 was given out twice, once before a restore: that convicts. Behind it is room.
+    let mut known = delegations();
+    let next = |number, generation| {
+        let keys = terms("kilo", 1, generation).keys;
+        terms("kilo", 1, 1).succeed(number, keys, (NOW, NOW + DAY), false)
+    };
+    assert_eq!(take(&mut known, &next(2, 2), 2), Ok(true));
+    let fork = Err(DelegationError::Fork { number: 2 });
+    assert_eq!(take(&mut known, &next(2, 3), 3), fork);
+    assert_eq!(take(&mut known, &next(restored, 3), 3), Ok(true));
+    assert_eq!(numbers(&known), [restored, 2, 1]);
 }
 
 #[test]

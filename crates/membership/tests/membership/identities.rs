@@ -147,7 +147,7 @@ fn old_and_new_keys_count_until_the_old_are_revoked() {
         identify(&roster, known, &[KILO], &spki("kilo", generation), NOW).is_ok()
     };
     assert!(who(&known, 1) && who(&known, 2));
-    let revoking = renewed.succeed(terms("kilo", 3, 3).keys, (NOW, NOW + DAY), true);
+    let revoking = renewed.succeed(3, terms("kilo", 3, 3).keys, (NOW, NOW + DAY), true);
     let note = delegation(&revoking, 3).to_string();
     assert_eq!(known.accept(&roster, note.as_bytes(), NOW), Ok(true));
     assert!(!who(&known, 1) && !who(&known, 2) && who(&known, 3));

@@ -8,7 +8,7 @@ use super::{ASIDE, Doubt, INDEX, Index, SledIndex, Stamp, mac};
 use crate::{
     home::Home,
     keys::StorageKey,
-    ledger::{LedgerError, Log},
+    ledger::{LedgerError, Log, least_number},
 };
 
 mod apply;
@@ -21,9 +21,6 @@ const BATCH: u64 = 4_096;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
-
-/// So many numbers of epochs, and of publications, each incarnation has to itself.
-const NUMBERS: u64 = 1 << 32;
 
 /// The facts of one ledger.
 pub struct Facts<I> {
@@ -346,7 +343,7 @@ impl<I: Index> Facts<I> {
     /// [`Doubt`].
     pub fn least_number(&self) -> Result<u64, Doubt> {
         let restored = self.restored()?;
-        Ok(restored.map_or(1, |restored| restored.incarnation.saturating_mul(NUMBERS)))
+        Ok(restored.map_or(1, |restored| least_number(restored.incarnation)))
     }
 
     /// Every key and value, for comparison.

@@ -16,7 +16,7 @@ use blindmatch_audit::{
 };
 
 use super::{
-    COSIGNED, LedgerError,
+    COSIGNED, LedgerError, least_number,
     outline::Outline,
     scan::{at, damaged, open_segment, path, read_checkpoint, scan},
     segment::{Flaw, Segment},
@@ -111,6 +111,13 @@ impl Log {
     #[must_use]
     pub fn incarnation(&self) -> u64 {
         self.incarnations.last().map_or(1, |last| last.number)
+    }
+
+    /// The lowest number that a new delegation may have, beside that it is above those before: lost
+    /// records may have given out all numbers below.
+    #[must_use]
+    pub fn least_number(&self) -> u64 {
+        least_number(self.incarnation())
     }
 
     /// The origin of the next checkpoint.
