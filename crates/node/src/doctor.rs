@@ -14,6 +14,7 @@ use crate::collections::{contents, under_other_key};
 use crate::error::Error;
 use crate::kernels;
 use crate::node::Node;
+use crate::node_keys::Standing;
 use crate::payment::PaymentKeyId;
 use crate::roster::ceremony::SUFFIXES;
 use crate::versions::Behind;
@@ -172,9 +173,14 @@ fn identity(look: &Look<'_>) -> Looked {
 }
 
 fn delegation(look: &Look<'_>) -> Looked {
-    let expires = look.node.delegation()?.expires;
-    let rotate = ["blindmatch keys rotate"];
-    Ok(vec![match days_left(expires, look.now) {
+    let node = look.node;
+    let own = node.delegation()?;
+    let rotate = [if node.has_identity()? {
+        "blindmatch keys rotate"
+    } else {
+        "blindmatch keys rotate --identity FILE"
+    }];
+    let mut found = vec![match days_left(own.expires, look.now) {
         None => Finding::of(
             State::Wrong,
             "has expired: no peer accepts this node",
@@ -183,8 +189,39 @@ fn delegation(look: &Look<'_>) -> Looked {
         Some(days) if days < DELEGATION_DAYS => {
             Finding::warning(&format!("expires in {days} days"), &rotate)
         }
-        Some(days) => Finding::fine("", &format!("{days} days left")),
-    }])
+        Some(days) => Finding::fine("", &format!("number {}, {days} days left", own.number)),
+    }];
+    let standing = match node.standing(&own)? {
+        Standing::Newest => return Ok(found),
+        Standing::Revoked(by) => Finding::of(
+            State::Wrong,
+            &format!(
+                "number {}, which is in use, is revoked by number {by}, whose keys are lost: no peer \
+                 accepts this node",
+                own.number
+            ),
+            &rotate,
+        ),
+        Standing::Superseded(by) => Finding::warning(
+            &format!(
+                "number {} is in use, because the keys of number {by} are lost",
+                own.number
+            ),
+            &rotate,
+        ),
+        Standing::Restored => Finding::warning(
+            &format!(
+                "number {} came with the backup: where it was revoked since, no peer accepts this \
+                 node",
+                own.number
+            ),
+            &rotate,
+        ),
+    };
+    // How long it would have held is no matter then.
+    found.retain(|found| found.state != State::Fine);
+    found.push(standing);
+    Ok(found)
 }
 
 fn roster(look: &Look<'_>) -> Looked {

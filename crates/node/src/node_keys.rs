@@ -117,6 +117,23 @@ impl NodeFiles {
         newest.ok_or_else(|| Error::Damaged(self.disk().root().join("roster")))
     }
 
+    /// How it stands with the delegation that this node uses.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub fn standing(&self, own: &Delegation) -> Result<Standing, Error> {
+        let delegations = self.delegations()?;
+        let revoking = delegations.iter().find(|one| one.first_valid > own.number);
+        let newer = delegations.last().filter(|last| last.number > own.number);
+        Ok(match (revoking, newer) {
+            (Some(revoking), _) => Standing::Revoked(revoking.number),
+            (None, Some(newer)) => Standing::Superseded(newer.number),
+            (None, None) if own.number < self.log()?.0.least_number() => Standing::Restored,
+            (None, None) => Standing::Newest,
+        })
+    }
+
     /// The number of the delegation that follows `last`, the newest that is here: after a restore it
     /// is above all that the lost home may have given out (`spec/41 §6.2`).
     fn next_number(&self, last: &Delegation) -> Result<u64, Error> {
@@ -356,6 +373,19 @@ impl Node {
         self.destroy_stale_keys(&ledger.log())?;
         Ok(())
     }
+}
+
+/// How it stands with the delegation that a node uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No newer one is known here.
+    Newest,
+    /// That of this number revokes it.
+    Revoked(u64),
+    /// That of this number is newer, and its keys are lost.
+    Superseded(u64),
+    /// It is of before a restore: newer ones may have been made that nobody here knows of.
+    Restored,
 }
 
 /// The node keys of a home that are not those of the delegation in force.

@@ -142,6 +142,61 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
 }
 
 #[test]
+fn doctor_says_when_a_restored_delegation_is_not_the_last_word() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme keys export identity --to identity --remove")?;
+    place.ok("--home acme backup old")?;
+    let about_it = |home: &str| -> Result<Vec<Value>, Box<dyn std::error::Error>> {
+        let output = place.run(&format!("--home {home} doctor --output json"))?;
+        let doctor: Value = serde_json::from_slice(&output.stdout)?;
+        let found = doctor["findings"].as_array().into_iter().flatten();
+        let found: Vec<_> = found
+            .filter(|one| one["about"] == "delegation")
+            .cloned()
+            .collect();
+        assert_eq!(
+            output.status.success(),
+            found.iter().all(|one| one["state"] != "wrong")
+        );
+        Ok(found)
+    };
+    place.ok("--home acme keys rotate --identity identity")?;
+    place.ok("--home acme keys revoke --yes --identity identity")?;
+    for (home, given, state, says) in [
+        ("a", "", "warning", "number 1 came with the backup"),
+        (
+            "b",
+            "--delegation acme/roster/delegation-2",
+            "warning",
+            "the keys of number 2 are lost",
+        ),
+        (
+            "c",
+            "--delegation acme/roster/delegation-3",
+            "wrong",
+            "is revoked by number 3",
+        ),
+    ] {
+        place.ok(&format!(
+            "--home {home} restore --storage-key storage {given} old"
+        ))?;
+        let found = about_it(home)?;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0]["state"], state, "{found:?}");
+        assert!(text(&found[0]["what"]).contains(says), "{found:?}");
+        // The command that it names, with the file in its place, helps.
+        let next = text(&found[0]["next"][0]);
+        let next = next.strip_prefix("blindmatch ").unwrap_or_default();
+        place.ok(&next.replace("FILE", "identity"))?;
+        let found = about_it(home)?;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0]["state"], "ok", "{found:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn no_number_of_a_delegation_is_given_out_twice() -> Test {
     let consortium = Consortium::new()?;
     let place = &consortium.place;
