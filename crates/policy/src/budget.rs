@@ -26,6 +26,12 @@ pub struct Charged {
     pub epoch: u64,
 }
 
+impl Charged {
+    /// More than any budget: what was charged is not known, because records of it may be lost with the
+    /// home that this one was restored from (`spec/45-index-backup.md` §1).
+    pub const UNKNOWN: u64 = u64::MAX;
+}
+
 /// Which budget does not cover a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {

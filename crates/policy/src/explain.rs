@@ -4,7 +4,7 @@ use std::fmt;
 
 use blindmatch_indicator::IndicatorType;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Charged};
 use crate::condition::Condition;
 use crate::decide::{BEFORE_RULES, Case, Grant, UNDER_A_RULE, decide};
 use crate::policy::{LegalBasis, Policy, Rule};
@@ -180,8 +180,33 @@ fn explain_one<'a>(case: &Case<'a, '_>, question: &Question<'a>) -> Explanation<
         conditions,
         refusals: refusals
             .into_iter()
-            .map(|refusal| refusal.explain(roster, policy, request))
+            .map(|refusal| {
+                let mut explained = refusal.explain(roster, policy, request);
+                if let Some((what, next)) = restored(refusal, ledger) {
+                    explained.what = what.to_owned();
+                    explained.next = next.to_owned();
+                }
+                explained
+            })
             .collect(),
+    }
+}
+
+/// What refuses and what to do where no budget would be enough, because all of it counts as spent.
+fn restored(refusal: Refusal, ledger: &LedgerFacts) -> Option<(&'static str, &'static str)> {
+    match refusal {
+        Refusal::DayBudget { .. } if ledger.charged.day == Charged::UNKNOWN => Some((
+            "this node was restored from a backup today, and what was charged before may be lost: the \
+             whole day counts as spent",
+            "wait until midnight UTC; a higher budget changes nothing",
+        )),
+        Refusal::EpochBudget { .. } if ledger.charged.epoch == Charged::UNKNOWN => Some((
+            "this node was restored from a backup, and what was charged before may be lost: each epoch \
+             that began before, and the day of the restore, count as spent",
+            "wait for the next epoch, which the node begins when it publishes again, and until \
+             midnight UTC of the day of the restore; a higher budget changes nothing",
+        )),
+        _ => None,
     }
 }
 

@@ -126,6 +126,16 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
     let explained: Value = serde_json::from_slice(&output.stdout)?;
     let decision = &explained["decisions"][0];
     assert_eq!(decision["budget_day_left"], 0);
+    let why = &decision["refusals"][0];
+    assert!(
+        text(&why["what"]).contains("restored from a backup"),
+        "{why}"
+    );
+    assert!(
+        text(&why["next"]).contains("a higher budget changes nothing"),
+        "{why}"
+    );
+    assert!(!text(&why["next"]).contains("raise"), "{why}");
 
     // The next delegation takes the place of the one that was lost, and the ledger goes on.
     place.ok("--home acme keys rotate")?;
