@@ -139,6 +139,12 @@ struct ShownCondition {
 fn explain(arguments: &ExplainArguments, global: &Global) -> Result<Exit, Error> {
     let home = global.home()?;
     let files = NodeFiles::read(&home)?;
+    let own = &files.config().node.member;
+    if arguments.peer == *own {
+        let what = format!("{own} is this node itself, and a node has no runs with itself");
+        let next = "name another member with --peer; see who is: blindmatch roster show";
+        return Err(Error::usage(what).hint(next));
+    }
     let policy = files.policy()?;
     let question = Question {
         peer: arguments.peer.as_str(),

@@ -92,7 +92,14 @@ fn what_is_allowed_is_explained_with_its_conditions() -> Test {
         let next = decision["refusals"][0]["next"].as_str().unwrap_or_default();
         assert!(!next.is_empty(), "{added}");
     }
-    Ok(())
+    place.fails(
+        &format!("{line} --peer acme"),
+        2,
+        &[
+            "acme is this node itself",
+            "blindmatch --home acme roster show",
+        ],
+    )
 }
 
 #[test]
