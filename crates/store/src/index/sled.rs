@@ -7,9 +7,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, DirBuilder, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     panic::{self, AssertUnwindSafe},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{Doubt, Index, Visitor};
@@ -21,6 +23,7 @@ const STAMP: &[u8] = &[];
 #[derive(Debug)]
 pub struct SledIndex {
     db: ::sled::Db,
+    directory: PathBuf,
 }
 
 impl SledIndex {
@@ -80,7 +83,9 @@ impl Index for SledIndex {
             batch.insert(key.as_slice(), value.as_slice());
         }
         batch.insert(STAMP, stamp);
-        guarded(|| self.db.apply_batch(batch))
+        guarded(|| self.db.apply_batch(batch))?;
+        // sled may have begun a file.
+        make_private(&self.directory).map_err(|_| Doubt::Unreadable)
     }
 }
 
@@ -92,8 +97,37 @@ fn open(directory: &Path) -> Result<SledIndex, Doubt> {
         .mode(::sled::Mode::LowSpace)
         .cache_capacity(64 << 20)
         .flush_every_ms(None);
+    let unreadable = |_| Doubt::Unreadable;
+    // sled would make it for everybody to enter.
+    let made = DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(directory);
+    made.map_err(unreadable)?;
     let db = guarded(|| config.open())?;
-    Ok(SledIndex { db })
+    make_private(directory).map_err(unreadable)?;
+    let directory = directory.to_owned();
+    Ok(SledIndex { db, directory })
+}
+
+/// Takes everybody but the user off a directory and all below it, as `spec/43 §1` wants it: sled
+/// makes files for everybody to read.
+fn make_private(path: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    let mode = metadata.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(mode & 0o700))?;
+    }
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            match make_private(&entry?.path()) {
+                // sled removes files that it has no more use for.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                made => made?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs a call into sled, which panics on some damage.
