@@ -7,6 +7,7 @@
 //! ledger's record of it. Debits are in the ledger only: there is no second place to disagree.
 
 mod asked;
+mod damage;
 mod end;
 mod error;
 mod head;
@@ -31,6 +32,7 @@ use zeroize::Zeroizing;
 
 pub use self::{
     asked::Asked,
+    damage::{discard_damaged, examine, key_ids},
     end::{End, Outcome, Retention},
     error::RunError,
     head::{Head, MAX_TEXT},
@@ -40,15 +42,14 @@ pub use self::{
 };
 use self::{
     log::{Beginner, FrameKind, Frames},
-    place::{END, LOG, RUNS},
+    place::{END, Files, LOG},
     run::{Loaded, unless_missing},
 };
 use crate::{
     disk::{Aside, DiskFile},
     home::Home,
     keys::{FileKeys, Key},
-    ledger::{Ledger, LedgerError},
-    merge::Rows,
+    ledger::{Ledger, LedgerError, Log},
     row::Row,
 };
 
@@ -105,9 +106,7 @@ impl Runs {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, RunError> {
         let home = Arc::new(place::Home {
-            disk: home.disk().clone(),
-            keys: home.file_keys(),
-            ends: home.storage_key().derive("blindmatch runs v1"),
+            files: Files::of(home),
             ledger,
         });
         let runs = Self {
@@ -126,7 +125,7 @@ impl Runs {
     pub fn begin(&self, head: Head, rng: &mut dyn CryptoRng) -> Result<Beginning<'_>, RunError> {
         let id = head.run().filter(|_| head.is_readable());
         let id = id.ok_or(RunError::Head)?;
-        if self.home.disk.exists(&place::Home::directory(&id))? {
+        if self.home.disk.exists(&Files::directory(&id))? {
             return Err(RunError::Exists);
         }
         let (_, key) = FileKeys::draw(rng);
@@ -167,9 +166,9 @@ impl Runs {
             Some(Slot::Open(run)) if !run.is_over() => Ok(Arc::clone(run)),
             // Says again what is wrong.
             Some(Slot::Doubtful) => {
-                self.check_unfinished(id)?;
+                self.home.check_unfinished(id)?;
                 if self.home.disk.exists(&self.home.results(id))? {
-                    self.check_results(id)?;
+                    self.home.check_results(id)?;
                 }
                 Err(RunError::Stopped)
             }
@@ -184,7 +183,7 @@ impl Runs {
     /// [`RunError`] of the disk.
     pub fn ended(&self) -> Result<Vec<RunId>, RunError> {
         let mut ended = Vec::new();
-        for id in self.list()? {
+        for id in self.home.list()? {
             if self.home.disk.exists(&self.home.end(&id))? {
                 ended.push(id);
             }
@@ -215,7 +214,7 @@ impl Runs {
         if retention.is_expired(now) {
             return Err(RunError::Expired);
         }
-        self.read_results(id)
+        self.home.read_results(id)
     }
 
     /// Opens the ledger's commitment to match number `number` of a run, counted from 0 in the order
@@ -267,25 +266,13 @@ impl Runs {
     /// A [`RunError`] that names the first file that does not read, or whose key does not.
     pub fn verify(&self, id: &RunId, now: u64) -> Result<(), RunError> {
         if !self.home.disk.exists(&self.home.end(id))? {
-            return self.check_unfinished(id);
+            return self.home.check_unfinished(id);
         }
         let end = self.home.read_end(id)?;
         match end.results {
-            Some(retention) if !retention.is_expired(now) => self.check_results(id).map(drop),
+            Some(retention) if !retention.is_expired(now) => self.home.check_results(id).map(drop),
             _ => Ok(()),
         }
-    }
-
-    fn check_unfinished(&self, id: &RunId) -> Result<(), RunError> {
-        // All frames but those of rows are opened by reading it.
-        let mut asked = Loaded::read(&self.home, id)?.asked(&self.home, id)?;
-        let path = self.home.log(id);
-        let mut more = true;
-        while more {
-            let advanced = asked.advance();
-            more = advanced.map_err(|error| self.home.in_file(&path, error))?;
-        }
-        Ok(())
     }
 
     fn expire_one(&self, id: &RunId, now: u64) -> Result<bool, RunError> {
@@ -300,31 +287,10 @@ impl Runs {
         Ok(true)
     }
 
-    fn read_results(&self, id: &RunId) -> Result<Matches<DiskFile>, RunError> {
-        let path = self.home.results(id);
-        let key = self.home.keys.load(place::Home::results_key(id));
-        let key = key.map_err(|error| self.home.key_error(&path, error))?;
-        let file = self.home.disk.open(&path)?;
-        Matches::open(file, &key).map_err(|error| self.home.in_file(&path, error))
-    }
-
-    /// Reads all results; gives what they commit to and how long they are kept.
-    fn check_results(&self, id: &RunId) -> Result<(Hash, Retention), RunError> {
-        let path = self.home.results(id);
-        let read = self.read_results(id)?.finish();
-        let (trailer, committed) = read.map_err(|error| self.home.in_file(&path, error))?;
-        let file = self.home.path(&path);
-        if trailer.run != *id || trailer.commitment(&committed).is_none() {
-            return Err(RunError::OtherResults { file });
-        }
-        let expires = trailer.expires;
-        Ok((trailer.root, Retention { expires }))
-    }
-
     fn recover(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
         let mut loaded = BTreeMap::new();
-        for id in self.list()? {
-            let files = self.home.disk.list(&place::Home::directory(&id))?;
+        for id in self.home.list()? {
+            let files = self.home.disk.list(&Files::directory(&id))?;
             let has = |name: &str| files.iter().any(|file| file == name);
             if has(END) {
                 if has(LOG) {
@@ -332,7 +298,7 @@ impl Runs {
                 }
             } else if has(LOG) {
                 match Loaded::read(&self.home, &id) {
-                    Ok(log) => _ = loaded.insert(id, (log, Recorded::default())),
+                    Ok(log) => _ = loaded.insert(id, log),
                     Err(RunError::Disk(error)) => return Err(error.into()),
                     Err(_) => _ = self.lock().insert(id, Slot::Doubtful),
                 }
@@ -340,8 +306,13 @@ impl Runs {
                 self.forget(&id)?;
             }
         }
-        self.read_ledger(&mut loaded)?;
-        for (id, (log, recorded)) in loaded {
+        let mut said: BTreeMap<_, Recorded> = BTreeMap::new();
+        said.extend(loaded.keys().map(|id| (*id, Recorded::default())));
+        if let Some(since) = loaded.values().map(|log| log.since).min() {
+            read_ledger(&self.home.ledger.log(), since, &mut said)?;
+        }
+        for (id, log) in loaded {
+            let recorded = said.remove(&id).unwrap_or_default();
             if let Some((ended, outcome)) = recorded.ended {
                 match self.finish(&id, &log, ended, outcome, recorded.root, rng) {
                     Ok(()) => continue,
@@ -362,47 +333,6 @@ impl Runs {
         Ok(())
     }
 
-    /// Takes in what the ledger says since the first of these runs began.
-    fn read_ledger(&self, runs: &mut BTreeMap<RunId, (Loaded, Recorded)>) -> Result<(), RunError> {
-        let Some(since) = runs.values().map(|(log, _)| log.since).min() else {
-            return Ok(());
-        };
-        let ledger = self.home.ledger.log();
-        for record in ledger.records(since..u64::MAX) {
-            let (_, record) = record?;
-            let time = record.time;
-            match record.event {
-                Event::RunAgreed { run, .. } => note(runs, run, |r| r.agreed = true),
-                Event::Debit {
-                    run,
-                    batch,
-                    digest,
-                    amount,
-                    ..
-                } => note(runs, run, |r| {
-                    let debit = Debit {
-                        batch,
-                        digest,
-                        evaluations: amount.count(),
-                    };
-                    r.debits.insert(batch, debit);
-                }),
-                Event::RunConcluded { run, .. } => {
-                    note(runs, run, |r| r.ended = Some((time, Outcome::Concluded)));
-                }
-                Event::RunUnreceipted { run } => {
-                    note(runs, run, |r| r.ended = Some((time, Outcome::GivenUp)));
-                }
-                Event::RunOpenedLate { run } => {
-                    note(runs, run, |r| r.ended = Some((time, Outcome::OpenedLate)));
-                }
-                Event::Results { run, root } => note(runs, run, |r| r.root = Some(root)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Does what was left of an end that the ledger has.
     fn finish(
         &self,
@@ -415,7 +345,7 @@ impl Runs {
     ) -> Result<(), RunError> {
         let results = match root {
             Some(root) => {
-                let (found, retention) = self.check_results(id)?;
+                let (found, retention) = self.home.check_results(id)?;
                 if found != root {
                     let file = self.home.path(&self.home.results(id));
                     return Err(RunError::OtherResults { file });
@@ -444,19 +374,12 @@ impl Runs {
 
     /// Removes what is left of a run that never began.
     fn forget(&self, id: &RunId) -> Result<(), RunError> {
-        let directory = place::Home::directory(id);
-        for key in [place::Home::state_key(id), place::Home::results_key(id)] {
+        let directory = Files::directory(id);
+        for key in [Files::state_key(id), Files::results_key(id)] {
             unless_missing(self.home.keys.destroy(key))
                 .map_err(|error| self.home.key_error(&directory, error))?;
         }
         Ok(self.home.disk.remove_directory(&directory)?)
-    }
-
-    fn list(&self) -> Result<Vec<RunId>, RunError> {
-        match self.home.disk.list(RUNS) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            names => Ok(names?.iter().filter_map(|name| parse(name)).collect()),
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Slot>> {
@@ -509,14 +432,14 @@ impl Beginning<'_> {
         let file = log.finish();
         let home = &runs.home;
         match runs.lock().entry(id) {
-            Entry::Vacant(vacant) if !home.disk.exists(&place::Home::directory(&id))? => {
+            Entry::Vacant(vacant) if !home.disk.exists(&Files::directory(&id))? => {
                 vacant.insert(Slot::Beginning)
             }
             _ => return Err(RunError::Exists),
         };
         let stored = || {
-            home.disk.create_directory(&place::Home::directory(&id))?;
-            let kept = home.keys.keep(place::Home::state_key(&id), &key, rng);
+            home.disk.create_directory(&Files::directory(&id))?;
+            let kept = home.keys.keep(Files::state_key(&id), &key, rng);
             kept.map_err(|error| home.key_error(&home.log(&id), error))?;
             Ok::<_, RunError>(file.publish(&home.log(&id))?)
         };
@@ -550,12 +473,49 @@ impl Beginning<'_> {
     }
 }
 
-fn note(
-    runs: &mut BTreeMap<RunId, (Loaded, Recorded)>,
-    run: [u8; 32],
-    take: impl FnOnce(&mut Recorded),
-) {
-    if let Some((_, recorded)) = runs.get_mut(&RunId(run)) {
+/// Takes in what the ledger says of these runs from a record on.
+fn read_ledger(
+    log: &Log,
+    since: u64,
+    runs: &mut BTreeMap<RunId, Recorded>,
+) -> Result<(), LedgerError> {
+    for record in log.records(since..u64::MAX) {
+        let (_, record) = record?;
+        let time = record.time;
+        match record.event {
+            Event::RunAgreed { run, .. } => note(runs, run, |r| r.agreed = true),
+            Event::Debit {
+                run,
+                batch,
+                digest,
+                amount,
+                ..
+            } => note(runs, run, |r| {
+                let debit = Debit {
+                    batch,
+                    digest,
+                    evaluations: amount.count(),
+                };
+                r.debits.insert(batch, debit);
+            }),
+            Event::RunConcluded { run, .. } => {
+                note(runs, run, |r| r.ended = Some((time, Outcome::Concluded)));
+            }
+            Event::RunUnreceipted { run } => {
+                note(runs, run, |r| r.ended = Some((time, Outcome::GivenUp)));
+            }
+            Event::RunOpenedLate { run } => {
+                note(runs, run, |r| r.ended = Some((time, Outcome::OpenedLate)));
+            }
+            Event::Results { run, root } => note(runs, run, |r| r.root = Some(root)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn note(runs: &mut BTreeMap<RunId, Recorded>, run: [u8; 32], take: impl FnOnce(&mut Recorded)) {
+    if let Some(recorded) = runs.get_mut(&RunId(run)) {
         take(recorded);
     }
 }
@@ -586,21 +546,6 @@ pub fn write_log(head: &Head, key: &Key, states: &[&[u8]], rng: &mut dyn CryptoR
         Ok::<_, io::Error>(log.finish())
     };
     write().unwrap_or_default()
-}
-
-/// The run whose directory has this name.
-fn parse(name: &str) -> Option<RunId> {
-    let mut id = [0; 32];
-    let digits = name.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
-        let pair = str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    let id = RunId(id);
-    (place::Home::directory(&id) == format!("{RUNS}/{name}")).then_some(id)
 }
 
 #[cfg(test)]

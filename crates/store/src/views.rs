@@ -60,17 +60,9 @@ impl Views {
     ///
     /// [`ViewError`] of the disk.
     pub fn open(home: &Home) -> Result<(Self, Vec<ViewError>), ViewError> {
-        let views = Self {
-            disk: home.disk().clone(),
-            keys: home.file_keys(),
-            epochs: Mutex::default(),
-        };
+        let views = Self::of(home);
         let mut damaged = Vec::new();
-        let names = match views.disk.list(VIEWS) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            names => names?,
-        };
-        for id in names.iter().filter_map(|name| FileId::parse(name)) {
+        for id in Self::key_ids(home)? {
             match views.open_one(id) {
                 Ok(()) => {}
                 Err(ViewError::Disk(error)) => return Err(error.into()),
@@ -78,6 +70,59 @@ impl Views {
             }
         }
         Ok((views, damaged))
+    }
+
+    /// Reads every file of every view of `home` from its first byte to its last, and changes
+    /// nothing: gives those that do not read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`] of the disk.
+    pub fn examine(home: &Home) -> Result<Vec<(FileId, ViewError)>, ViewError> {
+        let views = Self::of(home);
+        let mut damaged = Vec::new();
+        for id in Self::key_ids(home)? {
+            match views.check(id) {
+                Err(error) if error.is_damage() => damaged.push((id, error)),
+                checked => checked?,
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Destroys the views that [`examine`](Self::examine) finds damaged, and gives them: on the
+    /// operator's word. A view of our own begins a new epoch then, and what was cached of a peer's
+    /// is asked and charged again.
+    ///
+    /// Nothing else may have the views of this home open.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`]; those that come first are destroyed then.
+    pub fn discard_damaged(home: &Home) -> Result<Vec<(FileId, ViewError)>, ViewError> {
+        let views = Self::of(home);
+        let damaged = Self::examine(home)?;
+        for (id, _) in &damaged {
+            views.void(*id)?;
+            views.clear(*id)?;
+        }
+        Ok(damaged)
+    }
+
+    /// The names of all views that have a directory, which are those of their keys too.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`] of the disk.
+    pub fn key_ids(home: &Home) -> Result<Vec<FileId>, ViewError> {
+        let names = match home.disk().list(VIEWS) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
+        Ok(names
+            .iter()
+            .filter_map(|name| FileId::parse(name))
+            .collect())
     }
 
     /// The views that this node serves.
@@ -174,8 +219,7 @@ impl Views {
         if !own && !peer {
             return Err(ViewError::Missing);
         }
-        let void = format!("{}/{VOID}", directory(id));
-        self.disk.publish(&void, |_| Ok::<_, io::Error>(()))?;
+        self.void(id)?;
         self.clear(id)
     }
 
@@ -185,11 +229,34 @@ impl Views {
         SealedScratch::new(self.disk.clone(), rng)
     }
 
-    fn open_one(&self, id: FileId) -> Result<(), ViewError> {
+    fn of(home: &Home) -> Self {
+        Self {
+            disk: home.disk().clone(),
+            keys: home.file_keys(),
+            epochs: Mutex::default(),
+        }
+    }
+
+    /// Marks a folder as one of which everything may go.
+    fn void(&self, id: FileId) -> io::Result<()> {
+        let void = format!("{}/{VOID}", directory(id));
+        self.disk.publish(&void, |_| Ok(()))
+    }
+
+    fn check(&self, id: FileId) -> Result<(), ViewError> {
+        match self.folder(id)? {
+            None => Ok(()),
+            Some((folder, true)) => OwnEpoch::read(folder)?.verify(),
+            Some((folder, false)) => PeerEpoch::read(folder)?.verify(),
+        }
+    }
+
+    /// Opens a folder, and tells whether it is of a view of our own; none where all of it may go.
+    fn folder(&self, id: FileId) -> Result<Option<(Folder, bool)>, ViewError> {
         let names = self.disk.list(&directory(id))?;
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
         if has(VOID) || names.is_empty() {
-            return self.clear(id);
+            return Ok(None);
         }
         if !has(STATE) {
             let directory = self.disk.root().join(directory(id));
@@ -197,12 +264,20 @@ impl Views {
         }
         let folder = Folder::open(&self.disk, &self.keys, id)?;
         let own = folder.read_state(|bytes| Ok::<_, ()>(OwnState::decode(bytes).is_ok()))?;
-        if own {
-            let epoch = Arc::new(OwnEpoch::open(folder)?);
-            self.lock().own.insert(id, epoch);
-        } else {
-            let epoch = Arc::new(PeerEpoch::open(folder)?);
-            self.lock().peers.insert(id, epoch);
+        Ok(Some((folder, own)))
+    }
+
+    fn open_one(&self, id: FileId) -> Result<(), ViewError> {
+        match self.folder(id)? {
+            None => return self.clear(id),
+            Some((folder, true)) => {
+                let epoch = Arc::new(OwnEpoch::open(folder)?);
+                self.lock().own.insert(id, epoch);
+            }
+            Some((folder, false)) => {
+                let epoch = Arc::new(PeerEpoch::open(folder)?);
+                self.lock().peers.insert(id, epoch);
+            }
         }
         Ok(())
     }

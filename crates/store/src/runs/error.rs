@@ -44,6 +44,11 @@ pub enum RunError {
         /// Where the frame begins.
         at: u64,
     },
+    /// Neither what resumes the run nor how it ended is there, and something else of it is.
+    Lost {
+        /// Its directory.
+        directory: PathBuf,
+    },
     /// Results that are others than the ledger says.
     OtherResults {
         /// The file.
@@ -62,6 +67,23 @@ pub enum RunError {
     Ledger(LedgerError),
     /// The disk failed.
     Disk(io::Error),
+}
+
+impl RunError {
+    /// Whether a file or key is not what was written, or gone: no disk that may work again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::NotALog { .. }
+            | Self::Damaged { .. }
+            | Self::Lost { .. }
+            | Self::OtherResults { .. }
+            | Self::File(_) => true,
+            Self::Key { error, .. } => !matches!(error, KeyError::Disk(_)),
+            Self::Disk(error) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for RunError {
@@ -87,6 +109,11 @@ impl fmt::Display for RunError {
                 f,
                 "{}: the frame at byte {at} does not open: the file was changed or cut, or its key is another one",
                 file.display()
+            ),
+            Self::Lost { directory } => write!(
+                f,
+                "{}: neither what resumes the run nor how it ended is there",
+                directory.display()
             ),
             Self::OtherResults { file } => write!(
                 f,

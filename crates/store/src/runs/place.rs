@@ -1,6 +1,11 @@
 //! Where runs lie in a home, and the steps that end one on disk.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{
+    io::{self, Write},
+    ops::Deref,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use blindmatch_psi::agreement::RunId;
 use rand_core::CryptoRng;
@@ -12,6 +17,7 @@ use super::{
 };
 use crate::{
     disk::Disk,
+    home,
     keys::{FileId, FileKeys, Key, KeyError},
     ledger::Ledger,
     sealed::{Kind, SealedError, SealedReader, SealedWriter, claimed_id, file_key},
@@ -26,14 +32,43 @@ const MAX_END: u64 = 128 << 10;
 
 /// What runs have of the home.
 pub(super) struct Home {
+    pub(super) files: Files,
+    pub(super) ledger: Arc<Ledger>,
+}
+
+/// All of it but the ledger: enough to read them, and to destroy what is damaged.
+pub(super) struct Files {
     pub(super) disk: Disk,
     pub(super) keys: FileKeys,
     /// From which the keys of ends derive.
     pub(super) ends: Key,
-    pub(super) ledger: Arc<Ledger>,
 }
 
-impl Home {
+impl Deref for Home {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
+}
+
+impl Files {
+    pub(super) fn of(home: &home::Home) -> Self {
+        Self {
+            disk: home.disk().clone(),
+            keys: home.file_keys(),
+            ends: home.storage_key().derive("blindmatch runs v1"),
+        }
+    }
+
+    /// The runs that have a directory, ascending.
+    pub(super) fn list(&self) -> Result<Vec<RunId>, RunError> {
+        match self.disk.list(RUNS) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            names => Ok(names?.iter().filter_map(|name| parse(name)).collect()),
+        }
+    }
+
     /// The key of what resumes a run: the first half of its id, which is random, names it.
     pub(super) fn state_key(id: &RunId) -> FileId {
         let (first, _) = halves(id);
@@ -140,6 +175,21 @@ impl Home {
             .map_err(|error| self.key_error(&path, error))?;
         Ok(unless_gone(self.disk.remove(&path))?)
     }
+}
+
+/// The run whose directory has this name.
+fn parse(name: &str) -> Option<RunId> {
+    let mut id = [0; 32];
+    let digits = name.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
+        let pair = str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    let id = RunId(id);
+    (Files::directory(&id) == format!("{RUNS}/{name}")).then_some(id)
 }
 
 /// A run's id is a hash of fresh nonces: its halves are as random as other names of keys.

@@ -23,7 +23,7 @@ use super::{
     error::RunError,
     head::Head,
     log::{FrameKind, Frames, LogError, Next, Place},
-    place::Home,
+    place::{Files, Home},
     records::Records,
     results::{Finished, ResultWriter},
 };
@@ -208,7 +208,7 @@ impl Run {
             return Err(RunError::Side);
         }
         let aside = self.home.disk.aside()?;
-        let id = Home::results_key(&self.id);
+        let id = Files::results_key(&self.id);
         Ok(ResultWriter::new(aside, self.id, id, leaves, expires, rng)?)
     }
 
@@ -450,11 +450,11 @@ fn draw(rng: &mut dyn CryptoRng) -> [u8; 32] {
 
 impl Loaded {
     /// Reads a log from its beginning to its end, but for the rows that are asked for.
-    pub(super) fn read(home: &Home, id: &RunId) -> Result<Self, RunError> {
+    pub(super) fn read(home: &Files, id: &RunId) -> Result<Self, RunError> {
         let path = home.log(id);
         let mut file = home.disk.open(&path)?;
         let full = home.path(&path);
-        let key = home.keys.load(Home::state_key(id));
+        let key = home.keys.load(Files::state_key(id));
         let key = key.map_err(|error| home.key_error(&path, error))?;
         let frames = Frames::new(*id, &key);
         let length = file.length()?;
@@ -536,7 +536,7 @@ impl Loaded {
     }
 
     /// What the run asks for.
-    pub(super) fn asked(self, home: &Home, id: &RunId) -> Result<Asked, RunError> {
+    pub(super) fn asked(self, home: &Files, id: &RunId) -> Result<Asked, RunError> {
         let path = home.log(id);
         let file = home.disk.open(&path)?;
         let (frames, places) = (Arc::new(self.frames), self.asked.into());

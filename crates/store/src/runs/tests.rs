@@ -25,6 +25,7 @@ use crate::{
     disk::Disk,
     keys::{KeyError, StorageKey},
     ledger::Settings,
+    merge::Rows,
     row::References,
     row::{Origin, Row, append},
 };
@@ -459,8 +460,165 @@ fn results_expire_with_their_key() {
     ));
 }
 
+/// Flips a bit of a file, and gives what it was.
+fn flip(path: &Path, at: usize) -> Vec<u8> {
+    let whole = fs::read(path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[at] ^= 1;
+    fs::write(path, flipped).unwrap();
+    whole
+}
+
+/// A run whose end is in the ledger and not in its file, as a crash leaves it between the two.
+fn conclude_halfway(world: &mut World, runs: &Runs, nonce: u8) -> RunId {
+    let run = world.begin(runs, Side::Querier, nonce, &keys(3));
+    let log = world.root().join(home_path(&run, "log"));
+    let key = Files::state_key(&run.id());
+    let key = world.root().join(format!("keys/files/{key}"));
+    world.take(&run, &receipt(&run, false));
+    world.take(&run, &receipt(&run, true));
+    let kept = [&log, &key].map(|path| fs::read(path).unwrap());
+    world.conclude(&run, &keys(2), None);
+    for (path, bytes) in [&log, &key].into_iter().zip(kept) {
+        fs::write(path, bytes).unwrap();
+    }
+    fs::remove_file(world.root().join(home_path(&run, "end"))).unwrap();
+    run.id()
+}
+
+#[test]
+fn every_damaged_run_is_named_without_a_change() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let ended = world.begin(&runs, Side::Querier, 1, &keys(1));
+    world.conclude(&ended, &keys(1), Some(NOW + 10));
+    world.begin(&runs, Side::Querier, 2, &keys(3_000));
+    conclude_halfway(&mut world, &runs, 3);
+    drop((ended, runs));
+    let examine = |now| examine(&home, &ledger.log(), now).unwrap();
+    assert!(examine(NOW).is_empty());
+    let mut count = 0;
+    for id in Files::of(&home).list().unwrap() {
+        let directory = world.root().join(Files::directory(&id));
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let length = fs::read(&path).unwrap().len();
+            for at in [0, length / 2, length - 1] {
+                let whole = flip(&path, at);
+                let damaged = examine(NOW);
+                let [(found, error)] = damaged.as_slice() else {
+                    panic!("byte {at} of {}: {damaged:?}", path.display());
+                };
+                assert_eq!(*found, id);
+                let says = error.to_string();
+                assert!(says.contains(path.to_str().unwrap()), "{says}");
+                fs::write(&path, whole).unwrap();
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 3 * 5);
+    // Whose time is over is as good as destroyed.
+    let ended = Files::of(&home);
+    let results = ended.results(&head(Side::Querier, 1).run().unwrap());
+    flip(&world.root().join(results), 100);
+    assert_eq!(examine(NOW + 9).len(), 1);
+    assert!(examine(NOW + 10).is_empty());
+}
+
+#[test]
+fn results_damaged_before_the_run_s_end_was_written_do_not_stay_in_doubt() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let id = conclude_halfway(&mut world, &runs, 1);
+    let whole = conclude_halfway(&mut world, &runs, 2);
+    let results = world.root().join(runs.home.results(&id));
+    drop((runs, ledger, home));
+    flip(&results, 100);
+    let (home, ledger, runs) = world.open();
+    assert_eq!(
+        runs.matches(&whole, NOW).unwrap().finish().unwrap().0.count,
+        2
+    );
+    assert_eq!(runs.unfinished(), [id]);
+    assert!(runs.run(&id).is_err());
+    drop(runs);
+    let size = ledger.log().size();
+    let discarded = discard_damaged(&home, &ledger, NOW, &mut world.rng).unwrap();
+    assert!(matches!(discarded.as_slice(), [(found, RunError::File(_))] if *found == id));
+    assert_eq!(ledger.log().size(), size, "its end is recorded already");
+    assert!(examine(&home, &ledger.log(), NOW).unwrap().is_empty());
+    assert!(!results.exists());
+    drop((ledger, home));
+
+    let (_home, _ledger, runs) = world.open();
+    assert_eq!(runs.unfinished(), []);
+    let end = runs.end(&id).unwrap();
+    assert_eq!((end.outcome, end.results), (Outcome::Concluded, None));
+    assert!(end.receipt.is_some());
+    assert!(matches!(
+        runs.matches(&id, NOW).err(),
+        Some(RunError::Missing)
+    ));
+    assert!(runs.matches(&whole, NOW).is_ok());
+}
+
+#[test]
+fn a_run_that_does_not_read_is_given_up_on_the_operator_s_word() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let open = world.begin(&runs, Side::Querier, 1, &keys(3));
+    let other = world.begin(&runs, Side::Responder, 2, &[]);
+    let ended = world.begin(&runs, Side::Querier, 3, &keys(1));
+    world.conclude(&ended, &keys(1), None);
+    let kept = world.begin(&runs, Side::Querier, 4, &keys(1));
+    world.conclude(&kept, &keys(1), None);
+    for (run, file) in [(&open, "log"), (&ended, "end"), (&kept, "results")] {
+        flip(&world.root().join(home_path(run, file)), 40);
+    }
+    let [open, other, ended, kept] = [open, other, ended, kept].map(|run| run.id());
+    drop((runs, ledger, home));
+
+    let (home, ledger, runs) = world.open();
+    assert_eq!(runs.unfinished().len(), 2);
+    drop(runs);
+    let discarded = discard_damaged(&home, &ledger, NOW, &mut world.rng).unwrap();
+    let discarded: Vec<_> = discarded.into_iter().map(|(id, _)| id).collect();
+    let mut expected = [open, ended, kept];
+    expected.sort();
+    assert_eq!(discarded, expected);
+    let given_up = |run: &RunId| {
+        let event = Event::RunUnreceipted { run: run.0 };
+        let log = ledger.log();
+        let records = log.records(0..u64::MAX);
+        records
+            .filter(|record| record.as_ref().unwrap().1.event == event)
+            .count()
+    };
+    assert_eq!(
+        [open, other, ended, kept].map(|id| given_up(&id)),
+        [1, 0, 0, 0]
+    );
+    for id in [open, ended] {
+        assert!(!world.root().join(Files::directory(&id)).exists());
+        for key in [Files::state_key(&id), Files::results_key(&id)] {
+            assert!(!home.file_keys().list().unwrap().contains(&key));
+        }
+    }
+    assert!(
+        discard_damaged(&home, &ledger, NOW, &mut world.rng)
+            .unwrap()
+            .is_empty()
+    );
+    drop((ledger, home));
+    let (_home, _ledger, runs) = world.open();
+    assert_eq!(runs.unfinished(), [other]);
+    assert!(runs.end(&kept).unwrap().receipt.is_some());
+    assert!(matches!(runs.end(&ended).err(), Some(RunError::Missing)));
+}
+
 fn home_path(run: &Run, file: &str) -> String {
-    format!("{}/{file}", place::Home::directory(&run.id()))
+    format!("{}/{file}", Files::directory(&run.id()))
 }
 
 /// What a crash tears is cut, and the rest goes on; anything else is damage, and named.
@@ -559,7 +717,7 @@ fn another_run_s_file_or_key_is_refused() {
     drop((runs, ledger));
 
     // The key of a run that is not over is lost: it is not taken for one that never began.
-    let key = place::Home::state_key(&ids[0]);
+    let key = Files::state_key(&ids[0]);
     home.file_keys().destroy(key).unwrap();
     drop(home);
     let (_home, _ledger, runs) = world.open();

@@ -42,6 +42,19 @@ pub enum ViewError {
     Disk(io::Error),
 }
 
+impl ViewError {
+    /// Whether a file or key is not what was written, or gone: no disk that may work again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::StateLost { .. } | Self::File(_) | Self::Publication(_) => true,
+            Self::Key { error, .. } => !matches!(error, KeyError::Disk(_)),
+            Self::Disk(error) => error.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for ViewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -80,10 +80,17 @@ impl OwnEpoch {
         })
     }
 
+    /// Removes what a crash left.
     pub(super) fn open(folder: Folder) -> Result<Self, ViewError> {
+        let epoch = Self::read(folder)?;
+        let publications = epoch.publications();
+        let files = publications.iter().flat_map(OwnPublication::files);
+        epoch.folder.keep_only(&files.collect())?;
+        Ok(epoch)
+    }
+
+    pub(super) fn read(folder: Folder) -> Result<Self, ViewError> {
         let state = folder.read_state(OwnState::decode)?;
-        let files = state.publications.iter().flat_map(OwnPublication::files);
-        folder.keep_only(&files.collect())?;
         Ok(Self {
             folder,
             domain: state.domain,

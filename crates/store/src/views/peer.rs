@@ -51,9 +51,16 @@ impl PeerEpoch {
         })
     }
 
+    /// Removes what a crash left.
     pub(super) fn open(folder: Folder) -> Result<Self, ViewError> {
+        let epoch = Self::read(folder)?;
+        let files = epoch.lock().files().collect();
+        epoch.folder.keep_only(&files)?;
+        Ok(epoch)
+    }
+
+    pub(super) fn read(folder: Folder) -> Result<Self, ViewError> {
         let state = folder.read_state(PeerState::decode)?;
-        folder.keep_only(&state.files().collect())?;
         let newest = state.publications.first().ok_or(ViewError::Missing)?;
         Ok(Self {
             domain: newest.manifest.domain.clone(),

@@ -371,7 +371,7 @@ fn a_flipped_bit_is_named_and_never_served() {
         let at = world.rng.random_range(0..whole.len());
         flipped[at] ^= 1 << (flip % 8);
         fs::write(path, &flipped).unwrap();
-        let (_home, views, damaged) = world.try_open();
+        let (home, views, damaged) = world.try_open();
         let own = views.own().into_iter().filter_map(|own| own.verify().err());
         let peers = views.peers();
         let peers = peers.iter().filter_map(|peer| peer.verify().err());
@@ -381,12 +381,38 @@ fn a_flipped_bit_is_named_and_never_served() {
         };
         let name = path.to_str().unwrap();
         assert!(error.to_string().starts_with(name), "{at}: {error}");
+        drop(views);
+        let examined = Views::examine(&home).unwrap();
+        let [(_, examined)] = examined.as_slice() else {
+            panic!("byte {at} of {}: {examined:?}", path.display());
+        };
+        assert_eq!(examined.to_string(), error.to_string());
         assert_eq!(fs::read(path).unwrap(), flipped);
         fs::write(path, whole).unwrap();
     }
-    let (_home, views) = world.open();
+    let (home, views) = world.open();
     views.own()[0].verify().unwrap();
     views.peers()[0].verify().unwrap();
+    assert!(Views::examine(&home).unwrap().is_empty());
+
+    // What is damaged is destroyed on the operator's word, and what is whole stays.
+    let id = views.peers()[0].id();
+    let own = views.own()[0].id();
+    drop(views);
+    let cached = files.iter().find(|path| {
+        let state = path.ends_with("state");
+        !state && path.to_str().unwrap().contains(&id.to_string())
+    });
+    let mut flipped = fs::read(cached.unwrap()).unwrap();
+    flipped[70] ^= 1;
+    fs::write(cached.unwrap(), flipped).unwrap();
+    let discarded = Views::discard_damaged(&home).unwrap();
+    assert!(matches!(discarded.as_slice(), [(found, _)] if *found == id));
+    assert_eq!(Views::key_ids(&home).unwrap(), [own]);
+    assert_eq!(home.file_keys().list().unwrap(), [own]);
+    drop(home);
+    let (_home, views) = world.open();
+    assert_eq!((views.own().len(), views.peers().len()), (1, 0));
 }
 
 #[test]
