@@ -1,6 +1,6 @@
 //! What a node holds, and how it is taken in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use blindmatch_feeds::Exclusions;
@@ -10,7 +10,10 @@ use blindmatch_store::collection::{
     CollectionError, CollectionKind, CollectionName, Collections, Contents, ImportPlan, Mode,
     SourceName, Ttl,
 };
+use blindmatch_store::keys::FileId;
 use blindmatch_store::ledger::LedgerError;
+use blindmatch_store::runs;
+use blindmatch_store::views::Views;
 
 use crate::clock;
 use crate::error::Error;
@@ -81,6 +84,27 @@ impl Node {
         let names = collections.names()?;
         let contents = names.into_iter().map(|name| contents(&collections, name));
         contents.collect()
+    }
+
+    /// The names of all file keys that open something of this home; nothing where the list of a
+    /// collection does not read, so that nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`], [`Error::View`], [`Error::Run`], of the disk.
+    pub fn file_keys_in_use(&self) -> Result<Option<BTreeSet<FileId>>, Error> {
+        let collections = self.collections()?;
+        let mut used = BTreeSet::new();
+        for name in collections.names()? {
+            match collections.contents(&name) {
+                Ok(contents) => used.extend(contents.sources.values().map(|source| source.id)),
+                Err(error) if error.is_damage() => return Ok(None),
+                Err(error) => return Err(Error::Collection(name, error)),
+            }
+        }
+        used.extend(Views::key_ids(self.home())?);
+        used.extend(runs::key_ids(self.home())?);
+        Ok(Some(used))
     }
 
     /// `canonicaliser` with this node's payment key, where it has one.

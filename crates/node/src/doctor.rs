@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::{fmt, iter};
 
 use blindmatch_indicator::{Canonicaliser, IndicatorType};
 use blindmatch_membership::Digest;
 use blindmatch_policy::Severity;
 use blindmatch_store::collection::{CollectionName, Contents};
 use blindmatch_store::home::HomeError;
+use blindmatch_store::keys::{FileId, KeyError};
+use blindmatch_store::runs;
+use blindmatch_store::views::Views;
 
 use crate::clock;
 use crate::collections::{contents, under_other_key};
 use crate::error::Error;
 use crate::kernels;
-use crate::node::Node;
+use crate::node::{Node, PEERS};
 use crate::node_keys::Standing;
 use crate::payment::PaymentKeyId;
 use crate::roster::ceremony::SUFFIXES;
@@ -50,16 +54,53 @@ pub enum State {
     Wrong,
 }
 
-/// Ends what commands that were cut short left half done, as far as nobody has to be asked, and
-/// brings values of an older canonical form to the one in force, as far as they say how.
+/// Ends what commands that were cut short left half done, as far as nobody has to be asked, destroys
+/// file keys that open nothing, and brings values of an older canonical form to the one in force, as
+/// far as they say how. Gives what it destroyed.
+///
+/// Where `discard_damaged`, which is the operator's word, it also destroys what is damaged of runs,
+/// views and the peers' delegations.
 ///
 /// # Errors
 ///
-/// Those of opening the node and its ledger, [`Error::Collection`].
-pub fn repair(home: &Path, canonicaliser: &Canonicaliser) -> Result<(), Error> {
+/// Those of opening the node and its ledger, and those of the disk; [`Error::Collection`].
+pub fn repair(
+    home: &Path,
+    canonicaliser: &Canonicaliser,
+    discard_damaged: bool,
+) -> Result<Vec<Finding>, Error> {
     let node = Node::open(home)?;
-    node.ledger()?;
-    node.recode(canonicaliser, clock::now())
+    let (log, _) = node.ledger()?;
+    let mut done = Vec::new();
+    let mut destroyed = |error: &dyn fmt::Display| {
+        let what = format!("{error}; it is destroyed");
+        done.push(Finding::warning(&what, &[]).about("repair"));
+    };
+    if discard_damaged {
+        if let Err(error @ Error::Peers(_)) = node.peers() {
+            let removed = node.disk().remove(PEERS);
+            removed.map_err(HomeError::Disk)?;
+            destroyed(&error);
+        }
+        for (_, error) in Views::discard_damaged(node.home())? {
+            destroyed(&error);
+        }
+        let damaged = runs::discard_damaged(node.home(), &log, clock::now(), &mut rand::rng())?;
+        for (_, error) in damaged {
+            destroyed(&error);
+        }
+    }
+    if let Some(used) = node.file_keys_in_use()? {
+        let keys = node.home().file_keys();
+        for id in file_keys_of(&node)? {
+            if !used.contains(&id) {
+                keys.destroy(id).map_err(|error| file_key(id, error))?;
+                destroyed(&format!("keys/files/{id} opened nothing"));
+            }
+        }
+    }
+    node.recode(canonicaliser, clock::now())?;
+    Ok(done)
 }
 
 /// Looks at everything in the home, by the tables that `canonicaliser` uses.
@@ -69,17 +110,22 @@ pub fn examine(home: &Path, canonicaliser: &Canonicaliser) -> Vec<Finding> {
         Ok(node) => node,
         Err(error) => return vec![Finding::wrong("home", &error)],
     };
-    let mut findings = vec![Finding::fine("home", "readable by its owner alone")];
-    let looks: [(&'static str, At); 10] = [
+    let modes = modes(&node).unwrap_or_else(|error| Finding::wrong("home", &error));
+    let mut findings = vec![modes];
+    let looks: [(&'static str, At); 14] = [
         ("storage key", storage_key),
         ("keys", keys),
+        ("file keys", file_keys),
         ("identity", identity),
         ("delegation", delegation),
         ("roster", roster),
+        ("peers", peers),
         ("tables", tables),
         ("exclusions", exclusions),
         ("policy", policy),
         ("collections", collections),
+        ("views", views),
+        ("runs", runs),
         ("ledger", ledger),
     ];
     let look = Look {
@@ -106,6 +152,25 @@ struct Look<'a> {
 
 type At = fn(&Look<'_>) -> Looked;
 type Looked = Result<Vec<Finding>, Error>;
+
+fn modes(node: &Node) -> Result<Finding, Error> {
+    let open = node.home().readable_by_others()?;
+    Ok(match open.as_slice() {
+        [] => Finding::fine("home", "readable by its owner alone"),
+        [first, rest @ ..] => {
+            let more = match rest.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let what = format!(
+                "others may read {}{more}, if they get into the home",
+                first.display()
+            );
+            let next = format!("chmod -R go= {}", node.disk().root().display());
+            Finding::warning(&what, &[&next]).about("home")
+        }
+    })
+}
 
 fn storage_key(look: &Look<'_>) -> Looked {
     Ok(vec![if look.node.is_storage_key_exported()? {
@@ -150,6 +215,49 @@ fn keys(look: &Look<'_>) -> Looked {
         ));
     }
     Ok(found)
+}
+
+/// The keys of files that can be deleted. What one opens says more about it, if it opens anything.
+fn file_keys(look: &Look<'_>) -> Looked {
+    let keys = look.node.home().file_keys();
+    let used = look.node.file_keys_in_use()?;
+    let ids = file_keys_of(look.node)?;
+    let (mut found, mut idle) = (Vec::new(), 0);
+    for id in &ids {
+        let opens_nothing = used.as_ref().is_some_and(|used| !used.contains(id));
+        match keys.load(*id) {
+            Ok(_) => idle += u32::from(opens_nothing),
+            Err(error) => {
+                let error = Finding::wrong("", &file_key(*id, error));
+                let next = if opens_nothing {
+                    "it opens nothing that is here: blindmatch doctor --repair"
+                } else {
+                    "what it opens is named too, with what to do about it"
+                };
+                let next = vec![next.to_owned()];
+                found.push(Finding { next, ..error });
+            }
+        }
+    }
+    if idle > 0 {
+        found.push(Finding::warning(
+            &format!("{idle} open nothing that is here, and are not destroyed yet"),
+            &["blindmatch doctor --repair"],
+        ));
+    }
+    if found.is_empty() {
+        found.push(Finding::fine("", &format!("{}, each opens", ids.len())));
+    }
+    Ok(found)
+}
+
+fn file_keys_of(node: &Node) -> Result<Vec<FileId>, Error> {
+    let ids = node.home().file_keys().list();
+    ids.map_err(|error| Error::Key("files".to_owned(), error))
+}
+
+fn file_key(id: FileId, error: KeyError) -> Error {
+    Error::Key(format!("files/{id}"), error)
 }
 
 fn identity(look: &Look<'_>) -> Looked {
@@ -260,6 +368,12 @@ fn roster(look: &Look<'_>) -> Looked {
     Ok(found)
 }
 
+fn peers(look: &Look<'_>) -> Looked {
+    look.node.peers()?;
+    let what = "their delegations, each as it was signed";
+    Ok(vec![Finding::fine("", what)])
+}
+
 fn tables(look: &Look<'_>) -> Looked {
     let trust = look.node.trust()?;
     let named = trust.held().and_then(|held| {
@@ -300,6 +414,16 @@ fn policy(look: &Look<'_>) -> Looked {
             Finding::of(state, &finding.to_string(), &["blindmatch policy check"])
         })
         .collect();
+    let (log, _) = look.node.log()?;
+    if !look.node.is_policy_recorded(&log)? {
+        found.push(Finding::warning(
+            "policy.toml or blindmatch.toml is not the one that the ledger last recorded",
+            &[
+                "was it you who changed it? then record it: blindmatch doctor --repair",
+                "if not, look at both, and: blindmatch policy check",
+            ],
+        ));
+    }
     if found.is_empty() {
         found.push(Finding::fine("", "in order"));
     }
@@ -330,8 +454,7 @@ fn collections(look: &Look<'_>) -> Looked {
         }
     }
     if found.is_empty() {
-        let what = format!("{count}, each read whole and in order");
-        found.push(Finding::fine("", &what));
+        found = read_whole(iter::empty(), count);
     }
     Ok(found)
 }
@@ -383,6 +506,32 @@ fn old_forms(name: &CollectionName, behind: &Behind) -> Vec<Finding> {
             "import their sources again: blindmatch import --collection {name} --source SOURCE FILE"
         );
         found.push(Finding::of(State::Wrong, &what, &[&again]));
+    }
+    found
+}
+
+fn views(look: &Look<'_>) -> Looked {
+    let home = look.node.home();
+    let damaged = Views::examine(home)?.into_iter();
+    let damaged = damaged.map(|(_, error)| Error::View(error));
+    Ok(read_whole(damaged, Views::key_ids(home)?.len()))
+}
+
+fn runs(look: &Look<'_>) -> Looked {
+    let home = look.node.home();
+    let (log, _) = look.node.log()?;
+    let damaged = runs::examine(home, &log, look.now)?.into_iter();
+    let damaged = damaged.map(|(_, error)| Error::Run(error));
+    // Each has two.
+    Ok(read_whole(damaged, runs::key_ids(home)?.len() / 2))
+}
+
+/// What is wrong with some of `count`, all of which were read.
+fn read_whole(damaged: impl Iterator<Item = Error>, count: usize) -> Vec<Finding> {
+    let mut found: Vec<_> = damaged.map(|error| Finding::wrong("", &error)).collect();
+    if found.is_empty() {
+        let what = format!("{count}, each read whole and in order");
+        found.push(Finding::fine("", &what));
     }
     found
 }

@@ -50,6 +50,8 @@ pub enum Error {
     },
     /// A file of the home is not what this program writes.
     Damaged(PathBuf),
+    /// What is known of the peers' delegations is damaged.
+    Peers(PathBuf),
     /// A key of the home, by name, cannot be read or written.
     Key(String, KeyError),
     /// A file outside the home, or one that the operator wrote, cannot be read or written.
@@ -218,6 +220,11 @@ impl fmt::Display for Error {
                 home.display()
             ),
             Self::Damaged(path) => write!(f, "{} is damaged", path.display()),
+            Self::Peers(path) => write!(
+                f,
+                "{} is damaged: what is known of the peers' delegations",
+                path.display()
+            ),
             Self::Key(name, error) => write!(f, "keys/{name}: {error}"),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::SecretReadable(path, mode) => write!(

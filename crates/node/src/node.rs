@@ -82,16 +82,16 @@ impl NodeFiles {
         }
     }
 
-    /// What the node knows of its peers' delegations.
+    /// What is known of the peers' delegations.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`].
+    /// [`Error::Peers`] where it is damaged.
     pub fn peers(&self) -> Result<Delegations, Error> {
         match self.disk.read(PEERS, MAX_PEERS) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Delegations::default()),
             bytes => Delegations::decode(&bytes.map_err(HomeError::Disk)?)
-                .map_err(|_| Error::Damaged(self.disk.root().join(PEERS))),
+                .map_err(|_| Error::Peers(self.disk.root().join(PEERS))),
         }
     }
 

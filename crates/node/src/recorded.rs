@@ -61,6 +61,21 @@ struct Beside {
     keys: Vec<String>,
 }
 
+/// What the operator wrote.
+struct Texts {
+    policy: Vec<u8>,
+    config: Vec<u8>,
+}
+
+impl Texts {
+    fn event(&self, nonce: &[u8; 32]) -> Event {
+        Event::Policy {
+            policy: Salted::new(nonce, &self.policy),
+            config: Salted::new(nonce, &self.config),
+        }
+    }
+}
+
 impl NodeFiles {
     /// The ledger as it is on disk, held against what lies beside it: what commands left half done.
     /// Nothing is repaired.
@@ -83,6 +98,34 @@ impl NodeFiles {
     /// Holds the ledger against what lies beside it.
     pub(crate) fn recorded(&self, log: &Log) -> Result<Recorded, Error> {
         self.compare(log, &self.beside()?)
+    }
+
+    /// Whether the newest record of policy and configuration is of those that are there. A policy
+    /// that is none is in force for nobody, and not recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify_ledger`](Self::verify_ledger).
+    pub fn is_policy_recorded(&self, log: &Log) -> Result<bool, Error> {
+        let last = self.recorded(log)?.policy;
+        Ok(self.policy_to_record(last.as_ref())?.is_none())
+    }
+
+    /// The policy and the configuration, where `last`, the newest record of them, is of others.
+    fn policy_to_record(&self, last: Option<&Record>) -> Result<Option<Texts>, Error> {
+        let read = |file, limit| match self.disk().read(file, limit) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => bytes.map(Some).map_err(HomeError::Disk),
+        };
+        let policy = read(policy::FILE, policy::MAX_POLICY)?;
+        let policy = policy.filter(|policy| {
+            let text = str::from_utf8(policy).ok();
+            text.is_some_and(|text| Policy::parse(text).is_ok())
+        });
+        let config = read(config::FILE, config::MAX_CONFIG)?;
+        let texts = policy.zip(config);
+        let texts = texts.map(|(policy, config)| Texts { policy, config });
+        Ok(texts.filter(|texts| last.is_none_or(|last| last.event != texts.event(&last.nonce))))
     }
 
     fn beside(&self) -> Result<Beside, Error> {
@@ -180,26 +223,9 @@ impl Node {
     /// Records the policy and the configuration, where `last`, the newest record of them, is of
     /// others. A policy that is none is not in force.
     fn record_policy(&self, ledger: &Ledger, last: Option<&Record>) -> Result<(), Error> {
-        let read = |file, limit| match self.disk().read(file, limit) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            bytes => bytes.map(Some).map_err(HomeError::Disk),
-        };
-        let policy = read(policy::FILE, policy::MAX_POLICY)?;
-        let policy = policy.filter(|policy| {
-            let text = str::from_utf8(policy).ok();
-            text.is_some_and(|text| Policy::parse(text).is_ok())
-        });
-        let config = read(config::FILE, config::MAX_CONFIG)?;
-        let (Some(policy), Some(config)) = (policy, config) else {
-            return Ok(());
-        };
-        let event = |nonce: &[u8; 32]| Event::Policy {
-            policy: Salted::new(nonce, &policy),
-            config: Salted::new(nonce, &config),
-        };
-        if last.is_none_or(|last| last.event != event(&last.nonce)) {
+        if let Some(texts) = self.policy_to_record(last)? {
             let nonce = rand::rng().random();
-            ledger.append_drawn(vec![(nonce, event(&nonce))])?;
+            ledger.append_drawn(vec![(nonce, texts.event(&nonce))])?;
         }
         Ok(())
     }

@@ -56,7 +56,8 @@ impl Node {
             .map_err(|error| Error::Collection(contents.name.clone(), error))
     }
 
-    /// Brings what can be brought to the versions in force there.
+    /// Brings what can be brought to the versions in force there. Collections that are damaged are
+    /// left as they are.
     ///
     /// # Errors
     ///
@@ -66,8 +67,15 @@ impl Node {
         let exclusions = self.exclusions(canonicaliser)?;
         let holds_back = |indicator: &Indicator| exclusions.reason_for(indicator).is_some();
         for name in collections.names()? {
-            let contents = contents(&collections, name)?;
-            let behind = self.behind(&collections, &contents, canonicaliser, now)?;
+            let found = contents(&collections, name).and_then(|contents| {
+                let behind = self.behind(&collections, &contents, canonicaliser, now)?;
+                Ok((contents, behind))
+            });
+            let (contents, behind) = match found {
+                // It is named by whoever looks, and keeps no other from this.
+                Err(Error::Collection(_, error)) if error.is_damage() => continue,
+                found => found?,
+            };
             if behind.recodable.is_empty() {
                 continue;
             }
@@ -217,7 +225,7 @@ mod tests {
         assert!(lost.what.contains("1 of pan"), "{lost:?}");
         assert!(lost.next.concat().contains("import --collection clients"));
 
-        repair(&home, &canonicaliser).unwrap();
+        repair(&home, &canonicaliser, false).unwrap();
         assert_eq!(found("collections"), [lost]);
         let node = Node::open(&home).unwrap();
         let collections = node.collections().unwrap();

@@ -196,6 +196,30 @@ impl Home {
         &self.storage
     }
 
+    /// The directories and files of the home that others than its user may enter or read, by their
+    /// own modes: what the home's own keeps them from while it is as it should be.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn readable_by_others(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let mut found = Vec::new();
+        let mut below = vec![self.disk.root().to_owned()];
+        while let Some(path) = below.pop() {
+            let metadata = fs::symlink_metadata(&path)?;
+            if metadata.is_dir() {
+                for entry in fs::read_dir(&path)? {
+                    below.push(entry?.path());
+                }
+            }
+            if !metadata.is_symlink() && metadata.mode() & 0o077 != 0 {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     /// The keys of files that can be deleted.
     #[must_use]
     pub fn file_keys(&self) -> FileKeys {
@@ -309,7 +333,7 @@ impl fmt::Display for HomeError {
                 "keys/storage is missing: without it nothing in this home can be read",
             ),
             Self::StorageKeyForeign => f.write_str(
-                "keys/storage is not the storage key of this home, or is damaged: without that nothing in this home can be read",
+                "keys/storage is not the storage key of this home or is damaged, or `version`, which has its mark, is damaged: without that key nothing in this home can be read",
             ),
             Self::OtherStorageKey => {
                 f.write_str("that is the storage key of another home: nothing was changed")

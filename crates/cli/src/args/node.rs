@@ -82,9 +82,17 @@ pub(crate) const DOCTOR_EXAMPLE: &str = "\
 Examples:
   blindmatch doctor
   blindmatch doctor --repair
+  blindmatch doctor --repair --discard-damaged
 
-`--repair` ends what an interrupted command left half done, and brings values of an older canonical
-form to the one in force where they say how. What it cannot do is named, with the command that can.
+Every file of the home is read, from its first byte to its last.
+
+`--repair` ends what an interrupted command left half done, destroys file keys that open nothing, and
+brings values of an older canonical form to the one in force where they say how. What it cannot do is
+named, with the command that can.
+
+`--discard-damaged` also destroys what is damaged of views, runs and the peers' delegations. A view of
+this node's begins a new epoch then; what was asked of a peer's view is asked and charged again; what a
+run found is lost, and one that was not over ends without a receipt.
 
 Exits with 1 where something does not work; warnings alone are no error.";
 
@@ -93,6 +101,9 @@ pub(crate) struct DoctorArguments {
     /// First repair what nobody has to be asked for.
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Destroy what is damaged and can be made again, or done without.
+    #[arg(long, requires = "repair")]
+    pub(crate) discard_damaged: bool,
     /// The folder with the public suffix list, otherwise found beside the program.
     #[arg(long, value_name = "DIR", env = "BLINDMATCH_TABLES")]
     pub(crate) tables: Option<PathBuf>,

@@ -27,10 +27,12 @@ struct Shown {
 
 pub(crate) fn run(arguments: &DoctorArguments, global: &Global) -> Result<Exit, Error> {
     let canonicaliser = Canonicaliser::new(tables::public_suffixes(arguments.tables.as_deref())?);
+    let mut findings = Vec::new();
     if arguments.repair {
-        repair(&global.home()?, &canonicaliser)?;
+        let discard_damaged = arguments.discard_damaged;
+        findings.extend(repair(&global.home()?, &canonicaliser, discard_damaged)?);
     }
-    let findings = examine(&global.home()?, &canonicaliser);
+    findings.extend(examine(&global.home()?, &canonicaliser));
     let count = |state| findings.iter().filter(|one| one.state == state).count();
     let examined = Examined {
         ok: count(State::Wrong) == 0,

@@ -215,7 +215,7 @@ fn import(arguments: &ImportKeyArguments, global: &Global) -> Result<Exit, Error
     let (name, text) = if from.as_os_str() == "-" {
         let (name, stdin) = (Path::new("what was typed"), io::stdin());
         if stdin.is_terminal() {
-            eprintln!("Type the 24 words of the storage key, then Enter and Ctrl-D.");
+            output::tell("Type the 24 words of the storage key, then Enter and Ctrl-D.");
         }
         (name, files::secret_of(stdin.lock(), name)?)
     } else {

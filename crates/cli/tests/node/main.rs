@@ -5,6 +5,7 @@ mod closed;
 mod doctor;
 mod exclusions;
 mod hints;
+mod home_files;
 mod import;
 mod init;
 mod kernels;

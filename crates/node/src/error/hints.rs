@@ -18,6 +18,9 @@ use blindmatch_store::ledger::LedgerError;
 use super::Error;
 use crate::ledger::exported::ExportedError;
 
+/// What destroys what is damaged and is made again, or done without.
+const DISCARD: &str = "blindmatch doctor --repair --discard-damaged";
+
 impl Error {
     /// What to do next, in the order in which to try.
     #[must_use]
@@ -49,6 +52,15 @@ impl Error {
                 "or make another node with --home DIR".to_owned(),
             ],
             Self::Damaged(_) | Self::OwnCard(_) => vec![RESTORE.to_owned()],
+            Self::Peers(_) => vec![format!("{DISCARD}; each peer gives them again when it is next met")],
+            Self::View(error) if error.is_damage() => vec![format!(
+                "{DISCARD}; a view of this node's begins a new epoch then, and what was asked of a \
+                 peer's is asked and charged again"
+            )],
+            Self::Run(error) if error.is_damage() => vec![format!(
+                "{DISCARD}; what such a run found is lost, the ledger keeps that it ended, and its peer \
+                 can be asked again"
+            )],
             Self::LedgerOlder(_) => vec![
                 "put the newest copy of ledger/ back, all of it: nothing else was changed".to_owned(),
                 format!("or {RESTORE}"),
@@ -412,7 +424,6 @@ fn wrapped_again() -> String {
 
 /// What replaces a key by name whose file is damaged.
 fn damaged_key(name: &str) -> Vec<String> {
-    let restore = RESTORE;
     let kind = name.rsplit_once('-').map_or(name, |(kind, _)| kind);
     let first = match (name, kind) {
         ("payment", _) => {
@@ -432,15 +443,15 @@ fn damaged_key(name: &str) -> Vec<String> {
                 "give the card to the administrator, and once the roster has it, have the payment \
                  key wrapped again: blindmatch keys payment install --from MEMBER --replace FILE"
                     .to_owned(),
-                format!("or {restore}"),
+                format!("or {RESTORE}"),
             ];
         }
         (_, "tls" | "receipts" | "checkpoints" | "node-hpke") => {
             "make new node keys: blindmatch keys rotate"
         }
-        _ => return vec![restore.to_owned()],
+        _ => return vec![RESTORE.to_owned()],
     };
-    vec![first.to_owned(), format!("or {restore}")]
+    vec![first.to_owned(), format!("or {RESTORE}")]
 }
 
 impl Error {
@@ -580,17 +591,16 @@ fn collection(error: &CollectionError) -> Vec<String> {
         error if error.is_damage() => {
             let again = "import its sources again into a new collection: blindmatch import \
                          --collection NEW FILE";
-            let restore = "or leave the home as it is and restore a backup into another: blindmatch \
-                           --home DIR restore --storage-key KEY BACKUP";
+            let restore = format!("or {RESTORE}");
             if error.is_of_list() {
-                return vec![again.to_owned(), restore.to_owned()];
+                return vec![again.to_owned(), restore];
             }
             vec![
                 "replace the source by its whole feed: blindmatch import --collection NAME --source \
                  SOURCE --discard-damaged FILE"
                     .to_owned(),
                 format!("or {again}"),
-                restore.to_owned(),
+                restore,
             ]
         }
         _ => Vec::new(),

@@ -1,0 +1,205 @@
+//! Every file of a home: whatever changes in one, `doctor` names it, and its advice helps.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::place::{Place, Test, files};
+
+type Failing<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Files whose change says nothing, and why.
+const EXCEPTIONS: [(&str, &str); 2] = [
+    ("home.lock", "whoever opens the home writes it anew"),
+    (
+        "index/",
+        "derived: no entry is believed without its MAC, and all of it is made again from the ledger",
+    ),
+];
+
+const HOME: &str = "made/nodes/a";
+
+/// A place where the home of a node is that has everything a node can have: it has exchanged with
+/// another, and a key is back whose file is gone.
+fn place_of_a_full_home() -> Failing<Place> {
+    let place = Place::new()?;
+    place.write("a.txt", "8.8.8.8\n8.8.4.4\n1.1.1.1\na.example.com\n")?;
+    place.write("b.txt", "8.8.8.8\n9.9.9.9\nb.example.com\n")?;
+    place.ok("demo --dir made --set a=a.txt --set b=b.txt")?;
+    place.write("own.txt", "8.8.8.8\n8.8.4.4\n")?;
+    let keys = place.path(&format!("{HOME}/keys/files"));
+    let before: BTreeSet<_> = files(&keys)?.into_iter().collect();
+    place.ok(&format!("--home {HOME} import --collection own own.txt"))?;
+    let now: BTreeSet<_> = files(&keys)?.into_iter().collect();
+    let drawn: Vec<_> = now.difference(&before).collect();
+    let [key] = drawn.as_slice() else {
+        return Err("an import draws one key".into());
+    };
+    let copy = fs::read(key)?;
+    place.ok(&format!("--home {HOME} import --collection own own.txt"))?;
+    assert!(!key.exists(), "it was destroyed with its file");
+    fs::write(key, copy)?;
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600))?;
+    place.ok(&format!("--home {HOME} exclusions add public-resolvers"))?;
+    place.ok(&format!("--home {HOME} keys export storage --to storage"))?;
+    place.run(&format!("--home {HOME} doctor --output json"))?;
+    Ok(place)
+}
+
+fn examine(place: &Place) -> Failing<Value> {
+    let output = place.run(&format!("--home {HOME} doctor --output json"))?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn flipped(path: &Path, at: usize) -> Failing<Vec<u8>> {
+    let whole = fs::read(path)?;
+    let mut changed = whole.clone();
+    if let Some(byte) = changed.get_mut(at) {
+        *byte ^= 1;
+    }
+    fs::write(path, changed)?;
+    Ok(whole)
+}
+
+/// The files below a folder of the home, relative to it.
+fn below(place: &Place, folder: &str) -> Failing<Vec<String>> {
+    let home = place.path(HOME);
+    let mut found = Vec::new();
+    for path in files(&home.join(folder))? {
+        found.push(path.strip_prefix(&home)?.to_string_lossy().into_owned());
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[test]
+fn no_byte_of_a_home_changes_unnoticed() -> Test {
+    let place = place_of_a_full_home()?;
+    let home = place.path(HOME);
+    let before = examine(&place)?;
+    let mut unnoticed = Vec::new();
+    let mut kinds = BTreeSet::new();
+    let mut excepted = BTreeSet::new();
+    for file in below(&place, "")? {
+        if let Some((exception, _)) = EXCEPTIONS.iter().find(|(e, _)| file.starts_with(e)) {
+            excepted.insert(*exception);
+            continue;
+        }
+        let path: PathBuf = home.join(&file);
+        let length = fs::read(&path)?.len();
+        assert!(length > 0, "{file} is empty");
+        for at in BTreeSet::from([0, length / 3, length / 2, length - 1]) {
+            let whole = flipped(&path, at)?;
+            let examined = examine(&place)?;
+            let said = examined.to_string();
+            if examined == before || !said.contains(&file) {
+                unnoticed.push(format!("{file}, byte {at} of {length}"));
+            }
+            fs::write(&path, whole)?;
+        }
+        kinds.insert(file.split('/').next().unwrap_or_default().to_owned());
+    }
+    assert_eq!(unnoticed, Vec::<String>::new());
+    assert_eq!(examine(&place)?, before, "put back, all is as it was");
+    for kind in [
+        "version",
+        "blindmatch.toml",
+        "policy.toml",
+        "keys",
+        "roster",
+        "exclusions",
+        "ledger",
+        "collections",
+        "views",
+        "runs",
+    ] {
+        assert!(kinds.contains(kind), "{kind}: {kinds:?}");
+    }
+    assert_eq!(excepted.len(), EXCEPTIONS.len(), "{excepted:?}");
+    Ok(())
+}
+
+/// The files that `doctor` says something wrong of.
+fn wrong(examined: &Value) -> Vec<String> {
+    let findings = examined["findings"].as_array().into_iter().flatten();
+    let wrong = findings.filter(|finding| finding["state"] == "wrong");
+    wrong.map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_made_again_is_discarded_on_the_operator_s_word() -> Test {
+    let place = place_of_a_full_home()?;
+    let repair = format!("--home {HOME} doctor --repair");
+    // A key that opens nothing needs no word.
+    let said = place.json(&repair)?.to_string();
+    assert!(said.contains("opened nothing; it is destroyed"), "{said}");
+    assert_eq!(wrong(&examine(&place)?), Vec::<String>::new());
+
+    let of_runs = below(&place, "runs")?;
+    let ends = of_runs.iter().filter(|file| file.ends_with("/end"));
+    let results = of_runs.iter().filter(|file| file.ends_with("/results"));
+    let peers = "roster/peers".to_owned();
+    let mut damaged: Vec<_> = ends.take(1).chain(results.take(1)).collect();
+    let views = below(&place, "views")?;
+    damaged.extend(&views);
+    damaged.push(&peers);
+    for file in &damaged {
+        flipped(&place.path(&format!("{HOME}/{file}")), 60)?;
+    }
+    let examined = examine(&place)?;
+    let said = wrong(&examined);
+    assert!(said.len() > 4, "{said:?}");
+    for finding in &said {
+        assert!(
+            finding.contains("doctor --repair --discard-damaged"),
+            "{finding}"
+        );
+    }
+    let without_the_word = place.run(&repair)?;
+    assert_eq!(without_the_word.status.code(), Some(1));
+    assert_eq!(below(&place, "views")?, views);
+    place.fails(&format!("--home {HOME} doctor --discard-damaged"), 2, &[])?;
+    let repaired = place.json(&format!("{repair} --discard-damaged"))?;
+    assert_eq!(repaired["ok"], true, "{repaired}");
+    let count = repaired["warnings"].as_u64().unwrap_or_default();
+    assert!(count >= said.len() as u64, "what was destroyed is told");
+    assert_eq!(below(&place, "views")?, Vec::<String>::new());
+    assert_eq!(wrong(&examine(&place)?), Vec::<String>::new());
+    place.ok(&format!("--home {HOME} ledger verify"))?;
+    Ok(())
+}
+
+#[test]
+fn nothing_in_a_home_is_for_others_to_read() -> Test {
+    let place = place_of_a_full_home()?;
+    let home = place.path(HOME);
+    let mode =
+        |path: &Path| -> Failing<u32> { Ok(fs::metadata(path)?.permissions().mode() & 0o777) };
+    let index = below(&place, "index")?;
+    assert!(!index.is_empty());
+    for file in below(&place, "")? {
+        let path = home.join(&file);
+        assert_eq!(mode(&path)?, 0o600, "{file}");
+        assert_eq!(mode(path.parent().ok_or("a folder")?)?, 0o700, "{file}");
+    }
+    let state = |examined: &Value| examined["findings"][0].to_string();
+    assert!(state(&examine(&place)?).contains("\"ok\""));
+    fs::set_permissions(home.join("index"), fs::Permissions::from_mode(0o755))?;
+    let found = state(&examine(&place)?);
+    assert!(
+        found.contains("warning") && found.contains("a/index"),
+        "{found}"
+    );
+    // What it says helps.
+    let output = std::process::Command::new("chmod")
+        .args(["-R", "go="])
+        .arg(&home)
+        .output()?;
+    assert!(output.status.success());
+    assert!(found.contains("chmod -R go= "), "{found}");
+    assert!(state(&examine(&place)?).contains("\"ok\""));
+    Ok(())
+}
