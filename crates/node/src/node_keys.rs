@@ -28,6 +28,9 @@ use crate::{clock, config, files};
 const DELEGATION: &str = "delegation-";
 /// A delegation is a note of a dozen lines.
 const MAX_NOTE: u64 = 1 << 14;
+/// Stands, with the number of a delegation behind it, among the keys until that is recorded, where the
+/// checkpoint key of the one before is lost, which says so otherwise.
+const UNRECORDED: &str = "unrecorded-";
 /// The node keys of one delegation, each with its number behind it.
 const NODE_KEYS: [&str; 4] = ["tls", "receipts", "checkpoints", "node-hpke"];
 
@@ -237,9 +240,13 @@ impl Node {
         names.map_err(|error| Error::Key(String::new(), error))
     }
 
-    /// Destroys the node keys of delegations that are not in force.
+    /// Destroys the node keys of delegations that are not in force, once the one that is stands in
+    /// the ledger.
     pub(crate) fn destroy_stale_keys(&self, log: &Log) -> Result<(), Error> {
-        self.destroy_keys(&self.idle(log)?.stale)
+        let mut stale = self.idle(log)?.stale;
+        let names = self.key_names()?.into_iter();
+        stale.extend(names.filter(|name| name.starts_with(UNRECORDED)));
+        self.destroy_keys(&stale)
     }
 
     pub(crate) fn destroy_keys(&self, names: &[String]) -> Result<(), Error> {
@@ -354,6 +361,12 @@ impl Node {
             // What else is wrong with it has to be known before anything changes.
             self.verify_ledger()?;
         }
+        let before = checkpoint_key_name(self.newest_delegation()?.number);
+        if !self.key_names()?.contains(&before) {
+            let name = unrecorded_name(delegation.number);
+            let noted = keys.store(&name, b"yes\n");
+            noted.map_err(|error| Error::Key(name, error))?;
+        }
         keep(self.home(), delegation)?;
         let own = vec![delegated(delegation)?];
         let opened;
@@ -423,6 +436,11 @@ fn node_keys(names: &[String], in_force: u64, next: u64) -> IdleKeys {
 pub(crate) fn checkpoint_key_name(number: u64) -> String {
     let [_, _, checkpoints, _] = NODE_KEYS;
     format!("{checkpoints}-{number}")
+}
+
+/// What stands among the keys while the delegation of this number is not recorded.
+pub(crate) fn unrecorded_name(number: u64) -> String {
+    format!("{UNRECORDED}{number}")
 }
 
 /// The seed of the key for TLS, and the keys that sign receipts and checkpoints.

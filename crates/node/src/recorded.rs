@@ -16,7 +16,7 @@ use rand::RngExt;
 use crate::error::Error;
 use crate::ledger::delegated;
 use crate::node::{Node, NodeFiles};
-use crate::node_keys::checkpoint_key_name;
+use crate::node_keys::{checkpoint_key_name, unrecorded_name};
 use crate::{config, policy};
 
 /// So many records are read at a time, from the newest on.
@@ -195,10 +195,13 @@ impl NodeFiles {
                 Err(damaged())
             };
         }
-        // A delegation is recorded before the keys of the one before it are destroyed.
+        // A delegation is recorded before the keys of the one before it are destroyed, or the note that
+        // stands in their place.
+        let unrecorded = unrecorded_name(newest.number);
         let cut_short = before.is_some_and(|before| {
+            let key = checkpoint_key_name(before.number);
             last == Some(before.digest().0)
-                && beside.keys.contains(&checkpoint_key_name(before.number))
+                && (beside.keys.contains(&key) || beside.keys.contains(&unrecorded))
         });
         if !begun && !cut_short {
             return Err(Error::LedgerOlder(Unknown::Delegation(newest.number)));

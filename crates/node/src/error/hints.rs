@@ -422,7 +422,7 @@ fn wrapped_again() -> String {
         .to_owned()
 }
 
-/// What replaces a key by name whose file is damaged.
+/// What replaces a key by name whose file is damaged or gone.
 fn damaged_key(name: &str) -> Vec<String> {
     let kind = name.rsplit_once('-').map_or(name, |(kind, _)| kind);
     let first = match (name, kind) {

@@ -9,7 +9,7 @@ use blindmatch_feeds::{Options, Sieve};
 use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
 use blindmatch_membership::{Digest, Draft, KeySet, Role, Roster, SignedRoster, Signer};
 use blindmatch_node::collections::Wanted;
-use blindmatch_node::exported::Kind;
+use blindmatch_node::exported::{Kind, put_back_storage_key};
 use blindmatch_node::import::import;
 use blindmatch_node::init::init_on;
 use blindmatch_node::node_keys::sign_delegation;
@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Install(u64),
     Rotate,
     Revoke,
+    /// Not a command: the checkpoint key in use is lost, before the next one.
+    LoseKey,
+    /// The storage key is garbled, after it was exported.
+    Garble,
+    /// Puts the storage key back from its export.
+    PutBack,
     /// The same as `Rotate`, with the identity key elsewhere: request, signature, adoption.
     Ceremony,
     /// Another policy, by whoever edits it, and a command under it.
@@ -49,8 +55,8 @@ pub(crate) enum Command {
 }
 
 use Command::{
-    Backup, Ceremony, Exclude, Export, Import, Include, Init, Install, Offline, Payment, Policy,
-    Revoke, Rotate, Trust,
+    Backup, Ceremony, Exclude, Export, Garble, Import, Include, Init, Install, LoseKey, Offline,
+    Payment, Policy, PutBack, Revoke, Rotate, Trust,
 };
 
 impl Command {
@@ -70,11 +76,28 @@ impl Command {
             };
             return Ok(node.card()?.fingerprint().to_string());
         }
+        match self {
+            LoseKey => {
+                lose_checkpoint_keys(disk.root());
+                return Ok("done".to_owned());
+            }
+            Garble => {
+                // In place, as a failing disk does.
+                fs::write(disk.root().join("keys/storage"), "garbled").unwrap();
+                return Ok("done".to_owned());
+            }
+            PutBack => {
+                let from = file("storage");
+                put_back_storage_key(disk, &from, &fs::read_to_string(&from).unwrap())?;
+                return Ok("done".to_owned());
+            }
+            _ => {}
+        }
         let node = Node::on(disk.clone())?;
         let identity = file("identity");
         let offline = identity.exists().then_some(identity.as_path());
         match self {
-            Init => {}
+            Init | LoseKey | Garble | PutBack => {}
             Trust => {
                 let roster = roster(&node, &around, 1);
                 node.trust_fingerprint(read_roster(&roster).fingerprint())?;
@@ -85,8 +108,10 @@ impl Command {
                 node.install_roster(&node.ledger()?.0, &roster)?;
             }
             Rotate | Revoke => {
-                let ledger = node.ledger()?.0;
-                let rotated = node.rotate(Some(&ledger), offline, 30, self == Revoke, &mut rng)?;
+                let lost = node.is_checkpoint_key_lost()?;
+                let ledger = if lost { None } else { Some(node.ledger()?.0) };
+                let rotated =
+                    node.rotate(ledger.as_ref(), offline, 30, self == Revoke, &mut rng)?;
                 return Ok(rotated.number.to_string());
             }
             Ceremony => {
@@ -231,6 +256,16 @@ fn take_in(node: &Node, count: u64) -> Result<(), Error> {
     }
 }
 
+fn lose_checkpoint_keys(home: &Path) {
+    for entry in fs::read_dir(home.join("keys")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with("checkpoints-") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
 /// Whether there is no home here, or one that is not finished.
 pub(crate) fn is_unmade(error: &Error) -> bool {
     matches!(
@@ -254,6 +289,9 @@ impl fmt::Display for Command {
             Exclude => f.write_str("exclude 0"),
             Include => f.write_str("include 0"),
             Payment => f.write_str("payment 0"),
+            LoseKey => f.write_str("lose-key 0"),
+            Garble => f.write_str("garble 0"),
+            PutBack => f.write_str("put-back 0"),
             Offline => f.write_str("offline 0"),
             Export => f.write_str("export 0"),
         }
@@ -278,6 +316,9 @@ impl FromStr for Command {
             Exclude,
             Include,
             Payment,
+            LoseKey,
+            Garble,
+            PutBack,
             Offline,
             Export,
             Backup(number),

@@ -105,6 +105,11 @@ impl Workload for Keys {
             Command::Ceremony,
             Command::Offline,
             Command::Revoke,
+            Command::LoseKey,
+            Command::Rotate,
+            Command::Export,
+            Command::Garble,
+            Command::PutBack,
         ] {
             speak(command, disk);
         }
@@ -233,7 +238,11 @@ impl Model {
             Command::Include => self.excluded = Some(false),
             Command::Payment => self.payment = Some(made.to_owned()),
             Command::Backup(number) => _ = self.backups.insert(number),
-            Command::Offline | Command::Export => {}
+            Command::Offline
+            | Command::Export
+            | Command::LoseKey
+            | Command::Garble
+            | Command::PutBack => {}
         }
     }
 
@@ -291,7 +300,9 @@ impl Model {
         node.ledger().map_err(|e| e.to_string())?;
         let (log, _, half_done) = node.verify_ledger().map_err(|e| e.to_string())?;
         let idle = node.idle_keys().map_err(|e| e.to_string())?;
-        if !half_done.is_empty() || !idle.0.is_empty() {
+        let noted = node.disk().list("keys").map_err(|e| e.to_string())?;
+        let noted = noted.iter().any(|name| name.starts_with("unrecorded-"));
+        if noted || !half_done.is_empty() || !idle.0.is_empty() {
             return Err(format!("half done: {half_done:?}, {idle:?}"));
         }
         if node
