@@ -141,7 +141,7 @@ pub(crate) enum ImportedKey {
 #[derive(Subcommand, Debug)]
 pub(crate) enum PaymentCommand {
     /// Make the consortium's payment key: in one member, once.
-    #[command(after_help = "Example:\n  blindmatch keys payment new")]
+    #[command(after_help = NEW_PAYMENT_EXAMPLE)]
     New(NewPaymentArguments),
     /// Wrap the payment key for one member, so that nobody else can open it.
     #[command(after_help = "Example:\n  blindmatch keys payment wrap --to bank bank.payment-key")]
@@ -152,6 +152,13 @@ pub(crate) enum PaymentCommand {
     )]
     Install(InstallPaymentArguments),
 }
+
+const NEW_PAYMENT_EXAMPLE: &str = "\
+Example:
+  blindmatch keys payment new
+
+Where this node has a payment key already, made here or installed, that stays and the command ends
+well: it is never replaced without --replace.";
 
 #[derive(Args, Debug)]
 pub(crate) struct NewPaymentArguments {

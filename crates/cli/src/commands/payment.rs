@@ -15,15 +15,19 @@ const STALE: &str = "import the sources with card numbers again, whole: under an
 #[derive(Serialize)]
 struct Payment {
     key: String,
+    /// Of `new`: whether it was made now.
+    made: Option<bool>,
     file: Option<String>,
 }
 
 pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Error> {
     let node = Node::open(&global.home()?)?;
     let mut rng = rand::rng();
+    let mut made = None;
     let (name, id, file) = match command {
         PaymentCommand::New(arguments) => {
-            let id = node.new_payment_key(arguments.replace, &mut rng)?;
+            let (id, is_new) = node.new_payment_key(arguments.replace, &mut rng)?;
+            made = Some(is_new);
             ("keys_payment_new", id, None)
         }
         PaymentCommand::Wrap(arguments) => {
@@ -39,6 +43,7 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
     };
     let payment = Payment {
         key: id.to_string(),
+        made,
         file: file.map(|file| file.display().to_string()),
     };
     output::show(name, &payment, global.output)?;
@@ -46,6 +51,11 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
         PaymentCommand::New(arguments) => {
             if arguments.replace {
                 output::next(global, STALE);
+            }
+            if made == Some(false) {
+                let what =
+                    "to replace it, e.g. after a leak: blindmatch keys payment new --replace";
+                output::next(global, what);
             }
             let what = "wrap it for each member that matches card numbers: blindmatch keys \
                         payment wrap --to MEMBER FILE";
@@ -71,6 +81,9 @@ impl Report for Payment {
     fn table(&self) -> String {
         let mut table = Table::of_fields();
         table.row(&["payment key", &self.key]);
+        if self.made == Some(false) {
+            table.row(&["", "was there already, and stays"]);
+        }
         if let Some(file) = &self.file {
             table.row(&["wrapped in", file]);
         }

@@ -301,7 +301,17 @@ fn a_payment_key_is_replaced_only_where_that_is_asked_for() -> Test {
     let consortium = Consortium::new()?;
     let place = &consortium.place;
     let first = place.json("--home acme keys payment new")?;
-    place.fails("--home acme keys payment new", 1, &["already", "--replace"])?;
+    assert_eq!(first["made"], true);
+    let stored = fs::read(place.path("acme/keys/payment"))?;
+    let again = place.json("--home acme keys payment new")?;
+    assert_eq!(
+        (&again["key"], &again["made"]),
+        (&first["key"], &json!(false))
+    );
+    assert_eq!(fs::read(place.path("acme/keys/payment"))?, stored);
+    let shown = place.run("--home acme keys payment new")?;
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("was there already, and stays"));
+    assert!(stderr(&shown).contains("--replace"), "{}", stderr(&shown));
     let second = place.json("--home acme keys payment new --replace")?;
     assert_ne!(first["key"], second["key"]);
     Ok(())

@@ -38,20 +38,23 @@ impl Node {
         payment_key(&self.home().named_keys())
     }
 
-    /// Makes the consortium's payment key.
+    /// Makes the consortium's payment key, and says whether it did: where there is one and it is not to
+    /// be replaced, that stays.
     ///
     /// # Errors
     ///
-    /// [`Error::PaymentKeyExists`] where there is one and it is not to be replaced,
-    /// [`Error::Liaison`].
+    /// [`Error::Liaison`], those of reading and writing.
     pub fn new_payment_key(
         &self,
         replace: bool,
         rng: &mut impl CryptoRng,
-    ) -> Result<PaymentKeyId, Error> {
+    ) -> Result<(PaymentKeyId, bool), Error> {
         let key = PaymentKey::generate(rng);
-        self.keep_payment_key(&key, replace)?;
-        Ok(key.id())
+        match self.keep_payment_key(&key, replace) {
+            Ok(()) => Ok((key.id(), true)),
+            Err(Error::PaymentKeyExists(id)) => Ok((id, false)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Wraps the payment key for the member `to` in a new file, signed with the identity key.

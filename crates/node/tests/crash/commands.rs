@@ -140,7 +140,7 @@ impl Command {
                 Ok(()) | Err(Error::NoExclusions(_)) => {}
                 Err(error) => return Err(error),
             },
-            Payment => return Ok(node.new_payment_key(true, &mut rng)?.to_string()),
+            Payment => return Ok(node.new_payment_key(true, &mut rng)?.0.to_string()),
             Offline => {
                 node.export_to(Kind::Identity, &identity)?;
                 node.remove_identity(&identity)?;
