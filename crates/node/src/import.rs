@@ -39,6 +39,9 @@ pub enum ImportError<E> {
     PaymentKeyMissing,
     /// No value was of the type that was named; the type that most of them look like.
     WrongType(IndicatorType),
+    /// Every value was refused, or of a kind that is not matched: such a feed is not an empty one, and
+    /// empties no source.
+    NothingLeft,
     /// `pan` and `card_weak` exclude each other in one node; a collection that has the other one, or
     /// none where the feed itself has both.
     CardsBesideCards(Option<CollectionName>),
@@ -65,6 +68,7 @@ pub fn import<T, E>(
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<(Report, T), ImportError<E>> {
     let removes = plan.mode == Mode::Remove;
+    let replaces = plan.mode == Mode::Replace;
     let holds_back = sieve.holds_back();
     if removes {
         sieve = sieve.excluding_nothing();
@@ -110,6 +114,12 @@ pub fn import<T, E>(
     }
     if let (true, Some(found)) = (types.is_empty(), looks_like) {
         return Err(ImportError::WrongType(found));
+    }
+    if replaces && types.is_empty() {
+        let tally = sieve.tally(Default::default(), Default::default());
+        if tally.excluded.is_empty() && tally.read > 0 {
+            return Err(ImportError::NothingLeft);
+        }
     }
     if !removes {
         cards_apart(collections, &types)?;
@@ -207,6 +217,9 @@ impl<E: fmt::Display> fmt::Display for ImportError<E> {
                 f,
                 "no value is of the type that was named; they look like {found}"
             ),
+            Self::NothingLeft => {
+                f.write_str("no value of the feed can be taken in: all are refused")
+            }
             Self::CardsBesideCards(None) => {
                 f.write_str("one node holds `pan` or `card_weak`, and the feed has both")
             }

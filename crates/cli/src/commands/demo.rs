@@ -225,7 +225,11 @@ fn import(
 /// The name of the source that a file becomes: two files of one name are two sources.
 fn source(number: usize, file: &Path) -> Result<SourceName, Error> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    let name: String = name
+        .chars()
+        .filter(|c| !c.is_control() && *c != '\\')
+        .take(60)
+        .collect();
     let name = format!("{} {name}", number + 1);
     name.parse().map_err(Error::new)
 }

@@ -181,6 +181,9 @@ fn explain(
             .hint("have it wrapped by a member that has it, then: blindmatch keys payment install --from MEMBER FILE")
             .hint("or, if no member has one yet, make it: blindmatch keys payment new")
             .hint("card numbers are never stored; without the key, leave their column out"),
+        error @ ImportError::NothingLeft => Error::new(format!("{file}: {error}"))
+            .hint("the source is as it was; --allow-shrink empties it only by a feed that is empty")
+            .hint("see why: blindmatch indicators check FILE"),
         error @ ImportError::CardsBesideCards(_) => Error::new(error).hint(
             "hashes of whole card numbers do not stand beside parts of the same numbers (PCI DSS 3.5.1.1); keep them in a node of their own",
         ),

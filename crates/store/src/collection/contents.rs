@@ -233,7 +233,9 @@ impl Contents {
         }
         let mut sources = BTreeMap::new();
         for _ in 0..count {
-            let name: SourceName = text(&mut reader, SourceName::LONGEST)?;
+            let name = str::from_utf8(reader.bytes(SourceName::LONGEST)?);
+            let name = name.ok().and_then(SourceName::listed);
+            let name = name.ok_or(DecodeError::Field)?;
             if sources
                 .last_key_value()
                 .is_some_and(|(last, _)| *last >= name)

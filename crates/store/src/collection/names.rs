@@ -8,7 +8,8 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CollectionName(String);
 
-/// The name of a source: one to 255 bytes of text without control characters.
+/// The name of a source: one to 255 bytes of text without control characters, and nothing that looks
+/// like a path: no `/` or `\\`, and neither `.` nor `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceName(String);
 
@@ -32,6 +33,12 @@ impl CollectionName {
 impl SourceName {
     /// The length of the longest in bytes.
     pub const LONGEST: usize = 255;
+
+    /// The name as a list has it, which may be from when paths were names too.
+    pub(super) fn listed(text: &str) -> Option<Self> {
+        let is_name = !text.is_empty() && text.len() <= Self::LONGEST;
+        (is_name && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+    }
 
     /// The text.
     #[must_use]
@@ -58,12 +65,9 @@ impl FromStr for SourceName {
     type Err = NotAName;
 
     fn from_str(text: &str) -> Result<Self, NotAName> {
-        let is_name = !text.is_empty() && text.len() <= Self::LONGEST;
-        if is_name && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NotAName::Source)
-        }
+        let is_path = text.contains(['/', '\\']) || text == "." || text == "..";
+        let listed = Self::listed(text).filter(|_| !is_path);
+        listed.ok_or(NotAName::Source)
     }
 }
 
@@ -85,7 +89,9 @@ impl fmt::Display for NotAName {
             Self::Collection => {
                 "a collection's name is up to 64 lower-case letters, digits, `-` and `_`"
             }
-            Self::Source => "a source's name is up to 255 bytes of text in one line",
+            Self::Source => {
+                "a source's name is up to 255 bytes of text in one line, without `/` and `\\`"
+            }
         })
     }
 }
@@ -111,7 +117,9 @@ mod tests {
     fn a_source_s_name_is_one_line() {
         assert!("Feeds of Ünïted, e.V. (2026)".parse::<SourceName>().is_ok());
         let long = "a".repeat(256);
-        for bad in ["", "a\nb", "\u{7f}", &long] {
+        for bad in [
+            "", "a\nb", "\u{7f}", &long, "../x", "a/b", "a\\b", ".", "..",
+        ] {
             assert_eq!(bad.parse::<SourceName>(), Err(NotAName::Source));
         }
     }
