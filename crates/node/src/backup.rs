@@ -1,10 +1,12 @@
 //! Backup and restore of a node.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
 use blindmatch_audit::checkpoint::SignedCheckpoint;
 use blindmatch_store::backup::{self, BackupError, Continued, Restoring, Summary};
+use blindmatch_store::collection::{CollectionError, CollectionName, Collections};
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::StorageKey;
@@ -20,28 +22,62 @@ impl Node {
     /// Writes what must not be lost to the new file `to`: roster, ledger, configuration, policy,
     /// exclusions, collections and keys, all of it sealed under the storage key or public.
     ///
+    /// A collection that is damaged is an error; or, where `without_damaged`, which is the operator's
+    /// word, all of it is left out, and what is wrong with it is given.
+    ///
     /// # Errors
     ///
-    /// [`Error::Backup`]; [`Error::Key`], [`Error::Collections`] and [`Error::Ledger`] where the
-    /// home is damaged.
-    pub fn backup(&self, ledger: &Ledger, to: &Path) -> Result<Summary, Error> {
+    /// [`Error::Backup`]; [`Error::Key`] and [`Error::Ledger`] where the home is damaged.
+    pub fn backup(
+        &self,
+        ledger: &Ledger,
+        to: &Path,
+        without_damaged: bool,
+    ) -> Result<(Summary, Vec<Error>), Error> {
         let collections = self.collections()?;
+        let damaged = if without_damaged {
+            self.damaged_collections(&collections)?
+        } else {
+            BTreeMap::new()
+        };
+        let wanted = |path: &str| match path.strip_prefix("collections/") {
+            Some(name) => !damaged.keys().any(|damaged| damaged.as_str() == name),
+            None => path.strip_prefix("keys/").is_some_and(outlives_the_machine),
+        };
         let written = backup::backup(
             self.home(),
             ledger,
             &collections,
-            &outlives_the_machine,
+            &wanted,
             to,
             clock::now(),
             &mut rand::rng(),
         );
         // What is damaged in the home is not the backup's fault.
-        written.map_err(|error| match error {
+        let written = written.map_err(|error| match error {
             BackupError::Key { name, error } => Error::Key(name, error),
-            BackupError::Collection(error) => Error::Collections(error),
             BackupError::Ledger(error) => Error::Ledger(error),
             error => failed(to, error),
-        })
+        });
+        let damaged = damaged.into_iter();
+        let left_out = damaged.map(|(name, error)| Error::Collection(name, error));
+        Ok((written?, left_out.collect()))
+    }
+
+    /// The collections of which something does not read, and why.
+    fn damaged_collections(
+        &self,
+        collections: &Collections,
+    ) -> Result<BTreeMap<CollectionName, CollectionError>, Error> {
+        let mut damaged = BTreeMap::new();
+        for name in collections.names()? {
+            let contents = collections.contents(&name);
+            match contents.and_then(|contents| collections.verify(&contents)) {
+                Err(error) if error.is_damage() => _ = damaged.insert(name, error),
+                verified => verified.map_err(|error| Error::Collection(name, error))?,
+            }
+        }
+        Ok(damaged)
     }
 }
 

@@ -12,6 +12,7 @@ use blindmatch_store::collection::{
 };
 use blindmatch_store::keys::FileId;
 use blindmatch_store::ledger::LedgerError;
+use blindmatch_store::merge::Rows;
 use blindmatch_store::runs;
 use blindmatch_store::views::Views;
 
@@ -84,6 +85,65 @@ impl Node {
         let names = collections.names()?;
         let contents = names.into_iter().map(|name| contents(&collections, name));
         contents.collect()
+    }
+
+    /// All collections as they are now, by name, and what is wrong with those that do not read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collections`], [`Error::Collection`] of the disk.
+    pub fn readable_contents(&self) -> Result<(Vec<Contents>, Vec<Error>), Error> {
+        let collections = self.collections()?;
+        let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+        for name in collections.names()? {
+            match collections.contents(&name) {
+                Ok(contents) => whole.push(contents),
+                Err(error) if error.is_damage() => damaged.push(Error::Collection(name, error)),
+                Err(error) => return Err(Error::Collection(name, error)),
+            }
+        }
+        Ok((whole, damaged))
+    }
+
+    /// Destroys a collection, whether or not it reads: the keys of its files first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collections`], [`Error::Collection`].
+    pub fn remove_collection(&self, name: &CollectionName) -> Result<(), Error> {
+        let removed = self.collections()?.remove(name);
+        removed.map_err(|error| Error::Collection(name.clone(), error))
+    }
+
+    /// How many values a collection has today, those that several sources have counted once. Reads
+    /// all rows where the list alone does not say it: of several sources, or one with expired rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`].
+    pub fn count_values(
+        &self,
+        collections: &Collections,
+        contents: &Contents,
+    ) -> Result<u64, Error> {
+        let now = clock::now();
+        let sources: Vec<_> = contents.sources.values().collect();
+        if let ([] | [_], false) = (sources.as_slice(), contents.is_due(now)) {
+            return Ok(sources
+                .iter()
+                .map(|source| source.counts.given_total())
+                .sum());
+        }
+        let count = || {
+            let today = i64::try_from(now).ok().and_then(Day::from_unix_seconds);
+            let mut rows = collections.rows(contents, today.ok_or(CollectionError::Clock)?)?;
+            let mut count = 0;
+            while rows.advance()? {
+                count += u64::from(rows.row().is_some_and(|row| row.origin.given));
+            }
+            Ok(count)
+        };
+        count().map_err(|error| Error::Collection(contents.name.clone(), error))
     }
 
     /// The names of all file keys that open something of this home; nothing where the list of a

@@ -110,6 +110,8 @@ pub enum Error {
     ExclusionsMissing(Name, Digest),
     /// A list of exclusions that was added is not what was added.
     ExclusionsChanged(PathBuf),
+    /// A list of exclusions was added, and its file is gone.
+    ExclusionsLost(Name),
     /// There is a list of exclusions of this name.
     ExclusionsExist(Name),
     /// No list of exclusions of this name was added.
@@ -301,8 +303,13 @@ impl fmt::Display for Error {
             ),
             Self::ExclusionsChanged(path) => write!(
                 f,
-                "{} is not the list that was added: its bytes have changed since",
+                "{} is not the list that was added: its bytes have changed since, or it was put there \
+                 otherwise",
                 path.display()
+            ),
+            Self::ExclusionsLost(name) => write!(
+                f,
+                "exclusions.added says that the list of exclusions {name} was added, and its file is gone"
             ),
             Self::ExclusionsExist(name) => {
                 write!(f, "there is a list of exclusions {name} already")
@@ -319,6 +326,14 @@ impl fmt::Display for Error {
             }
             Self::Index(FactsError::Disk(kind)) => write!(f, "index: {kind}"),
             Self::Index(error) => write!(f, "index: {error:?}"),
+            // Each names its file itself.
+            Self::Backup(
+                _,
+                error @ (BackupError::Exists(_)
+                | BackupError::Place(_)
+                | BackupError::Stray(_)
+                | BackupError::Collection(_)),
+            ) => error.fmt(f),
             Self::Backup(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Checkpoint(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Exported(path, error) => write!(f, "{}: {error}", path.display()),

@@ -10,6 +10,7 @@ mod expire;
 mod import;
 mod names;
 mod recode;
+mod remove;
 mod snapshot;
 
 use std::collections::BTreeSet;
@@ -249,18 +250,20 @@ impl Collections {
     /// Destroys a file that is no longer part of anything: first its key, so that what a crash
     /// leaves behind says nothing.
     fn discard(&self, path: &str, id: FileId) -> Result<(), CollectionError> {
-        match self.keys.destroy(id) {
-            Ok(()) | Err(KeyError::Missing) => {}
-            Err(error) => {
-                return Err(CollectionError::Key {
-                    file: self.disk.root().join(path),
-                    error,
-                });
-            }
-        }
+        self.destroy_key(id, path)?;
         match self.disk.remove(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => Ok(removed?),
+        }
+    }
+
+    fn destroy_key(&self, id: FileId, path: &str) -> Result<(), CollectionError> {
+        match self.keys.destroy(id) {
+            Ok(()) | Err(KeyError::Missing) => Ok(()),
+            Err(error) => Err(CollectionError::Key {
+                file: self.disk.root().join(path),
+                error,
+            }),
         }
     }
 
@@ -355,7 +358,7 @@ fn begun(name: &CollectionName) -> String {
     format!("{COLLECTIONS}/{name}/{BEGUN}")
 }
 
-fn directory(name: &CollectionName) -> String {
+pub(crate) fn directory(name: &CollectionName) -> String {
     format!("{COLLECTIONS}/{name}")
 }
 

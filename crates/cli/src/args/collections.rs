@@ -98,7 +98,27 @@ pub(crate) enum CollectionsCommand {
         #[command(flatten)]
         tables: TablesArguments,
     },
+    /// Destroy a collection, whether or not it reads: the keys of its files first. It does not come
+    /// back but from a backup.
+    #[command(after_help = REMOVE_EXAMPLES)]
+    Remove {
+        /// The collection.
+        #[arg(value_name = "NAME")]
+        name: CollectionName,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  blindmatch collections remove fraud
+  blindmatch collections remove --yes fraud     where nobody can be asked
+
+What was published of it is served until its views are published anew, what runs found in it stays,
+and backups that hold it hold it still. Of a collection that is not there this is an error: a name
+that was mistyped must not look destroyed.";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ExclusionsCommand {
@@ -109,7 +129,8 @@ pub(crate) enum ExclusionsCommand {
     /// comes with blindmatch.
     #[command(after_help = ADD_EXAMPLES)]
     Add(AddExclusionsArguments),
-    /// Apply a list no longer, unless the roster names it.
+    /// Apply a list no longer, unless the roster names it. Where no such list was added, this says
+    /// so and ends well: what was asked for is so.
     #[command(after_help = "Example:\n  blindmatch exclusions remove offices")]
     Remove {
         /// The list.

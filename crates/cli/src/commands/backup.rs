@@ -17,25 +17,46 @@ struct Written {
     time: String,
     files: u64,
     bytes: u64,
+    /// Damaged collections that are not in it.
+    left_out: Vec<String>,
+}
+
+/// The same on one line.
+#[derive(Serialize)]
+struct Row<'a> {
+    file: &'a str,
+    time: &'a str,
+    files: u64,
+    bytes: u64,
+    left_out: String,
 }
 
 pub(crate) fn backup(arguments: &BackupArguments, global: &Global) -> Result<Exit, Error> {
     let node = Node::open(&global.home()?)?;
     let ledger = ledger::open(&node, global)?;
-    let summary = node.backup(&ledger, &arguments.file)?;
+    let (summary, left_out) = node.backup(&ledger, &arguments.file, arguments.without_damaged)?;
     let written = Written {
         file: arguments.file.display().to_string(),
         time: time(summary.time),
         files: summary.members,
         bytes: summary.bytes,
+        left_out: left_out.iter().map(ToString::to_string).collect(),
     };
     output::show("backup", &written, global.output)?;
+    let exit = if left_out.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    };
+    for error in left_out {
+        Error::from(error).print(global.named_home());
+    }
     if !node.is_storage_key_exported()? {
         let what = "without the storage key nobody can read it, and that was never exported: \
                     blindmatch keys export storage --to FILE";
         output::next(global, what);
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 impl Report for Written {
@@ -45,11 +66,20 @@ impl Report for Written {
             .row(&["written", &self.file])
             .row(&["files", &grouped(self.files)])
             .row(&["bytes", &grouped(self.bytes)]);
+        for left_out in &self.left_out {
+            table.row(&["left out", left_out]);
+        }
         table.render()
     }
 
     fn rows(&self) -> Vec<impl Serialize> {
-        vec![self]
+        vec![Row {
+            file: &self.file,
+            time: &self.time,
+            files: self.files,
+            bytes: self.bytes,
+            left_out: self.left_out.join("; "),
+        }]
     }
 }
 

@@ -6,9 +6,10 @@ use blindmatch_indicator::Canonicaliser;
 use blindmatch_node::Node;
 use blindmatch_node::collections::{contents, under_other_key};
 use blindmatch_node::payment::PaymentKeyId;
-use blindmatch_node::store::collection::{Contents, Source};
+use blindmatch_node::store::collection::{CollectionName, Contents, Source};
 use serde::Serialize;
 
+use super::keys::confirm;
 use crate::args::Global;
 use crate::args::collections::{CollectionsArguments, CollectionsCommand};
 use crate::error::{Error, Exit};
@@ -20,14 +21,29 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
     let node = Node::open(&global.home()?)?;
     match &arguments.command {
         None => {
-            let contents = node.contents()?;
-            let list = List {
-                collections: contents.iter().map(Line::of).collect(),
-            };
+            let (contents, mut damaged) = node.readable_contents()?;
+            let collections = node.collections()?;
+            let mut list = List::default();
+            for contents in &contents {
+                match node.count_values(&collections, contents) {
+                    Ok(values) => list.collections.push(Line::of(contents, values)),
+                    Err(error) => damaged.push(error),
+                }
+            }
+            list.damaged = damaged.iter().map(ToString::to_string).collect();
             output::show("collections", &list, global.output)?;
-            if list.collections.is_empty() {
+            let exit = if damaged.is_empty() {
+                Exit::Done
+            } else {
+                Exit::Error
+            };
+            for error in damaged {
+                Error::from(error).print(global.named_home());
+            }
+            if list.collections.is_empty() && exit == Exit::Done {
                 output::next(global, "blindmatch import --collection NAME FILE");
             }
+            return Ok(exit);
         }
         Some(CollectionsCommand::Show { name, tables }) => {
             let collections = node.collections()?;
@@ -44,13 +60,61 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
             let shown = Shown::of(&contents, key, excluded);
             output::show("collections_show", &shown, global.output)?;
         }
+        Some(CollectionsCommand::Remove { name, yes }) => remove(&node, name, *yes, global)?,
     }
     Ok(Exit::Done)
 }
 
+fn remove(node: &Node, name: &CollectionName, yes: bool, global: &Global) -> Result<(), Error> {
+    let collections = node.collections()?;
+    let holds = match contents(&collections, name.clone()) {
+        Ok(contents) => {
+            let values = contents.sources.values();
+            let values: u64 = values.map(|source| source.counts.given_total()).sum();
+            let sources = contents.sources.len();
+            format!("{sources} sources with {} values", grouped(values))
+        }
+        Err(blindmatch_node::Error::Collection(_, error)) if error.is_damage() => {
+            "it is damaged".to_owned()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let question = format!("Destroy the collection {name} ({holds}) for good?");
+    confirm(&question, yes)?;
+    node.remove_collection(name)?;
+    let removed = Removed {
+        collection: name.to_string(),
+        held: holds,
+    };
+    output::show("collections_remove", &removed, global.output)
+}
+
 #[derive(Serialize)]
+struct Removed {
+    collection: String,
+    /// What is destroyed, in words.
+    held: String,
+}
+
+impl Report for Removed {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table
+            .row(&["destroyed", &self.collection])
+            .row(&["it held", &self.held]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Default, Serialize)]
 struct List {
     collections: Vec<Line>,
+    /// What is wrong with others.
+    damaged: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -58,20 +122,20 @@ struct Line {
     collection: String,
     kind: &'static str,
     sources: usize,
-    /// Values of all sources; what two sources have is counted twice.
+    /// Values today; what several sources have is counted once.
     values: u64,
     bytes: u64,
     last_import: Option<String>,
 }
 
 impl Line {
-    fn of(contents: &Contents) -> Self {
+    fn of(contents: &Contents, values: u64) -> Self {
         let sources = || contents.sources.values();
         Self {
             collection: contents.name.to_string(),
             kind: contents.kind.name(),
             sources: contents.sources.len(),
-            values: sources().map(|source| source.counts.given_total()).sum(),
+            values,
             bytes: sources().map(|source| source.bytes).sum(),
             last_import: sources().map(|source| source.imported).max().map(time),
         }
@@ -80,7 +144,7 @@ impl Line {
 
 impl Report for List {
     fn table(&self) -> String {
-        if self.collections.is_empty() {
+        if self.collections.is_empty() && self.damaged.is_empty() {
             return "there is no collection yet".to_owned();
         }
         let mut table = Table::headed(&[

@@ -2,6 +2,7 @@
 
 mod backup;
 mod closed;
+mod collections;
 mod doctor;
 mod exclusions;
 mod hints;

@@ -21,6 +21,10 @@ use crate::ledger::exported::ExportedError;
 /// What destroys what is damaged and is made again, or done without.
 const DISCARD: &str = "blindmatch doctor --repair --discard-damaged";
 
+/// What rids a node of a collection.
+const DESTROY: &str =
+    "or destroy what is left of the collection: blindmatch collections remove NAME";
+
 impl Error {
     /// What to do next, in the order in which to try.
     #[must_use]
@@ -74,7 +78,23 @@ impl Error {
                 },
             ) => damaged_key(name),
             Self::Collections(error) => collection(error),
-            Self::Collection(_, error) => collection(error),
+            Self::Collection(name, error) => {
+                let hints = collection(error).into_iter();
+                // One that is named is one that can be destroyed.
+                let named = |hint: String| hint.replace("collections remove NAME", &format!("collections remove {name}"));
+                hints.map(named).collect()
+            }
+            Self::Backup(_, BackupError::Collection(error)) => {
+                let mut hints = collection(error);
+                if error.is_damage() {
+                    hints.insert(
+                        0,
+                        "back up all other collections: blindmatch backup --without-damaged FILE"
+                            .to_owned(),
+                    );
+                }
+                hints
+            }
             Self::Pause { .. } => vec![
                 "is the clock of this machine right? see: date".to_owned(),
                 "if it is, add --expire".to_owned(),
@@ -87,6 +107,10 @@ impl Error {
                 "take it out and add it again: blindmatch exclusions remove NAME, then: blindmatch \
                  exclusions add --name NAME FILE"
                     .to_owned(),
+            ],
+            Self::ExclusionsLost(name) => vec![
+                format!("add it again: blindmatch exclusions add --name {name} FILE"),
+                format!("or apply it no longer: blindmatch exclusions remove {name}"),
             ],
             Self::ExclusionsExist(name) => vec![format!(
                 "to replace it: blindmatch exclusions remove {name}, then add it again"
@@ -467,6 +491,7 @@ impl Error {
             | Self::Backup(
                 _,
                 BackupError::Disk(error)
+                | BackupError::Collection(CollectionError::Disk(error))
                 | BackupError::Home(HomeError::Disk(error))
                 | BackupError::Key {
                     error: KeyError::Disk(error),
@@ -563,6 +588,7 @@ fn collection(error: &CollectionError) -> Vec<String> {
             "put it back from a copy of the home, or restore a backup: blindmatch restore --help"
                 .to_owned(),
             "nothing of it is removed until then".to_owned(),
+            DESTROY.to_owned(),
         ],
         CollectionError::NoSource => {
             vec!["see which it has: blindmatch collections show NAME".to_owned()]
@@ -593,7 +619,7 @@ fn collection(error: &CollectionError) -> Vec<String> {
                          --collection NEW FILE";
             let restore = format!("or {RESTORE}");
             if error.is_of_list() {
-                return vec![again.to_owned(), restore];
+                return vec![again.to_owned(), restore, DESTROY.to_owned()];
             }
             vec![
                 "replace the source by its whole feed: blindmatch import --collection NAME --source \
@@ -601,6 +627,7 @@ fn collection(error: &CollectionError) -> Vec<String> {
                     .to_owned(),
                 format!("or {again}"),
                 restore,
+                DESTROY.to_owned(),
             ]
         }
         _ => Vec::new(),

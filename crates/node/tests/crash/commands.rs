@@ -151,7 +151,7 @@ impl Command {
             }
             Backup(number) => {
                 let to = file(&format!("{number}.backup"));
-                match node.backup(&node.ledger()?.0, &to) {
+                match node.backup(&node.ledger()?.0, &to, false) {
                     // It appears whole, and nothing is written over.
                     Ok(_) | Err(Error::Backup(_, BackupError::Exists(_))) => {}
                     Err(error) => return Err(error),

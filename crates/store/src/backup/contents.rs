@@ -9,15 +9,15 @@ use rand_core::CryptoRng;
 
 use super::{BackupError, secrets};
 use crate::{
-    collection::{CollectionError, Collections, Contents},
+    collection::{self, CollectionError, Collections, Contents},
     disk::DiskFile,
     home::Home,
-    keys::{self, FileId},
+    keys::{self, FileId, KEYS},
     ledger::{COSIGNED, HEAD, LEDGER, Ledger},
 };
 
 /// Files at the top of the home.
-const FILES: [&str; 2] = ["blindmatch.toml", "policy.toml"];
+const FILES: [&str; 3] = ["blindmatch.toml", "policy.toml", "exclusions.added"];
 /// Directories whose files all go in.
 const DIRECTORIES: [&str; 2] = ["roster", "exclusions"];
 /// A list of sources, and other files that are read at once.
@@ -74,7 +74,9 @@ impl Chosen {
         }
         let at = chosen.ledger(home, ledger)?;
         for name in collections.names()? {
-            chosen.collection(home, collections, name.as_str())?;
+            if wanted(&collection::directory(&name)) {
+                chosen.collection(home, collections, name.as_str())?;
+            }
         }
         let names = home.named_keys().names();
         let unlisted = |error| BackupError::Key {
@@ -82,7 +84,7 @@ impl Chosen {
             error,
         };
         for name in names.map_err(unlisted)? {
-            if wanted(&name) {
+            if wanted(&format!("{KEYS}/{name}")) {
                 let loaded =
                     keys::place(&name).and_then(|path| Ok((path, home.named_keys().load(&name)?)));
                 let (path, secret) = loaded.map_err(|error| BackupError::Key { name, error })?;

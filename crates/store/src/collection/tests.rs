@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroU16;
+use std::slice;
 
 use blindmatch_indicator::{Day, IndicatorType, LabelFields, Severity};
 use rand::SeedableRng;
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::disk::{Operation, Verdict};
 use crate::keys::StorageKey;
 
 const NOW: u64 = 1_763_798_400;
@@ -707,4 +709,86 @@ fn a_source_is_verified_from_its_first_byte_to_its_last() {
         assert!(matches!(error, CollectionError::File(_)), "byte {at}");
         assert!(error.to_string().contains(&source.file_name()));
     }
+}
+
+/// Fails one operation, counted from when it is armed; syncs would end the process.
+#[derive(Default)]
+struct FailAt {
+    left: std::sync::Mutex<Option<usize>>,
+}
+
+impl crate::disk::Faults for FailAt {
+    fn before(&self, operation: Operation, _: &std::path::Path) -> Verdict {
+        let mut left = self.left.lock().unwrap();
+        let is_sync = matches!(operation, Operation::Sync | Operation::SyncDirectory);
+        let fails = !is_sync && *left == Some(0);
+        if !is_sync {
+            *left = left.and_then(|left| left.checked_sub(1));
+        }
+        if fails {
+            Verdict::Fail(io::ErrorKind::StorageFull.into())
+        } else {
+            Verdict::Proceed
+        }
+    }
+}
+
+#[test]
+fn a_removal_that_fails_anywhere_leaves_all_or_nothing() {
+    let other: CollectionName = "others".parse().unwrap();
+    let (mut kept, mut gone) = (0, 0);
+    for at in 0.. {
+        let mut world = World::new();
+        for (source, value) in [("a", 1), ("b", 2)] {
+            let key = vec![IndicatorType::Ip.code(), 1, 8, 8, 8, value];
+            world
+                .import(&plan(source, Mode::Replace), &[(key, None)])
+                .unwrap();
+        }
+        let mut of_other = plan("a", Mode::Replace);
+        of_other.collection = other.clone();
+        world.import(&of_other, &[]).unwrap();
+        let root = world.place.path().join("home");
+        let World {
+            place: _place,
+            home,
+            collections,
+            ..
+        } = world;
+        drop((collections, home));
+
+        let faults = Arc::new(FailAt::default());
+        let home = Home::open(Disk::with_faults(&root, faults.clone()), NOW).unwrap();
+        let collections = Collections::open(&home).unwrap();
+        *faults.left.lock().unwrap() = Some(at);
+        let removed = collections.remove(&name());
+        let armed = faults.left.lock().unwrap().take().is_some();
+        drop((collections, home));
+
+        let home = Home::open(Disk::new(&root), NOW).unwrap();
+        let collections = Collections::open(&home).unwrap();
+        collections
+            .verify(&collections.contents(&other).unwrap())
+            .unwrap();
+        let keys = home.file_keys().list().unwrap().len();
+        match collections.contents(&name()) {
+            Ok(contents) => {
+                collections.verify(&contents).unwrap();
+                assert!(removed.is_err());
+                assert_eq!((contents.sources.len(), keys), (2, 3));
+                kept += 1;
+            }
+            Err(error) => {
+                assert!(matches!(error, CollectionError::Missing), "{error}");
+                assert_eq!(collections.names().unwrap(), slice::from_ref(&other));
+                assert_eq!(keys, 1, "operation {at}");
+                gone += 1;
+            }
+        }
+        if armed {
+            removed.unwrap();
+            break;
+        }
+    }
+    assert!(kept > 3 && gone > 8, "{kept} {gone}");
 }

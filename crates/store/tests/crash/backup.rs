@@ -346,8 +346,8 @@ fn list(root: &Path, directory: &Path, files: &mut Vec<String>) {
 
 const ROWS: u32 = 500;
 
-fn wanted(name: &str) -> bool {
-    name.starts_with("checkpoints-")
+fn wanted(path: &str) -> bool {
+    path.starts_with("keys/checkpoints-") || path.starts_with("collections/")
 }
 
 /// A home with something of everything in it.
