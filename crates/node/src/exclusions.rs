@@ -4,7 +4,8 @@
 //! The roster names a list, so that all members leave out the same; a node has it because it comes
 //! with the program or was added. Lists of its own it adds besides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 
 use blindmatch_feeds::{ExclusionList, Exclusions, SHIPPED};
@@ -20,6 +21,11 @@ use crate::node::{Node, NodeFiles};
 
 /// Where a node's own lists are.
 const OWN: &str = "exclusions";
+/// Which they are, one a line as its file is called: one whose file is gone is missed
+/// (`spec/43-home.md` §1).
+const ADDED: &str = "exclusions.added";
+/// More bytes than that has.
+const MAX_ADDED: u64 = 1 << 20;
 /// What `feeds` reads at most.
 const MAX_LIST: u64 = 64 << 20;
 
@@ -147,15 +153,33 @@ impl NodeFiles {
         })
     }
 
+    /// The files of own lists that were added and not removed since.
+    fn added(&self) -> Result<BTreeSet<String>, Error> {
+        let bytes = match self.disk().read(ADDED, MAX_ADDED) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.map_err(HomeError::Disk)?,
+        };
+        let text = String::from_utf8(bytes);
+        let text = text.map_err(|_| Error::Damaged(self.disk().root().join(ADDED)))?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
     /// Own lists first, then those of the program: name, bytes, whether it was added. One of its own
     /// whose bytes changed since it was added is an error: it would leave out other values.
     fn lists(&self) -> Result<Vec<(String, Vec<u8>, bool)>, Error> {
         let mut lists = Vec::new();
-        for file in self.own_lists()? {
+        let (files, added) = (self.own_lists()?, self.added()?);
+        if let Some(lost) = added.iter().find(|file| !files.contains(file)) {
+            let name = named(lost).0.parse();
+            // One of no name is no list.
+            let damaged = |_| Error::Damaged(self.disk().root().join(ADDED));
+            return Err(Error::ExclusionsLost(name.map_err(damaged)?));
+        }
+        for file in files {
             let path = format!("{OWN}/{file}");
             let json = self.disk().read(&path, MAX_LIST).map_err(HomeError::Disk)?;
             let (name, digest) = named(&file);
-            if digest != Some(&Digest::of(&json).to_string()) {
+            if digest != Some(&Digest::of(&json).to_string()) || !added.contains(&file) {
                 return Err(Error::ExclusionsChanged(self.disk().root().join(path)));
             }
             lists.push((name.to_owned(), json, true));
@@ -197,6 +221,11 @@ impl Node {
         let made = self.home().disk().create_directory(OWN);
         made.map_err(HomeError::Disk)?;
         self.publish(&format!("{OWN}/{file}"), &json)?;
+        let mut added = self.added()?;
+        // One of this name whose file is gone is added again.
+        added.retain(|file| named(file).0 != name.as_str());
+        added.insert(file);
+        self.publish_added(&added)?;
         parsed
             .lists()
             .first()
@@ -204,16 +233,30 @@ impl Node {
             .ok_or_else(|| Error::NoExclusions(name.clone()))
     }
 
-    /// Removes a list that was added.
+    /// Removes a list that was added, also where its file is gone; tells whether there was one.
     ///
     /// # Errors
     ///
-    /// [`Error::NoExclusions`].
-    pub fn remove_exclusions(&self, name: &Name) -> Result<(), Error> {
+    /// Those of the disk.
+    pub fn remove_exclusions(&self, name: &Name) -> Result<bool, Error> {
+        let mut added = self.added()?;
+        let count = added.len();
+        added.retain(|file| named(file).0 != name.as_str());
+        let was_added = added.len() < count;
+        if was_added {
+            self.publish_added(&added)?;
+        }
         let file = self.own_file(name)?;
-        let file = file.ok_or_else(|| Error::NoExclusions(name.clone()))?;
-        let removed = self.home().disk().remove(&format!("{OWN}/{file}"));
-        Ok(removed.map_err(HomeError::Disk)?)
+        if let Some(file) = &file {
+            let removed = self.home().disk().remove(&format!("{OWN}/{file}"));
+            removed.map_err(HomeError::Disk)?;
+        }
+        Ok(was_added || file.is_some())
+    }
+
+    fn publish_added(&self, added: &BTreeSet<String>) -> Result<(), Error> {
+        let lines: String = added.iter().map(|file| format!("{file}\n")).collect();
+        self.publish(ADDED, lines.as_bytes())
     }
 
     /// The file of the list that was added under a name, whatever is in it.

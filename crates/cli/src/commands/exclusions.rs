@@ -24,13 +24,13 @@ pub(crate) fn run(command: &ExclusionsCommand, global: &Global) -> Result<Exit, 
         }
         ExclusionsCommand::Add(arguments) => add(arguments, global)?,
         ExclusionsCommand::Remove { name } => {
-            Node::open(&global.home()?)?.remove_exclusions(name)?;
-            let changed = Changed {
-                list: name.to_string(),
-                entries: None,
-                unusable: None,
-            };
+            let removed = Node::open(&global.home()?)?.remove_exclusions(name)?;
+            let list = name.to_string();
+            let changed = Removed { list, removed };
             output::show("exclusions_remove", &changed, global.output)?;
+            if !removed {
+                output::next(global, "see which were added: blindmatch exclusions list");
+            }
         }
     }
     Ok(Exit::Done)
@@ -46,8 +46,8 @@ fn add(arguments: &AddExclusionsArguments, global: &Global) -> Result<(), Error>
     let added = node.add_exclusions(&name, &arguments.list, &canonicaliser)?;
     let changed = Changed {
         list: name.to_string(),
-        entries: Some(added.entries),
-        unusable: Some(added.unusable),
+        entries: added.entries,
+        unusable: added.unusable,
     };
     output::show("exclusions_add", &changed, global.output)?;
     let what =
@@ -142,20 +142,44 @@ impl Report for List {
 #[derive(Serialize)]
 struct Changed {
     list: String,
-    entries: Option<u64>,
-    unusable: Option<u64>,
+    entries: u64,
+    unusable: u64,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    list: String,
+    /// Whether it was there.
+    removed: bool,
+}
+
+impl Report for Removed {
+    fn table(&self) -> String {
+        let what = if self.removed {
+            "applied no longer"
+        } else {
+            "nothing: no such list was added"
+        };
+        let mut table = Table::of_fields();
+        table.row(&["list", &self.list]).row(&["removed", what]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
 }
 
 impl Report for Changed {
     fn table(&self) -> String {
         let mut table = Table::of_fields();
         table.row(&["list", &self.list]);
-        match self.entries {
-            Some(entries) => table.row(&["applied", &format!("{} entries", grouped(entries))]),
-            None => table.row(&["removed", "applied no longer"]),
-        };
-        if let Some(unusable @ 1..) = self.unusable {
-            let what = format!("{} entries that no indicator can meet", grouped(unusable));
+        table.row(&["applied", &format!("{} entries", grouped(self.entries))]);
+        if self.unusable > 0 {
+            let what = format!(
+                "{} entries that no indicator can meet",
+                grouped(self.unusable)
+            );
             table.row(&["unusable", &what]);
         }
         table.render()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, Test};
+use crate::place::{Place, Test, stderr};
 use crate::roster::Consortium;
 
 const OFFICES: &str = r#"{
@@ -50,11 +50,72 @@ fn a_list_applies_once_it_was_added() -> Test {
     place.fails(add, 1, &["already", "remove offices"])?;
     place.ok("--home acme exclusions remove offices")?;
     assert_eq!(place.json(import)?["accepted"], json!({ "ip": 2 }));
+    // Said again it is so already.
+    let again = place.json("--home acme exclusions remove offices")?;
+    assert_eq!(
+        (&again["list"], &again["removed"]),
+        (&json!("offices"), &json!(false))
+    );
+    let output = place.run("--home acme exclusions remove ofices")?;
+    assert!(output.status.success());
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        stderr(&output)
+    );
+    assert!(
+        said.contains("no such list was added") && said.contains("exclusions list"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_list_whose_file_is_gone_is_missed() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n9.9.9.9\n")?;
+    place.write("offices.json", OFFICES)?;
+    let import = "--home acme import --collection c feed";
+    let says = [
+        "list of exclusions offices was added",
+        "its file is gone",
+        "exclusions remove offices",
+    ];
+    let lists = place.path("acme/exclusions");
+    for way_out in ["add --name offices offices.json", "remove offices"] {
+        for all in [false, true] {
+            place.ok("--home acme exclusions add offices.json")?;
+            if all {
+                std::fs::remove_dir_all(&lists)?;
+            } else {
+                let file = std::fs::read_dir(&lists)?.last().ok_or("a list")??.path();
+                std::fs::remove_file(file)?;
+            }
+            place.fails(import, 1, &says)?;
+            place.fails("--home acme exclusions list", 1, &says)?;
+            let output = place.run("--home acme doctor --output json")?;
+            assert_eq!(output.status.code(), Some(1));
+            assert!(String::from_utf8_lossy(&output.stdout).contains(says[0]));
+            place.ok(&format!("--home acme exclusions {way_out}"))?;
+            place.ok(&format!("{import} --allow-shrink"))?;
+        }
+    }
+    // One that was put there otherwise is none that was added.
+    place.ok("--home acme exclusions add offices.json")?;
+    std::fs::remove_file(place.path("acme/exclusions.added"))?;
     place.fails(
-        "--home acme exclusions remove offices",
+        import,
         1,
-        &["was added", "exclusions list"],
-    )
+        &["is not the list that was added", "exclusions remove"],
+    )?;
+    place.ok("--home acme exclusions add offices.json")?;
+    place.ok(&format!("{import} --allow-shrink"))?;
+    // A restored node misses it too.
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme backup b")?;
+    place.ok("--home new restore --storage-key storage b")?;
+    std::fs::remove_dir_all(place.path("new/exclusions"))?;
+    place.fails("--home new exclusions list", 1, &says)
 }
 
 #[test]

@@ -136,10 +136,9 @@ impl Command {
                 let none = Path::new("no such file");
                 node.add_exclusions(&LIST.parse().unwrap(), none, &canonicaliser())?;
             }
-            Include => match node.remove_exclusions(&LIST.parse().unwrap()) {
-                Ok(()) | Err(Error::NoExclusions(_)) => {}
-                Err(error) => return Err(error),
-            },
+            Include => {
+                node.remove_exclusions(&LIST.parse().unwrap())?;
+            }
             Payment => return Ok(node.new_payment_key(true, &mut rng)?.0.to_string()),
             Offline => {
                 node.export_to(Kind::Identity, &identity)?;
