@@ -80,6 +80,8 @@ pub enum Error {
     OtherDelegation(PathBuf),
     /// A delegation is not one of this member, or another of a number that it has.
     AnothersDelegation(PathBuf),
+    /// The delegation that names the keys which this node has is not in the home.
+    DelegationMissing(PathBuf),
     /// A file is no roster.
     Roster(PathBuf, ReadError),
     /// What was asked for is no roster.
@@ -263,6 +265,11 @@ impl fmt::Display for Error {
             Self::AnothersDelegation(path) => write!(
                 f,
                 "{} is no delegation of this member, or another of a number that it has already",
+                path.display()
+            ),
+            Self::DelegationMissing(path) => write!(
+                f,
+                "{} is missing: it names the keys that this node has, and that sign its ledger",
                 path.display()
             ),
             Self::Known(path, error) => write!(

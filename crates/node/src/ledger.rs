@@ -60,7 +60,8 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Ledger`], with what is damaged and where; [`Error::LedgerOlder`].
+    /// [`Error::Ledger`], with what is damaged and where; [`Error::LedgerOlder`],
+    /// [`Error::DelegationMissing`].
     pub fn log(&self) -> Result<(Log, Tail), Error> {
         let (log, tail, _) = self.verify_ledger()?;
         Ok((log, tail))

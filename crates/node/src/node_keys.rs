@@ -8,11 +8,13 @@ use std::io::Write;
 use std::path::Path;
 
 use blindmatch_audit::SigningKey;
+use blindmatch_audit::checkpoint::CheckpointError;
+use blindmatch_audit::note::NoteError;
 use blindmatch_membership::delegation::MAX_DELEGATION_LIFETIME;
 use blindmatch_membership::{Delegation, HpkeKey, NodeKeys, Terms, ed25519_spki};
 use blindmatch_store::home::{Home, HomeError};
-use blindmatch_store::keys::{KeyError, NamedKeys};
-use blindmatch_store::ledger::{Ledger, Log};
+use blindmatch_store::keys::{KEYS, KeyError, NamedKeys};
+use blindmatch_store::ledger::{Ledger, LedgerError, Log};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -98,7 +100,7 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`].
+    /// [`Error::Damaged`], [`Error::DelegationMissing`].
     pub fn delegation(&self) -> Result<Delegation, Error> {
         let [_, _, checkpoints, _] = NODE_KEYS;
         for delegation in self.delegations()?.into_iter().rev() {
@@ -107,17 +109,62 @@ impl NodeFiles {
                 return Ok(delegation);
             }
         }
-        self.newest_delegation()
+        let newest = self.newest_delegation()?;
+        // Keys of a later one were requested, or its file is gone: then nobody here knows who signed the
+        // ledger.
+        if self.later_keys(newest.number)?.is_some()
+            && let Err(missing @ Error::DelegationMissing(_)) = self.log()
+        {
+            return Err(missing);
+        }
+        Ok(newest)
+    }
+
+    /// Why the ledger does not open: maybe because the delegation of the keys that signed it is gone.
+    pub(crate) fn unopened(&self, error: LedgerError) -> Error {
+        let unsigned = CheckpointError::Note(NoteError::Unsigned);
+        let newest = self.delegations().ok();
+        let newest = newest.map(|all| all.last().map_or(0, |newest| newest.number));
+        match (error, newest) {
+            // Where there is no delegation at all, no key is known by which it could be unsigned.
+            (LedgerError::Checkpoint(why), Some(newest)) if newest == 0 || why == unsigned => {
+                match self.later_keys(newest) {
+                    Ok(Some(number)) => self.missing_delegation(number),
+                    _ => Error::Ledger(LedgerError::Checkpoint(why)),
+                }
+            }
+            (error, _) => Error::Ledger(error),
+        }
+    }
+
+    /// The highest number behind `number` of which there is a key that signs checkpoints.
+    fn later_keys(&self, number: u64) -> Result<Option<u64>, Error> {
+        let [_, _, checkpoints, _] = NODE_KEYS;
+        let names = self.disk().list(KEYS).map_err(HomeError::Disk)?;
+        let numbers = names.iter().filter_map(|name| {
+            let (kind, number) = name.rsplit_once('-')?;
+            let number = number.parse::<u64>().ok();
+            number.filter(|_| kind == checkpoints)
+        });
+        Ok(numbers.filter(|found| *found > number).max())
+    }
+
+    fn missing_delegation(&self, number: u64) -> Error {
+        let path = format!("roster/{DELEGATION}{number}");
+        Error::DelegationMissing(self.disk().root().join(path))
     }
 
     /// The newest delegation that was made for this node, whether or not it has its keys.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`].
+    /// [`Error::Damaged`], [`Error::DelegationMissing`].
     pub fn newest_delegation(&self) -> Result<Delegation, Error> {
-        let newest = self.delegations()?.pop();
-        newest.ok_or_else(|| Error::Damaged(self.disk().root().join("roster")))
+        match (self.delegations()?.pop(), self.later_keys(0)?) {
+            (Some(newest), _) => Ok(newest),
+            (None, Some(number)) => Err(self.missing_delegation(number)),
+            (None, None) => Err(Error::Damaged(self.disk().root().join("roster"))),
+        }
     }
 
     /// How it stands with the delegation that this node uses.

@@ -86,7 +86,8 @@ impl NodeFiles {
     pub fn verify_ledger(&self) -> Result<(Log, Tail, Vec<HalfDone>), Error> {
         loop {
             let beside = self.beside()?;
-            let (log, tail) = Log::open(self.disk(), &self.ledger_keys()?)?;
+            let opened = Log::open(self.disk(), &self.ledger_keys()?);
+            let (log, tail) = opened.map_err(|error| self.unopened(error))?;
             // Another process may be at work between the two.
             if self.beside()? == beside {
                 let recorded = self.compare(&log, &beside)?;

@@ -60,9 +60,19 @@ fn a_backup_is_of_no_use_without_its_storage_key() -> Test {
     }
     place.init("bank", "provider")?;
     place.ok("--home bank keys export storage --to other")?;
-    let says = ["another storage key"];
+    let says = [
+        "another storage key",
+        "blindmatch --home new restore --storage-key KEY BACKUP",
+    ];
     place.fails("--home new restore --storage-key other b", 1, &says)?;
-    place.fails("--home new restore --storage-key b b", 1, &["b"])?;
+    let says = ["b holds no such key", "`blindmatch keys export`"];
+    place.fails("--home new restore --storage-key b b", 1, &says)?;
+    place.ok("--home acme keys export identity --to identity")?;
+    place.fails(
+        "--home new restore --storage-key identity b",
+        1,
+        &["`blindmatch keys export`"],
+    )?;
     assert!(!place.path("new/version").exists());
     place.ok("--home acme keys export storage --to storage")?;
     place.ok("--home new restore --storage-key storage b")?;
@@ -111,7 +121,7 @@ fn a_damaged_backup_is_named_and_restores_nothing() -> Test {
         place.fails(
             "--home new restore --storage-key storage changed",
             1,
-            &["changed: "],
+            &["changed: ", "hint: ", "restore --storage-key KEY BACKUP"],
         )?;
         assert!(!place.path("new/version").exists(), "byte {at}");
     }

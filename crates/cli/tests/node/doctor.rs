@@ -195,6 +195,49 @@ fn a_key_that_changed_is_named_and_not_used() -> Test {
 }
 
 #[test]
+fn a_delegation_whose_file_is_gone_is_named_and_put_back() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to storage")?;
+    for number in 1..=2 {
+        if number == 2 {
+            place.ok("--home acme keys rotate")?;
+        }
+        place.ok(&format!("--home acme backup {number}.backup"))?;
+        let file = place.path(&format!("acme/roster/delegation-{number}"));
+        fs::rename(&file, place.path("copy"))?;
+        let missing = format!("roster/delegation-{number} is missing");
+        let put_back = format!("cp COPY acme/roster/delegation-{number}");
+        let says = [
+            missing.as_str(),
+            &put_back,
+            "restore --storage-key KEY BACKUP",
+        ];
+        // Nobody is told to rotate: the number would be given out twice.
+        for line in [
+            "keys rotate",
+            "keys rotate --request request",
+            "ledger verify",
+            "backup b",
+        ] {
+            place.fails(&format!("--home acme {line}"), 1, &says)?;
+        }
+        let output = place.run("--home acme doctor")?;
+        let found = String::from_utf8(output.stdout)?;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(found.contains(&missing), "{found}");
+        assert!(!found.contains("keys rotate"), "{found}");
+        // Both ways on work as they are typed.
+        place.ok(&format!(
+            "--home restored-{number} restore --storage-key storage {number}.backup"
+        ))?;
+        fs::copy(place.path("copy"), &file)?;
+        place.json("--home acme ledger verify")?;
+        assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_lost_checkpoint_key_is_replaced_by_whoever_has_the_identity() -> Test {
     let place = Place::with_acme()?;
     place.ok("--home acme keys export storage --to storage")?;

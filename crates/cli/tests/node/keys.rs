@@ -183,7 +183,7 @@ fn an_identity_key_that_is_offline_is_needed_by_name() -> Test {
     place.fails(
         "--home acme keys rotate --identity other",
         1,
-        &["not the identity key"],
+        &["not the identity key", "with --identity FILE"],
     )?;
     place.ok("--home acme keys export storage --to s")?;
     place.fails(

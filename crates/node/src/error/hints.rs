@@ -212,9 +212,6 @@ impl Error {
                  exclusions add --help"
                     .to_owned(),
             ],
-            Self::OtherIdentity => {
-                vec!["name the file of this member's own key with --identity FILE".to_owned()]
-            }
             Self::PaymentKeyRefused(..) => vec![wrapped_again()],
             Self::Port(_) => vec!["wait a moment and type the same again".to_owned()],
             Self::NotListed(DelegationError::Expired) => {
@@ -229,6 +226,19 @@ impl Error {
             Self::Clock => vec!["is the clock of this machine right? see: date".to_owned()],
             Self::IdentityOffline => vec![
                 "bring the file to which it was exported, and name it with --identity FILE"
+                    .to_owned(),
+            ],
+            Self::OtherIdentity => vec![
+                "name the file to which this node's own was exported, with --identity FILE".to_owned(),
+                "whose it is stands in the file; whose this node is: blindmatch card".to_owned(),
+            ],
+            Self::DelegationMissing(path) => vec![
+                format!(
+                    "put it back from a copy of the home, or from where it was signed: cp COPY {}",
+                    path.display()
+                ),
+                "or leave the home as it is and restore a backup into another: blindmatch --home DIR \
+                 restore --storage-key KEY BACKUP"
                     .to_owned(),
             ],
             Self::NoRoster(error) => no_roster(error),
