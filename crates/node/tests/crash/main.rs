@@ -21,7 +21,7 @@ use std::env;
 use blindmatch_testkit::crash::{faults, kills, number, run_child};
 use libtest_mimic::{Arguments, Trial};
 
-use crate::model::{Holdings, Keys, Random};
+use crate::model::{Holdings, Keys, Losses, Random};
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -31,6 +31,7 @@ fn main() {
         return match workload.as_str() {
             "commands" => run_child::<Random>(rest),
             "keys and rosters" => run_child::<Keys>(rest),
+            "losses" => run_child::<Losses>(rest),
             "holdings" => run_child::<Holdings>(rest),
             other => panic!("no workload {other}"),
         };
@@ -38,9 +39,11 @@ fn main() {
     let wanted = number("KILLS", 2_000);
     let trials = [
         Trial::test("key_faults", || faults::<Keys>(47)),
+        Trial::test("loss_faults", || faults::<Losses>(11)),
         Trial::test("holding_faults", || faults::<Holdings>(131)),
         Trial::test("command_kills", || kills::<Random>(20)),
         Trial::test("key_faults_long", || faults::<Keys>(1)).with_ignored_flag(true),
+        Trial::test("loss_faults_long", || faults::<Losses>(1)).with_ignored_flag(true),
         Trial::test("holding_faults_long", || faults::<Holdings>(1)).with_ignored_flag(true),
         Trial::test("command_kills_long", move || kills::<Random>(wanted)).with_ignored_flag(true),
     ];

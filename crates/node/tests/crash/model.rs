@@ -22,6 +22,9 @@ pub(crate) struct Random;
 /// What changes keys, delegations and rosters: the same each time.
 pub(crate) struct Keys;
 
+/// What puts right keys that were lost: the same each time.
+pub(crate) struct Losses;
+
 /// What changes all else, and a backup of it: the same each time.
 pub(crate) struct Holdings;
 
@@ -105,6 +108,29 @@ impl Workload for Keys {
             Command::Ceremony,
             Command::Offline,
             Command::Revoke,
+        ] {
+            speak(command, disk);
+        }
+    }
+
+    fn check(
+        model: &mut Model,
+        home: &Path,
+        said: &[String],
+        repair: bool,
+        counts: &mut Counts,
+    ) -> Result<(), String> {
+        model.check(home, said, repair, counts)
+    }
+}
+
+impl Workload for Losses {
+    const NAME: &'static str = "losses";
+    type Model = Model;
+
+    fn work(disk: &Disk, _: u64) {
+        for command in [
+            Command::Init,
             Command::LoseKey,
             Command::Rotate,
             Command::Export,
