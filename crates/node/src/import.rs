@@ -211,7 +211,9 @@ impl<E: fmt::Display> fmt::Display for ImportError<E> {
         match self {
             Self::Feed(error) => error.fmt(f),
             Self::PaymentKeyMissing => f.write_str(
-                "the feed holds card numbers, and the consortium's payment key is not installed",
+                "the feed holds card numbers, and the consortium's payment key is not installed: \
+                 run `blindmatch keys payment install --from MEMBER FILE`, or in the first member that \
+                 has one `blindmatch keys payment new`",
             ),
             Self::WrongType(found) => write!(
                 f,
