@@ -65,13 +65,16 @@ fn a_backup_is_of_no_use_without_its_storage_key() -> Test {
         "blindmatch --home new restore --storage-key KEY BACKUP",
     ];
     place.fails("--home new restore --storage-key other b", 1, &says)?;
-    let says = ["b holds no such key", "`blindmatch keys export`"];
+    let says = [
+        "b holds no such key",
+        "`blindmatch keys export storage --to FILE`",
+    ];
     place.fails("--home new restore --storage-key b b", 1, &says)?;
     place.ok("--home acme keys export identity --to identity")?;
     place.fails(
         "--home new restore --storage-key identity b",
         1,
-        &["`blindmatch keys export`"],
+        &["`blindmatch keys export storage --to FILE`"],
     )?;
     assert!(!place.path("new/version").exists());
     place.ok("--home acme keys export storage --to storage")?;

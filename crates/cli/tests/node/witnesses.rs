@@ -54,6 +54,13 @@ fn cosigned(consortium: &Consortium, witnesses: &[&str]) -> Result<String, Box<d
     Ok(head.to_string())
 }
 
+/// Has acme keep this as its cosigned checkpoint.
+fn keep(consortium: &Consortium, cosigned: &str) -> Test {
+    let node = Node::open(&consortium.place.path("acme"))?;
+    let cosigned = SignedCheckpoint::parse(cosigned.as_bytes())?;
+    Ok(node.ledger()?.0.keep_cosigned(&cosigned)?)
+}
+
 fn options(consortium: &Consortium) -> Result<String, Box<dyn Error>> {
     let place = &consortium.place;
     let head = place.json("--home acme ledger checkpoint")?;
@@ -83,10 +90,7 @@ fn an_export_says_what_it_has_and_what_it_leaves_out() -> Test {
         ),
         (&json!(4), &json!(0), &json!(ALONE), &json!(false))
     );
-    place.write(
-        "acme/ledger/cosigned",
-        cosigned(&consortium, &["bank", "shop"])?,
-    )?;
+    keep(&consortium, &cosigned(&consortium, &["bank", "shop"])?)?;
     let before = options(&consortium)?;
     place.ok("--home acme keys rotate")?;
 
@@ -173,7 +177,7 @@ fn what_only_the_node_signed_is_not_called_cosigned() -> Test {
         (&["bank"], Some(ONE)),
         (&["bank", "shop"], Some(BOTH)),
     ] {
-        place.write("acme/ledger/cosigned", cosigned(&consortium, witnesses)?)?;
+        keep(&consortium, &cosigned(&consortium, witnesses)?)?;
         let own = place.json("--home acme ledger verify")?;
         assert_eq!(own["cosigned"]["signed"], json!(signed));
         assert_eq!(own["cosigned_size"], json!(signed.map(|_| 4)));
@@ -195,7 +199,7 @@ fn what_only_the_node_signed_is_not_called_cosigned() -> Test {
             "A"
         },
     );
-    place.write("acme/ledger/cosigned", format!("{note} {line}\n"))?;
+    keep(&consortium, &format!("{note} {line}\n"))?;
     let own = place.json("--home acme ledger verify")?;
     assert_eq!(own["cosigned"]["cosigners"], json!([]));
     assert_eq!(own["cosigned"]["unknown_cosignatures"], 1);

@@ -387,6 +387,7 @@ fn ledger(error: &LedgerError) -> Vec<String> {
         LedgerError::NoCheckpoint
         | LedgerError::Checkpoint(_)
         | LedgerError::Cosigned(_)
+        | LedgerError::CosignedChecksum
         | LedgerError::Damaged { .. }
         | LedgerError::Missing { .. }
         | LedgerError::Fork { .. } => vec![RESTORE.to_owned()],

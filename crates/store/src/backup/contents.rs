@@ -13,7 +13,7 @@ use crate::{
     disk::DiskFile,
     home::Home,
     keys::{self, FileId, KEYS},
-    ledger::{COSIGNED, HEAD, LEDGER, Ledger},
+    ledger::{self, COSIGNED, HEAD, LEDGER, Ledger},
 };
 
 /// Files at the top of the home.
@@ -105,7 +105,10 @@ impl Chosen {
         }
         self.bytes(HEAD.to_owned(), log.head().to_string().into_bytes());
         if let Some(cosigned) = cosigned {
-            self.bytes(COSIGNED.to_owned(), cosigned.to_string().into_bytes());
+            self.bytes(
+                COSIGNED.to_owned(),
+                ledger::cosigned::encode(&cosigned).into_bytes(),
+            );
         }
         Ok(LedgerAt {
             size: log.size(),

@@ -24,6 +24,8 @@ pub enum LedgerError {
     Checkpoint(CheckpointError),
     /// The same with the newest cosigned one.
     Cosigned(CheckpointError),
+    /// The file that holds it is not what was written.
+    CosignedChecksum,
     /// A record is damaged.
     Damaged {
         /// The file, below the home.
@@ -77,6 +79,7 @@ impl fmt::Display for LedgerError {
             Self::NoCheckpoint => write!(f, "{HEAD} is missing"),
             Self::Checkpoint(error) => write!(f, "{HEAD}: {error}"),
             Self::Cosigned(error) => write!(f, "{COSIGNED}: {error}"),
+            Self::CosignedChecksum => write!(f, "{COSIGNED}: its checksum does not hold"),
             Self::Damaged {
                 path,
                 offset,

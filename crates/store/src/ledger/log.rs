@@ -16,9 +16,9 @@ use blindmatch_audit::{
 };
 
 use super::{
-    COSIGNED, LedgerError, least_number,
+    LedgerError, cosigned, least_number,
     outline::Outline,
-    scan::{at, damaged, open_segment, path, read_checkpoint, scan},
+    scan::{at, damaged, open_segment, path, scan},
     segment::{Flaw, Segment},
 };
 use crate::disk::Disk;
@@ -209,9 +209,9 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Cosigned`], or the disk's.
+    /// [`LedgerError::Cosigned`], [`LedgerError::CosignedChecksum`], or the disk's.
     pub fn cosigned(&self) -> Result<Option<SignedCheckpoint>, LedgerError> {
-        read_checkpoint(&self.disk, COSIGNED, LedgerError::Cosigned)
+        cosigned::read(&self.disk)
     }
 
     /// Shows that the newest checkpoint goes on from `old`: that its records are kept, or that it is

@@ -12,7 +12,7 @@ use blindmatch_audit::{
 };
 
 use super::{
-    COSIGNED, HEAD, LEDGER, LedgerError,
+    COSIGNED, HEAD, LEDGER, LedgerError, cosigned,
     log::{Incarnation, Log, Lost, Tail, Torn},
     outline::{Outline, Place},
     segment::{Flaw, Frame, MAX_GROUP, Segment, SegmentError},
@@ -28,10 +28,10 @@ pub(super) struct End {
 /// Reads all of a ledger.
 pub(super) fn scan(disk: &Disk, keys: &[NoteKey]) -> Result<(Log, Tail, End), LedgerError> {
     // The checkpoint first: a process that appends meanwhile only adds to what it covers.
-    let head = read_checkpoint(disk, HEAD, LedgerError::Checkpoint)?;
+    let head = read_head(disk)?;
     let head = head.ok_or(LedgerError::NoCheckpoint)?;
     let mut expected = vec![verified(&head, keys).map_err(LedgerError::Checkpoint)?];
-    if let Some(cosigned) = read_checkpoint(disk, COSIGNED, LedgerError::Cosigned)? {
+    if let Some(cosigned) = cosigned::read(disk)? {
         expected.push(verified(&cosigned, keys).map_err(LedgerError::Cosigned)?);
     }
     let covered = expected.iter().map(|checkpoint| checkpoint.size).max();
@@ -222,18 +222,15 @@ pub(super) fn open_segment(
     }
 }
 
-pub(super) fn read_checkpoint(
-    disk: &Disk,
-    path: &str,
-    error: fn(CheckpointError) -> LedgerError,
-) -> Result<Option<SignedCheckpoint>, LedgerError> {
+fn read_head(disk: &Disk) -> Result<Option<SignedCheckpoint>, LedgerError> {
     let too_long = CheckpointError::Note(NoteError::TooLong);
-    match disk.read(path, MAX_NOTE as u64) {
-        Ok(bytes) => SignedCheckpoint::parse(&bytes).map(Some).map_err(error),
+    let head = match disk.read(HEAD, MAX_NOTE as u64) {
+        Ok(bytes) => SignedCheckpoint::parse(&bytes).map(Some),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(error(too_long)),
-        Err(e) => Err(e.into()),
-    }
+        Err(e) if e.kind() == io::ErrorKind::FileTooLarge => Err(too_long),
+        Err(e) => return Err(e.into()),
+    };
+    head.map_err(LedgerError::Checkpoint)
 }
 
 /// The checkpoint, if one of the keys signed it. A key that is not the one is no reason to stop.

@@ -17,8 +17,8 @@ use std::{
 };
 
 use blindmatch_audit::{
-    checkpoint::CheckpointError,
-    cosignature::Quorum,
+    checkpoint::{CheckpointError, witness_name},
+    cosignature::{Quorum, cosign},
     note::NoteError,
     record::Salted,
     tree::{leaf_hash, verify_consistency, verify_inclusion},
@@ -594,4 +594,34 @@ fn an_append_that_may_be_on_disk_stops_the_ledger_until_it_is_opened_again() {
     let (ledger, tail) = Ledger::open(&disk, settings()).unwrap();
     assert_eq!(tail.uncovered, 1);
     assert_eq!(events(&ledger.log()), numbered(0..2));
+}
+
+/// The node's signature does not cover the lines of witnesses, the checksum does.
+#[test]
+fn no_byte_of_what_was_cosigned_changes_unseen() {
+    let (_home, disk, ledger) = created(settings());
+    ledger.append(vec![event(0)]).unwrap();
+    let mut cosigned = ledger.log().head().clone();
+    let name = witness_name("cloudshield", "bank").unwrap();
+    let line = cosign(cosigned.unverified(), &name, &key(9), 1_000).unwrap();
+    cosigned.add(&line).unwrap();
+    ledger.keep_cosigned(&cosigned).unwrap();
+    drop(ledger);
+    let path = disk.root().join(COSIGNED);
+    let kept = fs::read(&path).unwrap();
+    for at in 0..kept.len() {
+        let mut flipped = kept.clone();
+        flipped[at] ^= 1;
+        fs::write(&path, &flipped).unwrap();
+        let error = Ledger::open(&disk, settings()).unwrap_err();
+        assert!(
+            matches!(error, LedgerError::CosignedChecksum),
+            "{at}: {error}"
+        );
+        fs::write(&path, &kept[..at]).unwrap();
+        assert!(Ledger::open(&disk, settings()).is_err(), "{at}");
+    }
+    fs::write(&path, &kept).unwrap();
+    let (ledger, _) = Ledger::open(&disk, settings()).unwrap();
+    assert_eq!(ledger.log().cosigned().unwrap().unwrap(), cosigned);
 }

@@ -12,7 +12,7 @@ use blindmatch_audit::{
 };
 
 use super::{
-    COSIGNED, HEAD, LEDGER, LedgerError,
+    COSIGNED, HEAD, LEDGER, LedgerError, cosigned,
     outline::Place,
     scan::{End, path},
     segment::{self, Flaw, HEADER_LENGTH, Segment},
@@ -164,7 +164,7 @@ impl Writer {
     }
 
     pub(super) fn keep_cosigned(&self, cosigned: &SignedCheckpoint) -> Result<(), LedgerError> {
-        publish(&self.disk, COSIGNED, cosigned.to_string().as_bytes())
+        publish(&self.disk, COSIGNED, cosigned::encode(cosigned).as_bytes())
     }
 
     fn check_stopped(&self) -> Result<(), LedgerError> {
