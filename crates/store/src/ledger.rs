@@ -72,11 +72,14 @@ pub const SEGMENT: u64 = 64 << 20;
 /// So many numbers of epochs, of publications and of delegations each incarnation has to itself.
 const NUMBERS: u64 = 1 << 32;
 
-/// The lowest number that a new epoch, publication or delegation has in an incarnation: lost records
-/// may have given out those below (`spec/45 §1`).
-pub(crate) const fn least_number(incarnation: u64) -> u64 {
+/// The lowest number that a new epoch, publication or delegation has in an incarnation that began at
+/// this time: lost records may have given out those below, and another restore of the same backup
+/// some from its own time on (`spec/45 §1`).
+pub(crate) const fn least_number(incarnation: u64, begun: u64) -> u64 {
     if incarnation > 1 {
-        incarnation.saturating_mul(NUMBERS)
+        incarnation
+            .saturating_mul(NUMBERS)
+            .saturating_add(begun % NUMBERS)
     } else {
         1
     }
@@ -256,11 +259,17 @@ impl Ledger {
         let begun = Incarnation {
             number,
             record: log.size(),
+            time: 0,
         };
         self.change(|log| log.incarnations.push(begun));
         let appended = self.append_any(events);
         self.change(|now| match &appended {
-            Ok(appended) => now.lose(appended.first + 1, lost),
+            Ok(appended) => {
+                if let Some(begun) = now.incarnations.last_mut() {
+                    begun.time = appended.time;
+                }
+                now.lose(appended.first + 1, lost);
+            }
             Err(_) => now.incarnations = log.incarnations.clone(),
         });
         appended

@@ -343,7 +343,9 @@ impl<I: Index> Facts<I> {
     /// [`Doubt`].
     pub fn least_number(&self) -> Result<u64, Doubt> {
         let restored = self.restored()?;
-        Ok(restored.map_or(1, |restored| least_number(restored.incarnation)))
+        Ok(restored.map_or(1, |restored| {
+            least_number(restored.incarnation, restored.time)
+        }))
     }
 
     /// Every key and value, for comparison.

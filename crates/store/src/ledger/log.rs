@@ -42,6 +42,7 @@ pub struct Log {
 pub(super) struct Incarnation {
     pub(super) number: u64,
     pub(super) record: u64,
+    pub(super) time: u64,
 }
 
 /// The incarnation, size and root of a state that is lost.
@@ -117,7 +118,8 @@ impl Log {
     /// records may have given out all numbers below.
     #[must_use]
     pub fn least_number(&self) -> u64 {
-        least_number(self.incarnation())
+        let last = self.incarnations.last();
+        last.map_or(1, |last| least_number(last.number, last.time))
     }
 
     /// The origin of the next checkpoint.

@@ -143,6 +143,7 @@ impl Scan {
             Event::Incarnation { number, .. } => self.incarnations.push(Incarnation {
                 number,
                 record: index,
+                time: record.time,
             }),
             Event::Lost {
                 incarnation,

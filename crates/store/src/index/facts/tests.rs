@@ -184,7 +184,8 @@ fn what_was_before_a_restore_counts_as_spent() {
         epoch: u64::MAX,
     };
     // Above all that incarnation 1 can have given out behind the backup.
-    assert_eq!(facts.least_number(), Ok(2 << 32));
+    assert_eq!(facts.least_number(), Ok((2 << 32) + NOW));
+    assert_eq!(ledger.log().least_number(), (2 << 32) + NOW);
     // Also of views and peers that the ledger does not know.
     for (view, peer, epoch) in [("v", "b", 1), ("v", "c", 2), ("w", "b", 1)] {
         assert_eq!(facts.charged(view, peer, epoch, NOW), Ok(all));
