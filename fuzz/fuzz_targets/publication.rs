@@ -149,8 +149,8 @@ fn publish() -> View {
     let publication = Publication::verify(&file, first.edition, first.root).expect("our own");
 
     let mut changes = Changes::new(&epoch, &InMemory, SMALLEST_WORKING_SET).expect("enough");
-    changes.remove(&outputs[0]).expect("memory takes it");
-    changes.add(&later, &[2; 24]).expect("memory takes it");
+    changes.remove(0, &outputs[0]).expect("memory takes it");
+    changes.add(0, &later, &[2; 24]).expect("memory takes it");
     let (mut next, mut difference, mut next_roll) = (Vec::new(), Vec::new(), Vec::new());
     let reservation = epoch.reserve().expect("the second").stored();
     let second = changes.publish(

@@ -5,6 +5,7 @@ pub mod ask;
 mod batch;
 mod daemon;
 pub mod demo;
+mod download;
 mod drive;
 mod keys;
 mod peers;

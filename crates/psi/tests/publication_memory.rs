@@ -120,8 +120,8 @@ fn publish() -> Vec<Label> {
     let mut changes = Changes::new(&epoch, &InMemory, SMALLEST_WORKING_SET).unwrap();
     for number in 1..100 {
         let (output, label) = item(ITEMS + number);
-        changes.add(&output, &label).unwrap();
-        changes.remove(&item(number).0).unwrap();
+        changes.add(number, &output, &label).unwrap();
+        changes.remove(number, &item(number).0).unwrap();
     }
     let reservation = epoch.reserve().unwrap().stored();
     let mut file = Vec::new();

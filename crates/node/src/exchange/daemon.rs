@@ -43,6 +43,8 @@ pub struct Daemon {
     checkpoints: SigningKey,
     /// What `roster/peers` holds.
     kept: Mutex<Delegations>,
+    /// Held while a view is published, rotated or closed.
+    publishing: Mutex<()>,
 }
 
 impl Daemon {
@@ -90,6 +92,7 @@ impl Daemon {
             receipts,
             checkpoints,
             kept: Mutex::new(kept),
+            publishing: Mutex::default(),
             canonicaliser,
             node,
         })
@@ -188,6 +191,10 @@ impl Daemon {
     /// The key that signs checkpoints: one's own, and those that this node cosigns.
     pub(super) const fn checkpoints(&self) -> &SigningKey {
         &self.checkpoints
+    }
+
+    pub(super) const fn publishing(&self) -> &Mutex<()> {
+        &self.publishing
     }
 
     /// The own side of all connections, within `limits`.

@@ -1,20 +1,20 @@
 //! A peer's view, made ready to be asked: its newest publication, accepted and here.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use blindmatch_audit::checkpoint::{Checkpoint, Continuation};
 use blindmatch_audit::proof::RecordProof;
 use blindmatch_membership::{MemberId, Witnesses};
-use blindmatch_psi::publication::Manifest;
+use blindmatch_psi::publication::{Domain, Manifest};
 use blindmatch_store::views::{Accepted, PeerEpoch};
-use blindmatch_transport::message::{FileRequest, ManifestRequest};
-use blindmatch_transport::{Channel, Chunks};
-use tokio::runtime::Handle;
+use blindmatch_transport::message::ManifestRequest;
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, Channel};
 
 use super::accept::{self, Before, Expected};
 use super::ask::{AskError, blocking};
 use super::daemon::Daemon;
+use super::download::Download;
 use super::view::View;
 
 /// A view that can be asked.
@@ -47,7 +47,12 @@ pub(super) async fn prepare(
         view: view.to_string(),
         size: before.checkpoint.as_ref().map_or(0, |before| before.size),
     };
-    let answer = channel.manifest(request).await?;
+    let answer = match channel.manifest(request).await {
+        Err(CallError::Refused(problem)) if problem.kind == Kind::NotNow => {
+            return in_use(daemon, before).ok_or_else(|| CallError::Refused(problem).into());
+        }
+        answer => answer?,
+    };
     let accepted = {
         let known = daemon.directory().known();
         let now = daemon.now();
@@ -71,77 +76,46 @@ pub(super) async fn prepare(
         .map_err(AskError::NotAccepted)?
     };
     let manifest = accepted.manifest;
-    let held = |epoch: Arc<PeerEpoch>, bytes| {
-        let newest = epoch.publications().into_iter().next();
-        // An epoch that was accepted has one.
-        let accepted = newest.filter(|newest| newest.manifest == manifest)?;
-        Some(Prepared {
-            epoch,
-            accepted,
-            bytes,
-        })
-    };
-    let of_epoch = |epoch: &Arc<PeerEpoch>| *epoch.domain() == manifest.domain;
-    let epoch = daemon.views().peers().into_iter().find(of_epoch);
-    if let Some(prepared) = epoch.clone().and_then(|epoch| held(epoch, 0)) {
+    let epoch = epoch_of(daemon, &manifest.domain);
+    if let Some(prepared) = epoch.clone().and_then(|epoch| held(epoch, &manifest, 0)) {
         return Ok(prepared);
     }
-
-    let request = FileRequest {
+    let download = Download {
+        daemon: Arc::clone(daemon),
+        channel: channel.clone(),
         view: view.to_string(),
-        sequence: manifest.edition.sequence(),
-        since: None,
-        offset: 0,
+        manifest,
+        proof: answer.proof,
     };
-    let chunks = channel.file(request).await?;
-    let (epoch, bytes) = blocking({
-        let (daemon, manifest) = (Arc::clone(daemon), manifest.clone());
-        let runtime = Handle::current();
-        move || download(&daemon, &runtime, epoch, &manifest, &answer.proof, chunks)
-    })
-    .await?;
-    held(epoch, bytes).ok_or(AskError::Answer)
+    let bytes = download.fetch(epoch).await?;
+    let manifest = download.manifest;
+    let epoch = epoch_of(daemon, &manifest.domain);
+    let prepared = epoch.and_then(|epoch| held(epoch, &manifest, bytes));
+    prepared.ok_or(AskError::Answer)
 }
 
-/// Takes a file in, which appears once it is what the manifest says.
-fn download(
-    daemon: &Daemon,
-    runtime: &Handle,
-    epoch: Option<Arc<PeerEpoch>>,
-    manifest: &Manifest,
-    proof: &[u8],
-    mut chunks: Chunks,
-) -> Result<(Arc<PeerEpoch>, u64), AskError> {
-    let mut bytes: u64 = 0;
-    let mut failed = None;
-    let mut write = |to: &mut dyn Write| -> io::Result<()> {
-        loop {
-            match runtime.block_on(chunks.next()) {
-                Ok(None) => return Ok(()),
-                Ok(Some(chunk)) => {
-                    bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-                    to.write_all(&chunk)?;
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    return Err(io::ErrorKind::ConnectionAborted.into());
-                }
-            }
-        }
-    };
-    let mut rng = rand::rng();
-    let accepted = match epoch {
-        Some(epoch) => {
-            let accepted = epoch.accept(manifest, proof, &mut write, &mut rng);
-            accepted.map(|()| epoch)
-        }
-        None => daemon.views().accept(manifest, proof, &mut write, &mut rng),
-    };
-    match (accepted, failed) {
-        (Ok(epoch), _) => Ok((epoch, bytes)),
-        (Err(_), Some(error)) => Err(error.into()),
-        (Err(error), None) => Err(error.into()),
-    }
+/// The newest that was accepted of a view, where it is valid still: until the peer has a later one
+/// cosigned, that one is in use.
+fn in_use(daemon: &Daemon, before: Before) -> Option<Prepared> {
+    let newest = before.manifest?;
+    newest.check_time(daemon.now()).ok()?;
+    held(epoch_of(daemon, &newest.domain)?, &newest, 0)
+}
+
+fn epoch_of(daemon: &Daemon, domain: &Domain) -> Option<Arc<PeerEpoch>> {
+    let mut peers = daemon.views().peers().into_iter();
+    peers.find(|epoch| epoch.domain() == domain)
+}
+
+/// A publication that is the newest of its epoch here.
+fn held(epoch: Arc<PeerEpoch>, manifest: &Manifest, bytes: u64) -> Option<Prepared> {
+    let newest = epoch.publications().into_iter().next();
+    let accepted = newest.filter(|newest| newest.manifest == *manifest)?;
+    Some(Prepared {
+        epoch,
+        accepted,
+        bytes,
+    })
 }
 
 /// What was accepted of a peer: the newest checkpoint of its ledger that any of its publications

@@ -1,36 +1,30 @@
 //! Publishing what the policy serves (`spec/32-publication.md`).
 
+mod changes;
+mod seal;
+
 use std::io;
 use std::sync::Arc;
 
 use blindmatch_audit::record::{Class, Event, Name};
-use blindmatch_indicator::Label;
-use blindmatch_membership::Role;
-use blindmatch_oprf::{SecretKey, voprf};
-use blindmatch_psi::publication::{Domain, FirstPublication, Manifest, PublishError, Published};
-use blindmatch_store::row::{Origin, References, Row};
-use blindmatch_store::views::{OwnEpoch, OwnPublication, SealedScratch};
-use zeroize::Zeroizing;
+use blindmatch_psi::publication::{Manifest, PublishError};
+use blindmatch_store::views::{OwnEpoch, OwnPublication, ViewError};
 
-use super::daemon::Daemon;
+pub(super) use self::changes::Place;
+use super::daemon::{Daemon, lock};
 use super::view::{View, served};
 use crate::error::Error;
 
-/// How long the key of a view is used (`spec/32 §2`).
+/// How long the key of a view is used (`spec/32 §6.4`).
 pub const EPOCH: u64 = 28 * 86_400;
 
-/// Sorting a view takes so much memory.
-const WORKING_SET: usize = 64 << 20;
-
-/// So many items are evaluated at a time, by all cores.
-const CHUNK: usize = 1 << 14;
-
-/// An item with its label.
-type Labelled = (Zeroizing<Vec<u8>>, [u8; Label::LENGTH]);
+/// A day: a view has one publication on each, the next epoch begins in the last of one, and for so
+/// long the key before serves runs that were agreed on.
+pub(super) const DAY: u64 = 86_400;
 
 /// How a view of our own stands, by what is stored and what the ledger says.
 enum Standing {
-    /// Stored and recorded.
+    /// Stored and recorded, and today's.
     Published,
     /// Stored, and not yet recorded: with the epoch, where that is not either.
     Unrecorded {
@@ -38,8 +32,10 @@ enum Standing {
         publication: Box<OwnPublication>,
         opened: bool,
     },
-    /// To be published in a new epoch of this number, by sequence numbers from `next` on.
-    Due { number: u64, next: u64 },
+    /// The epoch goes on with today's publication.
+    Daily(Arc<OwnEpoch>),
+    /// To be published in a new epoch; the one before may go on for today.
+    Due(Option<Arc<OwnEpoch>>),
 }
 
 /// Ends a walk through rows.
@@ -49,8 +45,9 @@ enum Walk {
 }
 
 impl Daemon {
-    /// Publishes every view that the policy serves and that has something in it, unless it is
-    /// published; gives those of which something was recorded. Blocks, and uses all cores.
+    /// Publishes every view that the policy serves and that has something in it, once a day and
+    /// whether or not anything changed; gives those of which something was recorded. Blocks, and
+    /// uses all cores.
     ///
     /// # Errors
     ///
@@ -66,95 +63,139 @@ impl Daemon {
         Ok(recorded)
     }
 
-    /// The epoch of a view of our own that is served: the newest.
+    /// The epoch of a view of our own that is published: the newest.
     #[must_use]
     pub fn own_epoch(&self, view: &View) -> Option<Arc<OwnEpoch>> {
+        self.own_epochs(view).pop()
+    }
+
+    /// All epochs of a view of our own whose keys are there, the newest last.
+    pub(super) fn own_epochs(&self, view: &View) -> Vec<Arc<OwnEpoch>> {
         let name = view.to_string();
-        let own = self.views().own().into_iter();
-        own.filter(|own| own.domain().view == name.as_bytes())
-            .max_by_key(|own| own.domain().epoch)
+        let mut own = self.views().own();
+        own.retain(|own| own.domain().view == name.as_bytes());
+        own.sort_by_key(|own| own.domain().epoch);
+        own
     }
 
     fn publish_view(&self, view: &View) -> Result<bool, Error> {
-        let (epoch, publication, opened) = match self.standing(view)? {
-            Standing::Published => return Ok(false),
-            Standing::Unrecorded {
-                epoch,
-                publication,
-                opened,
-            } => (epoch, *publication, opened),
-            Standing::Due { number, next } => {
-                if !self.serves_anything(view)? {
-                    return Ok(false);
+        let _one = lock(self.publishing());
+        let mut recorded = false;
+        loop {
+            match self.standing(view)? {
+                Standing::Published => return Ok(recorded),
+                Standing::Unrecorded {
+                    epoch,
+                    publication,
+                    opened,
+                } => {
+                    self.record_publication(view, &epoch, &publication.manifest, opened)?;
+                    recorded = true;
                 }
-                let epoch = self.first_publication(view, number, next)?;
-                let newest = epoch.publications().first().cloned();
-                let newest = newest.ok_or_else(|| publishing(PublishError::NotPublished))?;
-                (epoch, newest, false)
+                Standing::Daily(epoch) => match self.next_publication(view, &epoch) {
+                    // It has had all its numbers, or two items have one tag under its key.
+                    Err(Error::View(ViewError::Publish(
+                        PublishError::EpochFull | PublishError::SameTag,
+                    ))) => self.first_publication(view)?,
+                    published => published?,
+                },
+                Standing::Due(before) => {
+                    if self.serves_anything(view)? {
+                        self.first_publication(view)?;
+                    } else if let Some(before) = before.filter(|before| self.is_due_today(before)) {
+                        self.next_publication(view, &before)?;
+                    } else {
+                        return Ok(recorded);
+                    }
+                }
             }
-        };
-        self.record_publication(view, &epoch, &publication.manifest, opened)?;
-        Ok(true)
+        }
     }
 
     /// Holds what is stored against what the ledger says: a state that was put back must not seal a
     /// number twice, so a new epoch begins then (`spec/46 §7`).
     fn standing(&self, view: &View) -> Result<Standing, Error> {
         let name = view.to_string();
-        let (last, record, least) = self.facts(|facts| {
-            Ok((
-                facts.last_epoch(&name)?,
-                facts.publication(&name)?,
-                facts.least_number()?,
-            ))
-        })?;
+        let (last, record) =
+            self.facts(|facts| Ok((facts.last_epoch(&name)?, facts.publication(&name)?)))?;
+        let Some(epoch) = self.own_epoch(view) else {
+            return Ok(Standing::Due(None));
+        };
+        let Some(newest) = epoch.publications().first().cloned() else {
+            return Ok(Standing::Due(None));
+        };
+        let (number, manifest) = (epoch.domain().epoch, &newest.manifest);
+        let opened = last.is_some_and(|(last, _)| last == number);
+        if last.is_some_and(|(last, open)| last > number || (opened && !open)) {
+            return Ok(Standing::Due(None));
+        }
         let recorded = match record {
-            Some(index) => match self.ledger().log().record(index)?.event {
-                Event::Publication {
-                    sequence, manifest, ..
-                } => Some((sequence, manifest)),
-                _ => None,
-            },
+            Some(record) => self.recorded(record)?,
             None => None,
         };
-        let own = self.own_epoch(view);
-        let stored = own.as_ref().map_or(0, |own| own.domain().epoch);
-        let opened = last.is_some_and(|(number, _)| number == stored);
-        let superseded = last.is_some_and(|(number, open)| number > stored || (opened && !open));
-        if let Some(epoch) = own
-            && let Some(newest) = epoch.publications().first()
-            && !superseded
-            && self.now() < newest.manifest.expires
-        {
-            let sequence = newest.manifest.edition.sequence();
-            match recorded {
-                Some((known, digest))
-                    if known == sequence && digest == newest.manifest.digest() =>
-                {
-                    return Ok(Standing::Published);
-                }
-                Some((known, _)) if known >= sequence => {}
-                _ => {
-                    return Ok(Standing::Unrecorded {
-                        publication: Box::new(newest.clone()),
-                        opened,
-                        epoch,
-                    });
-                }
+        let sequence = manifest.edition.sequence();
+        match recorded {
+            Some((known, digest)) if known == sequence && digest == manifest.digest() => {}
+            Some((known, _)) if known >= sequence => return Ok(Standing::Due(None)),
+            _ => {
+                return Ok(Standing::Unrecorded {
+                    publication: Box::new(newest),
+                    opened,
+                    epoch,
+                });
             }
         }
-        let epochs = last.map_or(0, |(number, _)| number).max(stored);
-        let sequences = self.views().own().into_iter();
-        let sequences = sequences
-            .filter(|own| own.domain().view == name.as_bytes())
-            .filter_map(|own| Some(own.publications().first()?.manifest.edition.sequence()));
-        let sequences = sequences
-            .chain(recorded.map(|(sequence, _)| sequence))
-            .max();
-        Ok(Standing::Due {
-            number: least.max(epochs.saturating_add(1)),
-            next: least.max(sequences.unwrap_or(0).saturating_add(1)),
+        let now = self.now();
+        if now >= manifest.expires {
+            return Ok(Standing::Due(None));
+        }
+        if now >= manifest.expires.saturating_sub(DAY) {
+            return Ok(Standing::Due(Some(epoch)));
+        }
+        Ok(if self.is_due_today(&epoch) {
+            Standing::Daily(epoch)
+        } else {
+            Standing::Published
         })
+    }
+
+    /// Whether the newest publication of an epoch is of a day before today.
+    fn is_due_today(&self, epoch: &OwnEpoch) -> bool {
+        let publications = epoch.publications();
+        let newest = publications.first();
+        newest.is_some_and(|newest| newest.manifest.valid_from / DAY < self.now() / DAY)
+    }
+
+    /// Sequence number and manifest's digest of a publication that was recorded.
+    pub(super) fn recorded(&self, record: u64) -> Result<Option<(u64, [u8; 32])>, Error> {
+        Ok(match self.ledger().log().record(record)?.event {
+            Event::Publication {
+                sequence, manifest, ..
+            } => Some((sequence, manifest)),
+            _ => None,
+        })
+    }
+
+    /// The numbers that a new epoch of a view and its first publication have at least.
+    fn numbers(&self, view: &View) -> Result<(u64, u64), Error> {
+        let name = view.to_string();
+        let (last, record, least) = self.facts(|facts| {
+            let record = facts.publication(&name)?;
+            Ok((facts.last_epoch(&name)?, record, facts.least_number()?))
+        })?;
+        let recorded = match record {
+            Some(record) => self.recorded(record)?,
+            None => None,
+        };
+        let (mut number, mut next) = (
+            last.map_or(0, |(last, _)| last).saturating_add(1),
+            recorded.map_or(0, |(sequence, _)| sequence.saturating_add(1)),
+        );
+        for own in self.own_epochs(view) {
+            number = number.max(own.domain().epoch.saturating_add(1));
+            next = next.max(own.next_number());
+        }
+        Ok((least.max(number), least.max(next)))
     }
 
     fn serves_anything(&self, view: &View) -> Result<bool, Error> {
@@ -167,81 +208,6 @@ impl Daemon {
             Err(Walk::Found) => Ok(true),
             Err(Walk::Failed(error)) => Err(error),
         }
-    }
-
-    fn first_publication(
-        &self,
-        view: &View,
-        number: u64,
-        next: u64,
-    ) -> Result<Arc<OwnEpoch>, Error> {
-        let rng = &mut rand::rng();
-        let domain = Domain {
-            consortium: self.id().consortium().as_str().into(),
-            responder: self.id().to_string().into(),
-            view: view.to_string().into(),
-            indicator_type: view.indicator_type.name().into(),
-            epoch: number,
-        };
-        let queries = self.queries(view);
-        let epoch = self.views().begin(domain, queries, next, rng)?;
-        let published = self.seal(view, &epoch, queries);
-        if published.is_err() {
-            // Of an epoch that never began nothing is kept; what stays is removed by the next.
-            let _ = self.views().destroy(epoch.id());
-        }
-        published.map(|()| epoch)
-    }
-
-    fn seal(&self, view: &View, epoch: &OwnEpoch, queries: u64) -> Result<(), Error> {
-        let rng = &mut rand::rng();
-        let mut draft = epoch.draft(rng)?;
-        let scratch = self.views().scratch(rng);
-        let first = FirstPublication::new(&scratch, WORKING_SET).map_err(publishing)?;
-        let mut evaluating = Evaluating {
-            secret: epoch.secret(),
-            first,
-            chunk: Vec::with_capacity(CHUNK),
-        };
-        let evidence = self.policy().evidence();
-        self.reading()?
-            .serve(view.indicator_type, evidence, |key, label| {
-                let row = Row {
-                    key,
-                    origin: Origin::default(),
-                    fields: label.fields,
-                    handle: Some(label.handle),
-                    since: 0,
-                    expires: None,
-                    references: References::default(),
-                };
-                draft.row(&row).map_err(disk)?;
-                evaluating.push(key, label)
-            })?;
-        let Published { edition, root, .. } = draft.first(evaluating.finish()?, rng)?;
-        let now = self.now();
-        let manifest = Manifest {
-            domain: epoch.domain().clone(),
-            canonicalisation: view.indicator_type.canonicalisation_version().into(),
-            public_key: *epoch.secret().public_key().as_bytes(),
-            queries,
-            edition,
-            root,
-            valid_from: now,
-            expires: now.saturating_add(EPOCH),
-        };
-        Ok(draft.publish(manifest, rng)?)
-    }
-
-    /// What all peers together may ask in an epoch.
-    fn queries(&self, view: &View) -> u64 {
-        let known = self.directory().known();
-        let members = known.roster.members.values();
-        let peers = members
-            .filter(|member| member.role == Role::Provider && member.name != *self.id().member())
-            .map(|member| member.name.as_str());
-        self.policy()
-            .epoch_total(view.indicator_type, &view.purpose, peers)
     }
 
     fn record_publication(
@@ -270,42 +236,6 @@ impl Daemon {
             class: class.ok_or_else(|| publishing(PublishError::SetTooLarge))?,
         });
         self.ledger().append(events)?;
-        Ok(())
-    }
-}
-
-/// Items on their way into a publication.
-struct Evaluating<'a> {
-    secret: Arc<SecretKey>,
-    first: FirstPublication<'a, SealedScratch>,
-    chunk: Vec<Labelled>,
-}
-
-impl<'a> Evaluating<'a> {
-    fn push(&mut self, key: &[u8], label: &Label) -> Result<(), Error> {
-        self.chunk
-            .push((Zeroizing::new(key.to_vec()), label.encode()));
-        if self.chunk.len() == CHUNK {
-            self.evaluate()?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<FirstPublication<'a, SealedScratch>, Error> {
-        self.evaluate()?;
-        Ok(self.first)
-    }
-
-    fn evaluate(&mut self) -> Result<(), Error> {
-        let items: Vec<&[u8]> = self.chunk.iter().map(|(item, _)| &***item).collect();
-        // A row whose key cannot be hashed is damaged.
-        let outputs = voprf::evaluate_batch(&self.secret, &items)
-            .map_err(|_| disk(io::ErrorKind::InvalidData.into()))?;
-        for ((_, label), output) in self.chunk.iter().zip(&outputs) {
-            let pushed = self.first.push(output.as_bytes(), label);
-            pushed.map_err(publishing)?;
-        }
-        self.chunk.clear();
         Ok(())
     }
 }

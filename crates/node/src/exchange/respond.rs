@@ -6,8 +6,8 @@ mod served;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use blindmatch_audit::checkpoint::SignedCheckpoint;
 use blindmatch_audit::receipt::Side;
-use blindmatch_audit::record::Event;
 use blindmatch_membership::Name;
 use blindmatch_policy::Direction;
 use blindmatch_psi::agreement::RunId;
@@ -50,6 +50,15 @@ struct Inner {
     witnesses: Mutex<BTreeMap<Name, Witness>>,
     /// The items of publications, by the digests of their manifests.
     sizes: Mutex<BTreeMap<[u8; 32], u64>>,
+}
+
+/// What is offered of a view.
+struct Offered {
+    epoch: Arc<OwnEpoch>,
+    publication: OwnPublication,
+    /// Where its record stands in the ledger, and the checkpoint that covers it.
+    record: u64,
+    cosigned: SignedCheckpoint,
 }
 
 impl Serving {
@@ -101,17 +110,53 @@ impl Serving {
         }
     }
 
-    fn newest(&self, view: &View) -> Result<(Arc<OwnEpoch>, OwnPublication), Problem> {
-        let epoch = self.daemon().own_epoch(view).ok_or(Kind::NotFound)?;
-        let newest = epoch.publications().first().cloned();
-        Ok((epoch, newest.ok_or(Kind::NotFound)?))
+    /// What is offered of a view: the newest publication whose record witnesses have cosigned. So
+    /// the one before stays in use until they have.
+    fn offered(&self, view: &View) -> Result<Offered, Problem> {
+        let daemon = self.daemon();
+        let epochs = daemon.own_epochs(view);
+        if epochs.is_empty() {
+            return Err(Kind::NotFound.into());
+        }
+        let name = view.to_string();
+        let records = daemon.facts(|facts| {
+            let before = facts.publication_before(&name)?;
+            Ok([facts.publication(&name)?, before])
+        });
+        let log = daemon.ledger().log();
+        let cosigned = log.cosigned().map_err(internal)?;
+        let cosigned = cosigned.filter(|cosigned| cosigned.unverified().origin == log.origin());
+        let cosigned = cosigned.ok_or(Kind::NotNow)?;
+        let size = cosigned.unverified().size;
+        let records = records.map_err(internal)?.into_iter().flatten();
+        for record in records.filter(|record| *record < size) {
+            let Some((_, digest)) = daemon.recorded(record).map_err(internal)? else {
+                continue;
+            };
+            for epoch in &epochs {
+                let publications = epoch.publications();
+                let mut valid = publications
+                    .iter()
+                    .filter(|own| daemon.now() < own.manifest.expires);
+                if let Some(own) = valid.find(|own| own.manifest.digest() == digest) {
+                    return Ok(Offered {
+                        epoch: Arc::clone(epoch),
+                        publication: own.clone(),
+                        record,
+                        cosigned,
+                    });
+                }
+            }
+        }
+        Err(Kind::NotNow.into())
     }
 
     fn known_views(&self, member: &Name) -> Views {
         let served: BTreeSet<View> =
             with(self.daemon().policy(), member.as_str(), Direction::Serve);
         let views = served.into_iter().filter_map(|view| {
-            let (epoch, newest) = self.newest(&view).ok()?;
+            let epoch = self.daemon().own_epoch(&view)?;
+            let newest = epoch.publications().first().cloned()?;
             Some(ViewMessage {
                 name: view.to_string(),
                 kind: view.indicator_type.name().to_owned(),
@@ -124,21 +169,15 @@ impl Serving {
         Views(views.collect())
     }
 
-    /// The newest publication with its proof, as soon as witnesses have cosigned its record.
+    /// The publication that is offered, with its proof.
     fn prove(&self, view: &View, size: u64) -> Result<Manifest, Problem> {
-        let daemon = self.daemon();
-        let (_, newest) = self.newest(view)?;
-        let record = daemon.facts(|facts| facts.publication(&view.to_string()));
-        let record = record.map_err(internal)?.ok_or(Kind::NotNow)?;
-        let log = daemon.ledger().log();
-        let event = log.record(record).map_err(internal)?.event;
-        let recorded = matches!(event, Event::Publication { manifest, .. } if manifest == newest.manifest.digest());
-        let cosigned = log.cosigned().map_err(internal)?;
-        let cosigned = cosigned.filter(|cosigned| {
-            let checkpoint = cosigned.unverified();
-            recorded && checkpoint.origin == log.origin() && record < checkpoint.size
-        });
-        let cosigned = cosigned.ok_or(Kind::NotNow)?;
+        let Offered {
+            publication,
+            record,
+            cosigned,
+            ..
+        } = self.offered(view)?;
+        let log = self.daemon().ledger().log();
         let present = cosigned.unverified().size;
         let consistency = match size {
             0 => Vec::new(),
@@ -148,7 +187,7 @@ impl Serving {
         };
         let proof = log.prove(record, &cosigned).map_err(internal)?;
         Ok(Manifest {
-            manifest: newest.manifest.encode().into(),
+            manifest: publication.manifest.encode().into(),
             proof: proof.to_string().into(),
             consistency,
         })
@@ -201,9 +240,17 @@ impl Exchange for Serving {
     ) -> Result<(), Problem> {
         let view = self.view_for(peer.member(), &request.view)?;
         let opened = self.blocking(move |serving| {
-            let epoch = serving.daemon().own_epoch(&view).ok_or(Kind::NotFound)?;
-            let publications = epoch.publications();
             let sequence = |publication: &OwnPublication| publication.manifest.edition.sequence();
+            let has = |epoch: &Arc<OwnEpoch>| {
+                let publications = epoch.publications();
+                publications
+                    .iter()
+                    .map(sequence)
+                    .any(|s| s == request.sequence)
+            };
+            let mut epochs = serving.daemon().own_epochs(&view).into_iter();
+            let epoch = epochs.find(has).ok_or(Kind::NotFound)?;
+            let publications = epoch.publications();
             let mut behind = publications
                 .iter()
                 .skip_while(|publication| sequence(publication) != request.sequence);

@@ -25,7 +25,10 @@ use super::{
     tag::TagLength,
 };
 
-/// Takes the changes of a view, the longest waiting first, and publishes those that fit.
+/// Takes the changes of a view and publishes those that fit, the longest waiting first.
+///
+/// They are handed in in any sequence. Each has an order, below `u64::MAX` and of no other change
+/// of its kind: the lower it is, the longer the change has waited.
 pub struct Changes<'a, S: Scratch> {
     scratch: &'a S,
     epoch: Arc<()>,
@@ -33,9 +36,7 @@ pub struct Changes<'a, S: Scratch> {
     working_set: usize,
     tag_length: TagLength,
     removals: Sorter<'a, S, REMOVAL>,
-    removals_handed_in: u64,
     additions: Sorter<'a, S, { item::RECORD }>,
-    additions_handed_in: u64,
 }
 
 /// The newest publication, as it was written.
@@ -72,9 +73,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
             working_set,
             tag_length: before.edition.tag_length,
             removals: Sorter::new(scratch, working_set)?,
-            removals_handed_in: 0,
             additions: Sorter::new(scratch, working_set)?,
-            additions_handed_in: 0,
         })
     }
 
@@ -82,29 +81,25 @@ impl<'a, S: Scratch> Changes<'a, S> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Io`].
-    pub fn remove(&mut self, output: &[u8; 64]) -> Result<(), PublishError> {
+    /// [`PublishError::Order`], [`PublishError::Io`].
+    pub fn remove(&mut self, order: u64, output: &[u8; 64]) -> Result<(), PublishError> {
         let tag = self.tag_length.tag(output);
-        self.removals
-            .push(&join::removal(tag, self.removals_handed_in))?;
-        self.removals_handed_in += 1;
-        Ok(())
+        self.removals.push(&join::removal(tag, checked(order)?))
     }
 
     /// Hands in an item to put in, by its OPRF output, and its label.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Io`].
+    /// [`PublishError::Order`], [`PublishError::Io`].
     pub fn add(
         &mut self,
+        order: u64,
         output: &[u8; 64],
         label: &[u8; LABEL_LENGTH],
     ) -> Result<(), PublishError> {
         self.additions
-            .push(&Item::record(output, self.additions_handed_in, label))?;
-        self.additions_handed_in += 1;
-        Ok(())
+            .push(&Item::record(output, checked(order)?, label))
     }
 
     /// Publishes: D entries out and D in, whatever was handed in.
@@ -117,7 +112,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
     ///
     /// [`PublishError::NotPublished`], [`PublishError::OtherEpoch`],
     /// [`PublishError::SequenceUsed`], [`PublishError::EpochFull`], [`PublishError::Roll`],
-    /// [`PublishError::SameTag`], [`PublishError::Collision`], [`PublishError::File`],
+    /// [`PublishError::Order`], [`PublishError::SameTag`], [`PublishError::Collision`], [`PublishError::File`],
     /// [`PublishError::Io`].
     #[expect(clippy::too_many_arguments, reason = "each comes from another owner")]
     pub fn publish(
@@ -296,6 +291,14 @@ impl<F: Stored, S: Scratch> Succession<'_, '_, F, S> {
         self.dummies_wanted -= u64::from(out);
         out
     }
+}
+
+/// An order that a change may have: the last is that of dummies.
+fn checked(order: u64) -> Result<u64, PublishError> {
+    if order == u64::MAX {
+        return Err(PublishError::Order);
+    }
+    Ok(order)
 }
 
 /// A number below `limit`, each equally likely; 0 for a limit of 0.

@@ -102,6 +102,12 @@ impl Epoch {
         })
     }
 
+    /// The lowest sequence number that the next epoch may begin with.
+    #[must_use]
+    pub const fn next_number(&self) -> u64 {
+        self.next
+    }
+
     /// The edition of the newest publication, if there is one.
     #[must_use]
     pub fn edition(&self) -> Option<Edition> {

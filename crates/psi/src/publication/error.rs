@@ -84,6 +84,8 @@ pub enum PublishError {
     Roll,
     /// The working set is too small to sort in.
     WorkingSet,
+    /// Two changes of one order, or one with the order of dummies.
+    Order,
     /// Two items have one tag: the view cannot be published under this key.
     SameTag,
     /// A dummy fell on a tag that exists: publish again under another sequence.
@@ -164,6 +166,7 @@ impl fmt::Display for PublishError {
             Self::State(error) => return error.fmt(f),
             Self::Roll => "a roll other than the state describes",
             Self::WorkingSet => "a working set too small to sort in",
+            Self::Order => "two changes of one order",
             Self::SameTag => "two items of one tag",
             Self::Collision => "a dummy fell on a tag that exists",
             Self::File(error) => return error.fmt(f),

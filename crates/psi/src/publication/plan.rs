@@ -22,7 +22,7 @@ pub(super) struct Plan {
     additions_end: u64,
 }
 
-/// A change by its place among those of its kind that were handed in, from 0.
+/// A change by the order that it was handed in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// An item to take out.
@@ -144,18 +144,24 @@ fn addable_order(group: &Group) -> Option<u64> {
     order.filter(|_| group.status.is_none())
 }
 
-/// How many there are, at most `room`, and the order behind the last of them.
+/// How many there are, at most `room`, and the order behind the last of them. Were two of one order,
+/// one more than there is room for could be let in.
 fn longest_waiting<S: Scratch>(
     orders: Sorter<'_, S, 8>,
     room: u64,
 ) -> Result<(u64, u64), PublishError> {
     let (mut count, mut end) = (0, 0);
     let mut merge = orders.finish()?.merge()?;
-    while count < room
-        && let Some(order) = merge.next()?
-    {
+    while let Some(order) = merge.next()? {
+        let order = u64::from_be_bytes(*order);
+        if order < end {
+            return Err(PublishError::Order);
+        }
+        if count == room {
+            break;
+        }
         count += 1;
-        end = u64::from_be_bytes(*order) + 1;
+        end = order + 1;
     }
     Ok((count, end))
 }

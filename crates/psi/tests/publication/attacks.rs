@@ -692,3 +692,36 @@ proptest! {
         prop_assert!(difference == step.difference || refused.is_some());
     }
 }
+
+#[test]
+fn no_two_changes_of_one_order() {
+    let (mut responder, ..) = two_publications();
+    let mut changes = Changes::new(&responder.epoch, &InMemory, WORKING_SET).unwrap();
+    let refused = changes.remove(u64::MAX, &item(1));
+    assert_eq!(refused, Err(PublishError::Order));
+    let refused = changes.add(u64::MAX, &item(1), &[1; 24]);
+    assert_eq!(refused, Err(PublishError::Order));
+    // Both are possible, and the queue would let in one more than there is room for.
+    changes.add(7, &item(70_001), &[1; 24]).unwrap();
+    changes.add(7, &item(70_002), &[1; 24]).unwrap();
+    let reservation = responder.epoch.reserve().unwrap().stored();
+    let Published { edition, root, .. } = responder.published;
+    let newest = Publication::verify(responder.file.as_slice(), edition, root).unwrap();
+    let published = changes.publish(
+        &mut responder.epoch,
+        reservation,
+        &responder.seed,
+        &mut responder.random,
+        &Newest {
+            publication: &newest,
+            roll: &responder.roll,
+        },
+        Outputs {
+            file: &mut io::sink(),
+            difference: &mut io::sink(),
+            roll: &mut io::sink(),
+        },
+        &mut |_| {},
+    );
+    assert_eq!(published, Err(PublishError::Order));
+}

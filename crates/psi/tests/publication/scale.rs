@@ -120,8 +120,9 @@ fn large_sets_need_the_working_set_only() {
     let churn = edition.class().churn();
     let mut changes = Changes::new(&epoch, &TemporaryFiles, WORKING_SET).unwrap();
     for number in 0..churn {
-        changes.remove(&item(number)).unwrap();
-        changes.add(&item(items + number), &label(number)).unwrap();
+        changes.remove(number, &item(number)).unwrap();
+        let added = changes.add(number, &item(items + number), &label(number));
+        added.unwrap();
     }
     let reservation = epoch.reserve().unwrap().stored();
     let written: [File; 3] = std::array::from_fn(|_| tempfile::tempfile().unwrap());

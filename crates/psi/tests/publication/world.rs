@@ -172,11 +172,11 @@ impl Responder {
         additions: &[(Output, [u8; LABEL_LENGTH])],
     ) -> Result<Step, PublishError> {
         let mut changes = Changes::new(&self.epoch, &InMemory, WORKING_SET)?;
-        for output in removals {
-            changes.remove(output)?;
+        for (order, output) in (0..).zip(removals) {
+            changes.remove(order, output)?;
         }
-        for (output, label) in additions {
-            changes.add(output, label)?;
+        for (order, (output, label)) in (0..).zip(additions) {
+            changes.add(order, output, label)?;
         }
         let Published { edition, root, .. } = self.published;
         let publication = Publication::verify(self.file.as_slice(), edition, root).unwrap();

@@ -308,6 +308,25 @@ impl<I: Index> Facts<I> {
         self.value(&keys::publication(view))
     }
 
+    /// The record of the publication of `view` before the newest, of whichever epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn publication_before(&self, view: &str) -> Result<Option<u64>, Doubt> {
+        self.value(&keys::publication_before(view))
+    }
+
+    /// Whether an epoch of `view` was opened and neither it nor a later one was closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn is_unclosed(&self, view: &str, epoch: u64) -> Result<bool, Doubt> {
+        let opened: Option<u64> = self.value(&keys::opened(view, epoch))?;
+        Ok(opened.is_some() && self.number(&keys::closed(view))? < epoch)
+    }
+
     /// The last epoch of `view`, and whether it is still open.
     ///
     /// # Errors

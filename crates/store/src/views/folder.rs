@@ -111,13 +111,15 @@ impl Folder {
 
     /// A file that has no name yet, to be checked before it gets one.
     pub(super) fn unpublished(&self, written: &Written) -> Result<ViewFile<DiskFile>, ViewError> {
-        let file = written.file.reopen()?;
-        let path = self.disk.root().join(file.path());
+        let path = self.full(written.id);
+        Ok(ViewFile::new(self.reopen(written)?, path))
+    }
+
+    /// The same, to be read from its beginning to its end.
+    pub(super) fn reopen(&self, written: &Written) -> Result<SealedReader<DiskFile>, ViewError> {
         let key = file_key(&self.key, written.id);
-        Ok(ViewFile::new(
-            SealedReader::open(file, Kind::ViewFile, &key)?,
-            path,
-        ))
+        let file = written.file.reopen()?;
+        Ok(SealedReader::open(file, Kind::ViewFile, &key)?)
     }
 
     pub(super) fn write_state(&self, state: &[u8], rng: &mut dyn CryptoRng) -> io::Result<()> {

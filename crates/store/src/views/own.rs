@@ -23,7 +23,7 @@ use super::{
 use crate::{
     disk::{Aside, DiskFile},
     keys::FileId,
-    row::{Row, RowReader, RowWriter},
+    row::{Origin, Row, RowReader, RowWriter},
 };
 
 /// A view that this node serves, in one epoch. Any number of threads may have it.
@@ -148,7 +148,7 @@ impl OwnEpoch {
             .file(publication.difference.ok_or(ViewError::Missing)?)
     }
 
-    /// The rows that the newest publication holds, as they were handed in.
+    /// The rows beside the newest publication, as they were handed in.
     ///
     /// # Errors
     ///
@@ -158,6 +158,16 @@ impl OwnEpoch {
         let newest = publications.first().and_then(|newest| newest.rows);
         let sealed = self.folder.sealed(newest.ok_or(ViewError::Missing)?)?;
         Ok(RowReader::new(sealed)?)
+    }
+
+    /// The lowest sequence number that the view's next epoch may begin with. Waits for a publication
+    /// that is being made.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        let writing = self.writing.lock();
+        writing
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_number()
     }
 
     /// Begins a publication: reserves its sequence number, durably.
@@ -216,7 +226,7 @@ impl Draft<'_> {
         &self.writing
     }
 
-    /// Adds a row that the publication holds; ascending by their keys.
+    /// Adds a row; ascending by their keys.
     ///
     /// # Errors
     ///
@@ -302,6 +312,35 @@ impl Draft<'_> {
             roll: roll.finish()?,
         });
         Ok(published)
+    }
+
+    /// Writes the rows again, each with the origin that `settle` gives it, or not where it gives
+    /// none: what a row is may depend on what waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub fn settle(
+        &mut self,
+        settle: &mut dyn FnMut(&Row<'_>) -> Option<Origin>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), ViewError> {
+        let (id, rows) = self.rows.take().ok_or(ViewError::OtherManifest)?;
+        let folder = &self.epoch.folder;
+        let file = rows.finish()?.sink;
+        let before = Written { id, file };
+        let mut before = RowReader::new(folder.reopen(&before)?)?;
+        let Writing { id, file } = folder.write(rng)?;
+        let mut rows = RowWriter::new(file);
+        while before.advance()? {
+            if let Some(row) = before.row()
+                && let Some(origin) = settle(&row)
+            {
+                rows.push(&Row { origin, ..row })?;
+            }
+        }
+        self.rows = Some((id, rows));
+        Ok(())
     }
 
     /// Makes all of it durable: from here on it is the newest publication of the epoch. Its record

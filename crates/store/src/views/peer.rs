@@ -7,13 +7,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use blindmatch_psi::publication::{Domain, Manifest, Publication};
+use blindmatch_psi::publication::{Domain, Manifest, Publication, apply};
 use rand_core::CryptoRng;
 
 use super::{
     cache::{self, CacheWriter, Cached},
     error::ViewError,
-    file::ViewFile,
+    file::{SealedScratch, ViewFile},
     folder::Folder,
     state::{Accepted, MAX_CACHES, MAX_PROOF, PUBLICATIONS, PeerState},
 };
@@ -117,6 +117,39 @@ impl PeerEpoch {
         state.publications.insert(0, accepted);
         state.publications.truncate(PUBLICATIONS);
         self.change(state, rng)
+    }
+
+    /// The same by what leads to it from the newest that was accepted, which `write` writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_difference(
+        &self,
+        manifest: &Manifest,
+        proof: &[u8],
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+        scratch: &SealedScratch,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), ViewError> {
+        let newest = self.publications().into_iter().next();
+        let newest = self.publication(&newest.ok_or(ViewError::Missing)?)?;
+        let mut difference = self.folder.write(rng)?;
+        write(&mut Bounded {
+            file: &mut difference.file,
+            left: manifest.edition.difference_length(),
+        })?;
+        let difference = self.folder.unpublished(&difference.finish()?)?;
+        let (edition, root) = (manifest.edition, manifest.root);
+        let mut wrong = None;
+        let mut applied = |to: &mut dyn Write| {
+            apply(&newest, &difference, edition, &root, scratch, to).map_err(|error| {
+                wrong = Some(error);
+                io::Error::from(io::ErrorKind::InvalidData)
+            })
+        };
+        let accepted = self.accept(manifest, proof, &mut applied, rng);
+        accepted.map_err(|error| wrong.map_or(error, ViewError::Publication))
     }
 
     /// A publication that was accepted, to be looked up in.

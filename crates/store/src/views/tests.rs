@@ -75,7 +75,8 @@ impl World {
                 before.push(rows.row().unwrap().key.to_vec());
             }
             for item in items.clone().filter(|item| !before.contains(&key(*item))) {
-                changes.add(&output(own, item), &[8; 24]).unwrap();
+                let added = changes.add(item.into(), &output(own, item), &[8; 24]);
+                added.unwrap();
             }
             draft.later(changes, rng, &mut |_| ()).unwrap()
         };

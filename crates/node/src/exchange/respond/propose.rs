@@ -24,6 +24,7 @@ use rand::RngExt;
 use super::{Serving, internal};
 use crate::error::Error;
 use crate::exchange::daemon::lock;
+use crate::exchange::publish::Place;
 use crate::exchange::view::View;
 use crate::policy::role;
 
@@ -113,20 +114,29 @@ impl Serving {
         }
     }
 
-    /// The publication that a proposal names: the newest of its view or the one before.
-    pub(super) fn proposed(
+    /// The publication that a proposal names: of the epoch that is offered, the newest or the one
+    /// before.
+    fn proposed(
         &self,
         view: &View,
         direction: &Direction,
     ) -> Result<(Arc<OwnEpoch>, OwnPublication), Problem> {
-        let epoch = self.daemon().own_epoch(view).ok_or(Kind::NotFound)?;
-        let named = |publication: &&OwnPublication| {
-            view_input(&publication.manifest) == direction.responder_input
-        };
-        let publications = epoch.publications();
+        let epoch = self.offered(view)?.epoch;
         // Whoever names another one has to ask for the manifest again.
-        let publication = publications.iter().find(named).ok_or(Kind::NotNow)?;
-        Ok((epoch, publication.clone()))
+        let publication = named(&epoch, direction).ok_or(Kind::NotNow)?;
+        Ok((epoch, publication))
+    }
+
+    /// The publication that a run was agreed on about, of an epoch whose key is there still.
+    pub(super) fn agreed(
+        &self,
+        view: &View,
+        direction: &Direction,
+    ) -> Result<(Arc<OwnEpoch>, OwnPublication), Problem> {
+        let epochs = self.daemon().own_epochs(view).into_iter();
+        let mut agreed = epochs.filter_map(|epoch| Some((named(&epoch, direction)?, epoch)));
+        let (publication, epoch) = agreed.next().ok_or(Kind::EpochOver)?;
+        Ok((epoch, publication))
     }
 
     /// What the policy says of a run, by what peers were charged until now.
@@ -209,9 +219,21 @@ impl Serving {
         let mut rows = epoch.rows()?;
         let mut size = 0;
         while rows.advance().map_err(|error| Error::View(error.into()))? {
-            size += 1;
+            let held = rows
+                .row()
+                .is_some_and(|row| Place::of(row.origin).is_held());
+            size += u64::from(held);
         }
         lock(&self.0.sizes).insert(digest, size);
         Ok(size)
     }
+}
+
+/// The publication of an epoch that a run's direction names.
+fn named(epoch: &OwnEpoch, direction: &Direction) -> Option<OwnPublication> {
+    let publications = epoch.publications();
+    let mut named = publications
+        .iter()
+        .filter(|own| view_input(&own.manifest) == direction.responder_input);
+    named.next().cloned()
 }

@@ -52,7 +52,7 @@ impl Serving {
         let view = str::from_utf8(&direction.view).ok();
         let view: Option<View> = view.and_then(|view| view.parse().ok());
         let view = view.ok_or(Kind::Internal)?;
-        let (epoch, publication) = self.proposed(&view, direction)?;
+        let (epoch, publication) = self.agreed(&view, direction)?;
         let manifest = &publication.manifest;
         if epoch.domain().epoch != head.epoch || daemon.now() >= head.until {
             return Err(Kind::EpochOver.into());

@@ -78,7 +78,11 @@ impl<'f, I: Index> Batch<'f, I> {
                 self.put(keys::run(run), (RunState::OpenedLate, number));
             }
             Event::Publication { view, .. } => {
-                self.put(keys::publication(view.as_str()), number);
+                let key = keys::publication(view.as_str());
+                if let Some(before) = self.value::<u64>(&key)? {
+                    self.put(keys::publication_before(view.as_str()), before);
+                }
+                self.put(key, number);
             }
             Event::EpochOpened { view, epoch, .. } => {
                 self.put(keys::opened(view.as_str(), *epoch), number);
@@ -91,6 +95,9 @@ impl<'f, I: Index> Batch<'f, I> {
                 if last.is_none_or(|(last, _)| last <= *epoch) {
                     self.put(key, (*epoch, false));
                 }
+                let key = keys::closed(view.as_str());
+                let closed: u64 = self.value(&key)?.unwrap_or(0);
+                self.put(key, closed.max(*epoch));
             }
             Event::Witnessed { origin, size, root } => {
                 if let Some(origin) = Origin::parse(origin.as_str()) {

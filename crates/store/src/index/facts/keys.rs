@@ -56,6 +56,14 @@ pub(super) fn unreceipted(peer: &str) -> Vec<u8> {
     [&[12], &*name(peer)].concat()
 }
 
+pub(super) fn publication_before(view: &str) -> Vec<u8> {
+    [&[13], &*name(view)].concat()
+}
+
+pub(super) fn closed(view: &str) -> Vec<u8> {
+    [&[14], &*name(view)].concat()
+}
+
 /// What a key says about the views that may have charged a peer.
 pub(super) enum Subject<'k> {
     /// The peer was charged for the view in the epoch.

@@ -282,3 +282,40 @@ fn runs_without_a_receipt_are_counted_in_a_row() {
     assert_eq!(after(vec![concluded(4)]), (0, 1));
     assert_eq!(after(vec![unreceipted(5), unreceipted(9)]), (1, 1));
 }
+
+#[test]
+fn publications_and_closings_are_found_by_their_view() {
+    let (_place, ledger) = ledger();
+    let view = || Name::new("v").unwrap();
+    let publication = |sequence| Event::Publication {
+        view: view(),
+        sequence,
+        manifest: [4; 32],
+        root: [5; 32],
+        class: Class::exactly(1_024).unwrap(),
+    };
+    let second = Event::EpochOpened {
+        view: view(),
+        epoch: 2,
+        key: [3; 32],
+    };
+    let events = vec![opened(), publication(1), publication(2), second];
+    let first = ledger.append(events).unwrap().first;
+    let mut facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+    assert_eq!(facts.publication("v"), Ok(Some(first + 2)));
+    assert_eq!(facts.publication_before("v"), Ok(Some(first + 1)));
+    assert_eq!(facts.publication_before("w"), Ok(None));
+    let unclosed = |facts: &Facts<_>| [1, 2, 3].map(|epoch| facts.is_unclosed("v", epoch).unwrap());
+    assert_eq!(unclosed(&facts), [true, true, false]);
+    let close = |epoch| Event::EpochClosed {
+        view: view(),
+        epoch,
+    };
+    ledger.append(vec![close(1)]).unwrap();
+    facts.catch_up(&ledger.log()).unwrap();
+    assert_eq!(unclosed(&facts), [false, true, false]);
+    assert_eq!(facts.last_epoch("v"), Ok(Some((2, true))));
+    ledger.append(vec![close(2)]).unwrap();
+    facts.catch_up(&ledger.log()).unwrap();
+    assert_eq!(unclosed(&facts), [false, false, false]);
+}

@@ -1,0 +1,197 @@
+//! What changed in a view since its newest publication (`spec/46-runs-views.md` §7).
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Seek};
+
+use blindmatch_indicator::{IndicatorType, Label};
+use blindmatch_policy::Evidence;
+use blindmatch_psi::publication::{Change, Wait, Waiting};
+use blindmatch_store::row::{Origin, References, Row, RowReader};
+use blindmatch_store::views::ViewError;
+
+use super::disk;
+use crate::error::Error;
+use crate::exchange::rows::Reading;
+
+/// How a row stands to the newest publication of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::exchange) enum Place {
+    /// It is in it.
+    Held,
+    /// It is in it, and to go.
+    Leaving,
+    /// It is not in it, and to come.
+    Coming,
+    /// It left within the epoch, and has to wait for the next.
+    NextEpoch,
+}
+
+/// Numbers the changes that rows ask for: those of an earlier day come first, those of one day in
+/// the order of their keys.
+#[derive(Default)]
+pub(super) struct Orders {
+    handed_in: u64,
+}
+
+/// What a publication left out.
+pub(super) struct LeftOut {
+    /// From this order on there was no room.
+    removals: u64,
+    additions: u64,
+    /// Additions of what left within the epoch: no more than went out in it.
+    next_epoch: BTreeSet<u64>,
+}
+
+/// A day has fewer changes.
+const CHANGES: u32 = 40;
+
+impl Place {
+    pub(in crate::exchange) const fn of(origin: Origin) -> Self {
+        match (origin.given, origin.derived) {
+            (true, false) => Self::Held,
+            (true, true) => Self::Leaving,
+            (false, false) => Self::Coming,
+            (false, true) => Self::NextEpoch,
+        }
+    }
+
+    pub(super) const fn origin(self) -> Origin {
+        let (given, derived) = match self {
+            Self::Held => (true, false),
+            Self::Leaving => (true, true),
+            Self::Coming => (false, false),
+            Self::NextEpoch => (false, true),
+        };
+        Origin { given, derived }
+    }
+
+    /// Whether the publication has it.
+    pub(in crate::exchange) const fn is_held(self) -> bool {
+        matches!(self, Self::Held | Self::Leaving)
+    }
+}
+
+impl Orders {
+    /// What a row asks for.
+    pub(super) fn of(&mut self, row: &Row<'_>) -> Option<Change> {
+        let change = match Place::of(row.origin) {
+            Place::Leaving => Change::Removal,
+            Place::Coming => Change::Addition,
+            Place::Held | Place::NextEpoch => return None,
+        };
+        let order = u64::from(row.since) << CHANGES | self.handed_in;
+        self.handed_in += 1;
+        Some(change(order))
+    }
+}
+
+impl LeftOut {
+    pub(super) const fn nothing() -> Self {
+        Self {
+            removals: u64::MAX,
+            additions: u64::MAX,
+            next_epoch: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn note(&mut self, waiting: Waiting) {
+        match (waiting.change, waiting.wait) {
+            (Change::Removal(order), Wait::NextPublication) => {
+                self.removals = self.removals.min(order);
+            }
+            (Change::Addition(order), Wait::NextPublication) => {
+                self.additions = self.additions.min(order);
+            }
+            (Change::Addition(order), _) => {
+                self.next_epoch.insert(order);
+            }
+            (Change::Removal(_), _) => {}
+        }
+    }
+
+    /// What a row is behind the publication, where it still is.
+    pub(super) fn settle(&self, row: &Row<'_>, change: Option<Change>) -> Option<Origin> {
+        let place = match change {
+            Some(Change::Removal(order)) if order < self.removals => return None,
+            Some(Change::Addition(order)) if self.next_epoch.contains(&order) => Place::NextEpoch,
+            Some(Change::Addition(order)) if order < self.additions => Place::Held,
+            _ => return Some(row.origin),
+        };
+        Some(place.origin())
+    }
+}
+
+/// Hands out what is in the newest publication, or was to be, and what is served today, each once
+/// and ascending, as it stands before the next publication of this day.
+pub(super) fn changed<R: Read + Seek>(
+    before: &mut RowReader<R>,
+    reading: &Reading<'_>,
+    kind: IndicatorType,
+    evidence: Evidence,
+    day: u32,
+    mut visit: impl FnMut(&Row<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let damaged = |error| Error::View(ViewError::from(error));
+    before.advance().map_err(damaged)?;
+    reading.serve(kind, evidence, |key, label| {
+        while let Some(row) = before.row().filter(|row| row.key < key) {
+            gone(row, day).map_or(Ok(()), |row| visit(&row))?;
+            before.advance().map_err(damaged)?;
+        }
+        let Some(row) = before.row().filter(|row| row.key == key) else {
+            return visit(&served(key, label, Place::Coming, day));
+        };
+        let row = match Place::of(row.origin) {
+            Place::Held => row,
+            // A change of its label waits for the next epoch.
+            Place::Leaving => Row {
+                origin: Place::Held.origin(),
+                ..row
+            },
+            place => served(key, label, place, row.since),
+        };
+        visit(&row)?;
+        before.advance().map_err(damaged)?;
+        Ok(())
+    })?;
+    while let Some(row) = before.row() {
+        gone(row, day).map_or(Ok(()), |row| visit(&row))?;
+        before.advance().map_err(damaged)?;
+    }
+    Ok(())
+}
+
+/// A row that is served, as it is kept beside a publication.
+pub(super) fn served<'r>(key: &'r [u8], label: &Label, place: Place, since: u32) -> Row<'r> {
+    Row {
+        key,
+        origin: place.origin(),
+        fields: label.fields,
+        handle: Some(label.handle),
+        since,
+        expires: None,
+        references: References::default(),
+    }
+}
+
+/// The label of such a row.
+pub(super) fn label_of(row: &Row<'_>) -> Result<Label, Error> {
+    let handle = row.handle.ok_or(io::ErrorKind::InvalidData);
+    Ok(Label {
+        handle: handle.map_err(|kind| disk(kind.into()))?,
+        fields: row.fields,
+    })
+}
+
+/// A row that is no longer served.
+const fn gone(row: Row<'_>, day: u32) -> Option<Row<'_>> {
+    match Place::of(row.origin) {
+        Place::Held => Some(Row {
+            origin: Place::Leaving.origin(),
+            since: day,
+            ..row
+        }),
+        Place::Leaving => Some(row),
+        Place::Coming | Place::NextEpoch => None,
+    }
+}
