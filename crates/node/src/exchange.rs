@@ -14,6 +14,7 @@ mod publish;
 pub mod query;
 mod respond;
 mod rows;
+mod tidy;
 pub mod view;
 mod witness;
 
@@ -23,3 +24,4 @@ pub use keys::{EVALUATION, RunKeys, SIGNER};
 pub use publish::EPOCH;
 pub use respond::{Serving, VERSION};
 pub use rows::Reading;
+pub use tidy::Tidied;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,9 +15,10 @@ use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_membership::{Digest, Name};
 use blindmatch_node::clock;
-use blindmatch_node::demo::{Consortium, Desk, Outcome, PairResult, RowKey};
+use blindmatch_node::demo::{Consortium, Desk, Outcome, PURPOSE, PairResult, RowKey};
 use blindmatch_node::exchange::ask::Asker;
-use blindmatch_node::exchange::{Daemon, EPOCH, Serving};
+use blindmatch_node::exchange::view::View;
+use blindmatch_node::exchange::{Daemon, EPOCH, Serving, Tidied};
 use blindmatch_transport::{Clock, Endpoint, Limits, Server};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
@@ -41,6 +43,13 @@ struct World {
     _place: TempDir,
     clock: Arc<AtomicU64>,
     nodes: BTreeMap<&'static str, Node>,
+}
+
+fn view() -> View {
+    View {
+        indicator_type: IndicatorType::Ip,
+        purpose: PURPOSE.to_owned(),
+    }
 }
 
 fn canonicaliser() -> Canonicaliser {
@@ -115,6 +124,60 @@ impl World {
         }
     }
 
+    fn daemon(&self, member: &str) -> &Arc<Daemon> {
+        &self.nodes.get(member).unwrap().daemon
+    }
+
+    /// Both have something, and `a` finds what they share.
+    async fn first_night() -> Self {
+        let world = Self::new();
+        world.import("a", &(0..6).collect());
+        world.import("b", &(3..9).collect());
+        world.publish().await;
+        world.finds_the_same().await;
+        world
+    }
+
+    async fn finds_the_same(&self) {
+        let pair = self.ask("a").await;
+        assert_eq!(pair.outcome, Outcome::Done);
+        assert_eq!(pair.found, (3..6).map(row).collect());
+    }
+
+    fn pass(&self, time: u64) {
+        self.clock.fetch_add(time, Ordering::Relaxed);
+    }
+
+    fn tidy(&self, member: &str) -> Tidied {
+        let daemon = self.daemon(member);
+        daemon.tidy(daemon.now()).unwrap()
+    }
+
+    /// The epochs that a member says it closed.
+    fn closed(&self, member: &str) -> Vec<u64> {
+        let log = self.daemon(member).ledger().log();
+        let records = log.records(0..u64::MAX);
+        let closed = records.filter_map(|record| match record.unwrap().1.event {
+            Event::EpochClosed { epoch, .. } => Some(epoch),
+            _ => None,
+        });
+        closed.collect()
+    }
+
+    /// The number of epochs whose keys a member has, own and accepted.
+    fn epochs(&self, member: &str) -> (usize, usize) {
+        let views = self.daemon(member).views();
+        (views.own().len(), views.peers().len())
+    }
+
+    /// Where the wrapped key of the one epoch is that a member has of its own view.
+    fn key(&self, member: &str) -> PathBuf {
+        let daemon = self.daemon(member);
+        let own = daemon.views().own().pop().unwrap();
+        let home = daemon.node().disk().root();
+        home.join(format!("keys/files/{}", own.id()))
+    }
+
     /// The one result that a member has of the other.
     async fn ask(&self, member: &str) -> PairResult {
         let node = self.nodes.get(member).unwrap();
@@ -185,4 +248,92 @@ async fn every_day_of_an_epoch_and_the_next_is_as_in_the_clear() {
         }
     }
     assert_eq!(epochs, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_rotated_and_its_old_key_dies_a_day_later() {
+    let world = World::first_night().await;
+    let key = world.key("b");
+    assert!(key.exists());
+    let before = world.charged("b");
+    assert_eq!(world.daemon("b").rotate(&view()).unwrap(), Some(2));
+    // Nobody has cosigned it yet, so the one before is in use.
+    world.finds_the_same().await;
+    assert_eq!(world.charged("b"), before + 8);
+    let b = world.nodes.get("b").unwrap();
+    assert!(b.serving.gather(&b.endpoint).await.unwrap());
+    world.finds_the_same().await;
+    // Everything is asked anew under the new key, in a class of its own.
+    assert_eq!(world.charged("b"), before + 16);
+    assert_eq!((world.epochs("b"), world.epochs("a")), ((2, 0), (1, 2)));
+    assert_eq!(world.tidy("b"), Tidied::default());
+    assert_eq!(world.tidy("a"), Tidied::default());
+
+    world.pass(DAY);
+    let closed = Tidied {
+        closed: 1,
+        ..Tidied::default()
+    };
+    assert_eq!(world.tidy("b"), closed);
+    assert!(!key.exists());
+    assert_eq!(world.closed("b"), [1]);
+    let forgotten = Tidied {
+        forgotten: 1,
+        ..Tidied::default()
+    };
+    assert_eq!(world.tidy("a"), forgotten);
+    assert_eq!((world.epochs("b"), world.epochs("a")), ((1, 0), (1, 1)));
+    world.publish().await;
+    world.finds_the_same().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_destroyed_on_both_sides() {
+    let world = World::first_night().await;
+    let results = |world: &World| world.daemon("a").runs().ended().unwrap().len();
+    assert_eq!(results(&world), 1);
+    world.pass(EPOCH - 1);
+    assert_eq!((world.tidy("a"), world.tidy("b")), Default::default());
+    world.pass(1);
+    let over = Tidied {
+        closed: 1,
+        forgotten: 1,
+        ..Tidied::default()
+    };
+    assert_eq!(world.tidy("a"), over);
+    assert_eq!(world.epochs("a"), (0, 0));
+    // Addresses are kept for 90 days, and so is what was found of them.
+    world.pass(90 * DAY - EPOCH - 1);
+    assert_eq!(world.tidy("a").results, 0);
+    world.pass(1);
+    assert_eq!(world.tidy("a").results, 1);
+    let a = world.daemon("a");
+    let id = a.runs().ended().unwrap().pop().unwrap();
+    assert!(a.runs().matches(&id, a.now()).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_a_removed_member_could_ask_are_rotated_at_once() {
+    let world = World::first_night().await;
+    let key = world.key("b");
+    let gone = BTreeSet::from(["a".parse().unwrap()]);
+    let rotated = world.daemon("b").remove_members(&gone).unwrap();
+    assert_eq!(rotated, BTreeSet::from([view()]));
+    assert!(!key.exists());
+    assert_eq!(world.closed("b"), [1]);
+    let own = world.daemon("b").views().own();
+    let epochs: Vec<_> = own.iter().map(|own| own.domain().epoch).collect();
+    assert_eq!(epochs, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_that_died_before_it_was_said_is_said_to_be_closed() {
+    let world = World::first_night().await;
+    let b = world.daemon("b");
+    let id = b.views().own().pop().unwrap().id();
+    b.views().destroy(id).unwrap();
+    assert_eq!(world.tidy("b"), Tidied::default());
+    assert_eq!(world.closed("b"), [1]);
+    assert_eq!(world.tidy("b"), Tidied::default());
+    assert_eq!(world.closed("b"), [1]);
 }

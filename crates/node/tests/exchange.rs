@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use blindmatch_audit::checkpoint::Continuation;
@@ -30,6 +31,7 @@ use blindmatch_psi::session::{
     Completion, Connection, End, Keys, Record, State, Store, UnixSeconds,
 };
 use blindmatch_psi::stop::{Abort, Stop};
+use blindmatch_store::index::RunState;
 use blindmatch_transport::message::{Answer, FileRequest, ManifestRequest, Proposal};
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel, Endpoint, Frames, Limits, Server};
@@ -64,6 +66,8 @@ struct Running {
 /// All of them, by name.
 struct World {
     _place: TempDir,
+    /// Seconds by which the nodes' clocks are ahead.
+    ahead: Arc<AtomicU64>,
     nodes: BTreeMap<Name, Running>,
 }
 
@@ -76,8 +80,11 @@ impl World {
         let mut consortium = Consortium::found(place.path(), &names, digest).unwrap();
         let policy = change(consortium.policy());
         let canonicaliser = Canonicaliser::new(suffixes());
+        let ahead = Arc::new(AtomicU64::new(0));
         let mut nodes = BTreeMap::new();
         for (member, feed) in sets {
+            let ahead = Arc::clone(&ahead);
+            let clock = Arc::new(move || clock::now() + ahead.load(Ordering::Relaxed));
             let member = consortium.members.remove(&name(member)).unwrap();
             let desk = member.desk(&canonicaliser).unwrap();
             let read = |canonicaliser: &Canonicaliser,
@@ -90,7 +97,7 @@ impl World {
             drop(desk);
             let home = member.node.disk().root().to_owned();
             fs::write(home.join("policy.toml"), &policy).unwrap();
-            let daemon = Daemon::open(member.node, canonicaliser.clone(), Arc::new(clock::now));
+            let daemon = Daemon::open(member.node, canonicaliser.clone(), clock);
             let daemon = Arc::new(daemon.unwrap());
             let serving = Serving::new(Arc::clone(&daemon));
             let endpoint = daemon.endpoint(Limits::default());
@@ -106,6 +113,7 @@ impl World {
         }
         let world = Self {
             _place: place,
+            ahead,
             nodes,
         };
         // Everybody meets everybody.
@@ -498,4 +506,39 @@ async fn a_run_that_is_cut_anywhere_is_resumed_and_charged_once() {
     assert!(frames > 1, "it broke {frames} times");
     assert_eq!(found, BTreeSet::from([1, 2]));
     assert_eq!(world.debits("b"), [8]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_nobody_went_on_with_ends_with_its_epoch() {
+    let world = World::new(&SETS, str::to_owned).await;
+    world.publish("b").await;
+    let channel = world.dial("a", "b").await;
+    let asking = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    let b = world.daemon("b");
+    assert_eq!(b.tidy(b.now()).unwrap().runs, 0);
+    assert_eq!(b.runs().unfinished().len(), 1);
+    // Its view is rotated, and for a day it could be gone on with.
+    b.rotate(&view()).unwrap();
+    let Running {
+        serving, endpoint, ..
+    } = world.node("b");
+    assert!(serving.gather(endpoint).await.unwrap());
+    world.ahead.store(80_000, Ordering::Relaxed);
+    assert_eq!(b.tidy(b.now()).unwrap().runs, 0);
+    world.ahead.store(86_400, Ordering::Relaxed);
+    let first = b.tidy(b.now()).unwrap();
+    assert_eq!((first.closed, first.runs), (1, 1));
+    assert_eq!(b.runs().unfinished(), []);
+    let run = asking
+        .agreement
+        .run_id(asking.agreement.directions.first().unwrap());
+    let state = b.facts(|facts| facts.run(&run.0)).unwrap().unwrap().0;
+    assert_eq!(state, RunState::Unreceipted);
+    // On another connection, since the certificate was of the day before.
+    let channel = world.dial("a", "b").await;
+    let refused = world.ask(&channel, "a", "b", &asking).await.unwrap_err();
+    assert!(
+        matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
+        "{refused}"
+    );
 }

@@ -6,6 +6,7 @@
 mod carry;
 mod error;
 mod finish;
+mod over;
 mod plan;
 mod subject;
 
@@ -25,6 +26,7 @@ use tokio::task::spawn_blocking;
 
 use self::carry::{Carried, carry};
 pub use self::error::AskError;
+pub(super) use self::over::{end_without_peer, is_held};
 use self::plan::Plan;
 pub use self::subject::Subject;
 use super::daemon::Daemon;

@@ -1,6 +1,7 @@
 //! Publishing what the policy serves (`spec/32-publication.md`).
 
 mod changes;
+mod offer;
 mod seal;
 
 use std::io;
@@ -11,6 +12,7 @@ use blindmatch_psi::publication::{Manifest, PublishError};
 use blindmatch_store::views::{OwnEpoch, OwnPublication, ViewError};
 
 pub(super) use self::changes::Place;
+pub(super) use self::offer::Offered;
 use super::daemon::{Daemon, lock};
 use super::view::{View, served};
 use crate::error::Error;
@@ -78,7 +80,17 @@ impl Daemon {
         own
     }
 
-    fn publish_view(&self, view: &View) -> Result<bool, Error> {
+    /// Begins a new epoch of a view, where there is anything to serve.
+    pub(super) fn begin_epoch(&self, view: &View) -> Result<bool, Error> {
+        let _one = lock(self.publishing());
+        let anything = self.serves_anything(view)?;
+        if anything {
+            self.first_publication(view)?;
+        }
+        Ok(anything)
+    }
+
+    pub(super) fn publish_view(&self, view: &View) -> Result<bool, Error> {
         let _one = lock(self.publishing());
         let mut recorded = false;
         loop {

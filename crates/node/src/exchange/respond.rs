@@ -6,7 +6,6 @@ mod served;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use blindmatch_audit::checkpoint::SignedCheckpoint;
 use blindmatch_audit::receipt::Side;
 use blindmatch_membership::Name;
 use blindmatch_policy::Direction;
@@ -25,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::daemon::{Daemon, lock};
+use super::publish::Offered;
 use super::view::{View, with};
 use crate::error::Error;
 
@@ -50,15 +50,6 @@ struct Inner {
     witnesses: Mutex<BTreeMap<Name, Witness>>,
     /// The items of publications, by the digests of their manifests.
     sizes: Mutex<BTreeMap<[u8; 32], u64>>,
-}
-
-/// What is offered of a view.
-struct Offered {
-    epoch: Arc<OwnEpoch>,
-    publication: OwnPublication,
-    /// Where its record stands in the ledger, and the checkpoint that covers it.
-    record: u64,
-    cosigned: SignedCheckpoint,
 }
 
 impl Serving {
@@ -110,45 +101,14 @@ impl Serving {
         }
     }
 
-    /// What is offered of a view: the newest publication whose record witnesses have cosigned. So
-    /// the one before stays in use until they have.
     fn offered(&self, view: &View) -> Result<Offered, Problem> {
         let daemon = self.daemon();
-        let epochs = daemon.own_epochs(view);
-        if epochs.is_empty() {
-            return Err(Kind::NotFound.into());
-        }
-        let name = view.to_string();
-        let records = daemon.facts(|facts| {
-            let before = facts.publication_before(&name)?;
-            Ok([facts.publication(&name)?, before])
-        });
-        let log = daemon.ledger().log();
-        let cosigned = log.cosigned().map_err(internal)?;
-        let cosigned = cosigned.filter(|cosigned| cosigned.unverified().origin == log.origin());
-        let cosigned = cosigned.ok_or(Kind::NotNow)?;
-        let size = cosigned.unverified().size;
-        let records = records.map_err(internal)?.into_iter().flatten();
-        for record in records.filter(|record| *record < size) {
-            let Some((_, digest)) = daemon.recorded(record).map_err(internal)? else {
-                continue;
-            };
-            for epoch in &epochs {
-                let publications = epoch.publications();
-                let mut valid = publications
-                    .iter()
-                    .filter(|own| daemon.now() < own.manifest.expires);
-                if let Some(own) = valid.find(|own| own.manifest.digest() == digest) {
-                    return Ok(Offered {
-                        epoch: Arc::clone(epoch),
-                        publication: own.clone(),
-                        record,
-                        cosigned,
-                    });
-                }
-            }
-        }
-        Err(Kind::NotNow.into())
+        let offered = daemon.offered(view).map_err(internal)?;
+        let none = || match daemon.own_epoch(view) {
+            Some(_) => Kind::NotNow,
+            None => Kind::NotFound,
+        };
+        offered.ok_or_else(|| none().into())
     }
 
     fn known_views(&self, member: &Name) -> Views {

@@ -17,10 +17,8 @@ use super::subject::asked;
 use super::{AskError, Finding, Going, Subject};
 use crate::demo::RowKey;
 use crate::exchange::daemon::Daemon;
+use crate::exchange::publish::DAY;
 use crate::exchange::view::View;
-
-/// How long results are kept: 90 days.
-const KEPT: u64 = 90 * 86_400;
 
 /// An OPRF output.
 type Output = Zeroizing<[u8; 64]>;
@@ -146,7 +144,9 @@ fn end(
     // was looked for.
     let count = u64::try_from(found.len().max(items.len())).unwrap_or(u64::MAX);
     let leaves = QueryClass::holding(count.max(1)).ok_or(AskError::TooMuch)?;
-    let expires = Some(daemon.now().saturating_add(KEPT));
+    // As long as an indicator of the type is.
+    let days = u64::from(daemon.node().config().keep_days(kind));
+    let expires = Some(daemon.now().saturating_add(days * DAY));
     let mut results = run.results(leaves.items(), expires, &mut rng)?;
     let mut failed = None;
     subject.holding(daemon, kind, &of_held, &mut |row, at| {
