@@ -165,11 +165,45 @@ impl Reason {
         Self::Anonymiser,
         Self::Spyware,
     ];
+
+    /// The name, as in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::Spam => "spam",
+            Self::Phishing => "phishing",
+            Self::Malware => "malware",
+            Self::CommandAndControl => "command_and_control",
+            Self::Intrusion => "intrusion",
+            Self::DenialOfService => "denial_of_service",
+            Self::PaymentFraud => "payment_fraud",
+            Self::AccountTakeover => "account_takeover",
+            Self::Scam => "scam",
+            Self::MoneyLaundering => "money_laundering",
+            Self::Sanctions => "sanctions",
+            Self::FakeIdentity => "fake_identity",
+            Self::ResourceAbuse => "resource_abuse",
+            Self::Anonymiser => "anonymiser",
+            Self::Spyware => "spyware",
+        }
+    }
 }
 
 impl Role {
     /// Every role, in the order of the codes.
     pub const ALL: [Self; 4] = [Self::Unknown, Self::Actor, Self::Victim, Self::Reseller];
+
+    /// The name, as in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Actor => "actor",
+            Self::Victim => "victim",
+            Self::Reseller => "reseller",
+        }
+    }
 }
 
 impl Label {
