@@ -191,6 +191,7 @@ impl Asker {
             until: manifest.expires,
             began: self.daemon.now(),
             collection: collection.to_owned(),
+            imports: 0,
             case: occasion.case.clone(),
             operator: occasion.operator.clone(),
         })

@@ -32,6 +32,9 @@ pub struct Head {
     pub began: u64,
     /// The collection that is asked with or served; empty where the items came from elsewhere.
     pub collection: String,
+    /// How many imports the collection had seen by then: with what came after them it has not asked
+    /// yet.
+    pub imports: u32,
     /// The case that the items are of; may be empty.
     pub case: String,
     /// Who asks; may be empty.
@@ -69,7 +72,8 @@ impl Head {
             .u8(self.direction)
             .u64(self.epoch)
             .u64(self.until)
-            .u64(self.began);
+            .u64(self.began)
+            .u32(self.imports);
         for text in [&self.collection, &self.case, &self.operator] {
             writer.bytes(text.as_bytes());
         }
@@ -89,6 +93,7 @@ impl Head {
         let agreement = Agreement::decode(reader.bytes(MAX_AGREEMENT)?)?;
         let direction = reader.u8()?;
         let (epoch, until, began) = (reader.u64()?, reader.u64()?, reader.u64()?);
+        let imports = reader.u32()?;
         let head = Self {
             side,
             peer,
@@ -98,6 +103,7 @@ impl Head {
             until,
             began,
             collection: text(&mut reader)?,
+            imports,
             case: text(&mut reader)?,
             operator: text(&mut reader)?,
         };

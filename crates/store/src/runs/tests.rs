@@ -140,6 +140,7 @@ fn head(side: Side, nonce: u8) -> Head {
         until: NOW + 1_000,
         began: NOW,
         collection: "clients".to_owned(),
+        imports: 3,
         case: "case 7".to_owned(),
         operator: "jo".to_owned(),
     }

@@ -71,6 +71,7 @@ impl Serving {
             until,
             began: now,
             collection: String::new(),
+            imports: 0,
             case: String::new(),
             operator: String::new(),
         };
