@@ -2,6 +2,7 @@
 
 pub(crate) mod collections;
 pub(crate) mod demo;
+pub(crate) mod exchange;
 pub(crate) mod indicators;
 pub(crate) mod keys;
 pub(crate) mod ledger;
@@ -29,7 +30,8 @@ const STYLES: Styles = Styles::styled()
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done (refused rows are reported, not an error) · 1 error · 2 wrong usage · 3 refused \
-by policy · 4 budget exhausted · 6 partly done, or refused rows under --strict";
+by policy · 4 budget exhausted · 5 peer unreachable · 6 partly done, or refused rows under --strict · \
+10 matches found under --fail-on-match";
 
 /// Learn which abuse indicators you share with another provider, and nothing else.
 #[derive(Parser, Debug)]
@@ -143,6 +145,12 @@ pub(crate) enum Command {
     /// What this member asks of others and serves to them.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Ask the peers for what the collections hold: the nightly job.
+    #[command(after_help = exchange::BATCH_EXAMPLES)]
+    Batch(exchange::BatchArguments),
+    /// Ask the peers about values at hand.
+    #[command(after_help = exchange::QUERY_EXAMPLES)]
+    Query(Box<exchange::QueryArguments>),
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
+use blindmatch_node::demo::Outcome;
 use blindmatch_node::error::Ending;
 
 use crate::command_line::quoted;
@@ -22,8 +23,32 @@ pub(crate) enum Exit {
     Refused = 3,
     /// The budget is exhausted.
     BudgetExhausted = 4,
+    /// A peer is not reached.
+    Unreachable = 5,
     /// Partly done, or refused rows under `--strict`.
     Partly = 6,
+    /// Something was found, under `--fail-on-match`.
+    Found = 10,
+}
+
+impl Exit {
+    /// How a command ended that asked several peers: what they have in common, or that it is partly
+    /// done.
+    pub(crate) fn of<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> Self {
+        let outcomes = outcomes.into_iter();
+        let exits = outcomes.filter_map(|outcome| match outcome {
+            // Nothing was to be had, and nothing went wrong.
+            Outcome::NotServed => None,
+            Outcome::Done => Some(Self::Done),
+            Outcome::Refused(_) => Some(Self::Refused),
+            Outcome::Budget(_) => Some(Self::BudgetExhausted),
+            Outcome::Unreachable(_) => Some(Self::Unreachable),
+            Outcome::Preparing(_) => Some(Self::Partly),
+            Outcome::Failed(_) => Some(Self::Error),
+        });
+        let all = exits.reduce(|all, exit| if all == exit { all } else { Self::Partly });
+        all.unwrap_or(Self::Done)
+    }
 }
 
 /// An error to show: what is wrong, and what to do next.

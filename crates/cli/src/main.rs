@@ -76,6 +76,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
                 exchange::demo::exchange(consortium, &canonicaliser, question)
             })
         }
+        Command::Batch(arguments) => commands::batch::run(arguments, global),
+        Command::Query(arguments) => commands::query::run(arguments, global),
         Command::Ledger(command) => commands::ledger::run(command, global),
         Command::Import(arguments) => commands::import::run(arguments, global),
         Command::Collections(arguments) => commands::collections::run(arguments, global),

@@ -2,11 +2,13 @@
 
 pub mod accept;
 pub mod ask;
-mod batch;
+pub mod batch;
 mod daemon;
 pub mod demo;
 mod download;
 mod drive;
+mod foresee;
+mod history;
 mod keys;
 mod peers;
 mod prepare;
@@ -14,14 +16,17 @@ mod publish;
 pub mod query;
 mod respond;
 mod rows;
+mod standing;
 mod tidy;
 pub mod view;
 mod witness;
 
 pub use daemon::Daemon;
 pub use drive::{Frames, Journal, Lost, drive};
+pub use foresee::Foreseen;
 pub use keys::{EVALUATION, RunKeys, SIGNER};
 pub use publish::EPOCH;
 pub use respond::{Serving, VERSION};
 pub use rows::Reading;
+pub use standing::Standing;
 pub use tidy::Tidied;

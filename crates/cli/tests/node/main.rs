@@ -1,5 +1,6 @@
 //! The commands of a node as a user meets them: the real binary in a temporary home.
 
+mod asking;
 mod backup;
 mod closed;
 mod collections;
@@ -12,6 +13,7 @@ mod init;
 mod kernels;
 mod keys;
 mod ledger;
+mod peers;
 mod place;
 mod policy;
 mod restore;

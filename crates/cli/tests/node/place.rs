@@ -20,6 +20,11 @@ impl Place {
         })
     }
 
+    /// A place that is there already.
+    pub(crate) const fn of(folder: tempfile::TempDir) -> Self {
+        Self { folder }
+    }
+
     /// A place with the home `acme` of a provider of the consortium `cloudshield`.
     pub(crate) fn with_acme() -> Result<Self, Box<dyn Error>> {
         let place = Self::new()?;

@@ -44,8 +44,20 @@ pub struct PairResult {
     pub outcome: Outcome,
     /// Rows of the collection that were asked for; ladder tokens and padding do not count.
     pub items: u64,
+    /// Items that the responder evaluated for it: tokens of a ladder count, padding does not, nor
+    /// does what was known of this epoch already.
+    pub asked: u64,
+    /// What that was charged: the items, padded.
+    pub charged: u64,
+    /// Items of customers that did not change and were not asked for, of which nothing is known in
+    /// this epoch.
+    pub left_out: u64,
+    /// Whether the run has a receipt that both sides signed.
+    pub receipted: bool,
     /// The rows of the collection that the responder holds too.
     pub found: BTreeSet<RowKey>,
+    /// Those of them that the run before did not find.
+    pub fresh: u64,
     /// How long it took.
     pub took: Duration,
     /// Bytes on the wire, both ways, the publication included where it was fetched for this run.
@@ -55,10 +67,18 @@ pub struct PairResult {
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Whole: what was not found is not held.
+    /// Whole: what was asked for and not found is not held.
     Done,
-    /// A policy or a budget refuses, whosever it is; why.
+    /// The responder serves no such view to us: its policy does not, or it has nothing to serve.
+    NotServed,
+    /// A policy refuses, whosever it is; why.
     Refused(String),
+    /// A budget does not cover it; which.
+    Budget(String),
+    /// The responder is not reached, or not any more; why.
+    Unreachable(String),
+    /// The responder's publication is not here yet; so many bytes it has.
+    Preparing(u64),
     /// It broke off; why.
     Failed(String),
 }
@@ -168,18 +188,37 @@ impl Outcome {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::NotServed => "not_served",
             Self::Refused(_) => "refused",
+            Self::Budget(_) => "budget",
+            Self::Unreachable(_) => "unreachable",
+            Self::Preparing(_) => "preparing",
             Self::Failed(_) => "failed",
         }
     }
 
     /// Why it is not done.
     #[must_use]
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<String> {
         match self {
             Self::Done => None,
-            Self::Refused(reason) | Self::Failed(reason) => Some(reason),
+            Self::NotServed => Some("the peer serves us no such view".to_owned()),
+            Self::Refused(reason)
+            | Self::Budget(reason)
+            | Self::Unreachable(reason)
+            | Self::Failed(reason) => Some(reason.clone()),
+            // Rounded up: a megabyte at least.
+            Self::Preparing(bytes) => Some(format!(
+                "its publication is being fetched, {} MB",
+                bytes.div_ceil(1_000_000)
+            )),
         }
+    }
+
+    /// Whether it ended otherwise than it has to on a good day: a rule that refuses is no failure.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        !matches!(self, Self::Done | Self::NotServed | Self::Refused(_))
     }
 }
 

@@ -10,17 +10,20 @@ mod over;
 mod plan;
 mod subject;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use blindmatch_audit::record;
 use blindmatch_indicator::Label;
 use blindmatch_membership::Name;
-use blindmatch_psi::agreement::{Agreement, Refusal};
+use blindmatch_psi::agreement::{Agreement, Refusal, RunId};
+use blindmatch_psi::lookup::Items;
 use blindmatch_psi::publication::Manifest;
 use blindmatch_store::runs::{Head, Run};
 use blindmatch_store::views::{Accepted, PeerEpoch};
 use blindmatch_transport::message::{Answer, Proposal};
-use blindmatch_transport::{Channel, Endpoint};
+use blindmatch_transport::{Channel, Endpoint, Limits};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
@@ -28,8 +31,9 @@ use self::carry::{Carried, carry};
 pub use self::error::AskError;
 pub(super) use self::over::{end_without_peer, is_held};
 use self::plan::Plan;
-pub use self::subject::Subject;
-use super::daemon::Daemon;
+pub(super) use self::plan::{allow, open, payment_key, request};
+pub use self::subject::{Asking, Subject};
+use super::daemon::{Daemon, lock};
 use super::peers;
 use super::prepare::prepare;
 use super::view::View;
@@ -40,6 +44,12 @@ use crate::demo::RowKey;
 pub struct Asker {
     pub(super) daemon: Arc<Daemon>,
     pub(super) endpoint: Endpoint,
+    /// How long a file is waited for; nothing where it always is.
+    patience: Option<Duration>,
+    /// Runs that some task is at, and no other has to resume.
+    going: Arc<Mutex<BTreeSet<RunId>>>,
+    /// Held while it is noted how peers stand.
+    pub(super) noting: Arc<Mutex<()>>,
 }
 
 /// Why it is asked: for the node's own records, nothing of it travels.
@@ -56,6 +66,14 @@ pub struct Occasion {
 pub struct Answered {
     /// What the peer holds too.
     pub found: Vec<Finding>,
+    /// How many items were asked for.
+    pub asked: u64,
+    /// What the peer charged for them: the items, padded.
+    pub charged: u64,
+    /// Items of customers that did not change, of which nothing is known in this epoch.
+    pub left_out: u64,
+    /// Whether the peer signed the receipt too.
+    pub receipted: bool,
     /// Bytes on the wire, both ways, the publication included where it was fetched.
     pub bytes: u64,
 }
@@ -80,8 +98,30 @@ pub(super) struct Going {
 impl Asker {
     /// A node that asks over `endpoint`.
     #[must_use]
-    pub const fn new(daemon: Arc<Daemon>, endpoint: Endpoint) -> Self {
-        Self { daemon, endpoint }
+    pub fn new(daemon: Arc<Daemon>, endpoint: Endpoint) -> Self {
+        Self {
+            daemon,
+            endpoint,
+            patience: None,
+            going: Arc::default(),
+            noting: Arc::default(),
+        }
+    }
+
+    /// A node that asks over connections of its own.
+    #[must_use]
+    pub fn of(daemon: Arc<Daemon>) -> Self {
+        let endpoint = daemon.endpoint(Limits::default());
+        Self::new(daemon, endpoint)
+    }
+
+    /// The same one, which waits no longer than this for a publication that is not here yet.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self {
+            patience: Some(patience),
+            ..self
+        }
     }
 
     /// Connects to a member, and takes its delegations.
@@ -107,7 +147,7 @@ impl Asker {
         subject: Subject,
         occasion: &Occasion,
     ) -> Result<Answered, AskError> {
-        let prepared = prepare(&self.daemon, channel, view).await?;
+        let prepared = prepare(&self.daemon, channel, view, self.patience).await?;
         let (epoch, accepted) = (prepared.epoch, prepared.accepted);
         let subject = Arc::new(subject);
         let plan = blocking({
@@ -123,6 +163,7 @@ impl Asker {
         let agreement = agreed(&plan.proposal, &answer)?;
         let manifest = &accepted.manifest;
         let head = self.head(channel, agreement, manifest, &subject, occasion)?;
+        let left_out = plan.left_out();
         let run = blocking({
             let daemon = Arc::clone(&self.daemon);
             move || plan.begin(&daemon, head)
@@ -136,6 +177,7 @@ impl Asker {
         };
         let answered = self.bring_home(channel, going, subject).await?;
         Ok(Answered {
+            left_out,
             bytes: answered.bytes.saturating_add(prepared.bytes),
             ..answered
         })
@@ -166,10 +208,38 @@ impl Asker {
         going: Going,
         subject: Arc<Subject>,
     ) -> Result<Answered, AskError> {
+        let _at_it = self.at(&going.run);
         let Carried { late, bytes } = carry(self, channel, &going).await?;
         let daemon = Arc::clone(&self.daemon);
-        let found = blocking(move || finish::finish(&daemon, &going, &subject, late)).await?;
-        Ok(Answered { found, bytes })
+        blocking(move || {
+            let direction = going.run.head().direction();
+            let charged = direction.map_or(0, |direction| direction.querier_input.class);
+            let asked = going.run.asked()?.count();
+            let found = finish::finish(&daemon, &going, &subject, late)?;
+            Ok(Answered {
+                found,
+                asked,
+                charged,
+                left_out: 0,
+                receipted: !late,
+                bytes,
+            })
+        })
+        .await
+    }
+
+    /// Whether some task is at a run.
+    pub(super) fn is_at(&self, run: &RunId) -> bool {
+        lock(&self.going).contains(run)
+    }
+
+    /// Says that this task is at a run, until what it gives is dropped.
+    fn at(&self, run: &Run) -> AtIt {
+        lock(&self.going).insert(run.id());
+        AtIt {
+            going: Arc::clone(&self.going),
+            run: run.id(),
+        }
     }
 
     fn head(
@@ -181,7 +251,7 @@ impl Asker {
         occasion: &Occasion,
     ) -> Result<Head, AskError> {
         let peer = record::Name::new(channel.peer().member().as_str());
-        let collection = subject.collection().map_or("", |name| name.as_str());
+        let asking = subject.collection().map(|asking| &asking.contents);
         Ok(Head {
             side: blindmatch_audit::receipt::Side::Querier,
             peer: peer.map_err(|_| AskError::Answer)?,
@@ -190,11 +260,23 @@ impl Asker {
             epoch: manifest.domain.epoch,
             until: manifest.expires,
             began: self.daemon.now(),
-            collection: collection.to_owned(),
-            imports: 0,
+            collection: asking.map_or_else(String::new, |asking| asking.name.to_string()),
+            imports: asking.map_or(0, |asking| asking.imports),
             case: occasion.case.clone(),
             operator: occasion.operator.clone(),
         })
+    }
+}
+
+/// While it is there, a task is at a run.
+struct AtIt {
+    going: Arc<Mutex<BTreeSet<RunId>>>,
+    run: RunId,
+}
+
+impl Drop for AtIt {
+    fn drop(&mut self) {
+        lock(&self.going).remove(&self.run);
     }
 }
 

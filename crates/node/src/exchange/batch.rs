@@ -1,21 +1,66 @@
 //! A batch: every collection asks every peer for every type and purpose that the policy allows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use blindmatch_audit::receipt::Side;
+use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::{Name, Role};
 use blindmatch_policy::{Direction, Protocol};
-use blindmatch_store::collection::Contents;
+use blindmatch_psi::agreement::RunId;
+use blindmatch_store::collection::{CollectionKind, CollectionName, Contents};
 use blindmatch_store::runs::Run;
 use blindmatch_transport::Channel;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 
-use super::ask::{AskError, Asker, Occasion, Subject, blocking};
+use super::ask::{AskError, Asker, Asking, Occasion, Subject};
+use super::daemon::Daemon;
+use super::history::History;
 use super::view::{self, View};
-use crate::demo::{Outcome, PairResult};
+use crate::demo::{Outcome, PairResult, RowKey};
 use crate::error::Error;
+
+/// What a batch is to ask; by default everything that the policy allows.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Only these peers, unless it is empty.
+    pub peers: BTreeSet<Name>,
+    /// Only these collections, unless it is empty.
+    pub collections: BTreeSet<CollectionName>,
+    /// Whether customers that did not change since they were asked for are asked for again.
+    pub sweep: bool,
+    /// On what occasion.
+    pub occasion: Occasion,
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// So many pairs are to be asked.
+    Planned(usize),
+    /// One of them is done with.
+    Ended(&'a PairResult),
+}
+
+/// Is told how far a batch is, by whichever thread.
+pub type Watch = Arc<dyn Fn(Progress<'_>) + Send + Sync>;
+
+/// A collection that has something to ask a view for.
+pub(super) struct Wanted {
+    pub(super) view: View,
+    pub(super) asking: Asking,
+    /// So many rows.
+    pub(super) rows: u64,
+    /// The run before.
+    last: Option<RunId>,
+}
+
+/// A collection, and how many rows of it ask for something of a type.
+struct Holding {
+    contents: Contents,
+    rows: BTreeMap<IndicatorType, u64>,
+}
 
 impl Asker {
     /// Asks all peers at once, and each of them one view after the other. What a peer fails at
@@ -23,22 +68,37 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// Those of the own home that leave nothing to ask with.
-    pub async fn batch(&self) -> Result<Vec<PairResult>, Error> {
-        let peers = self.peers();
-        let mut pairs = Vec::new();
+    /// [`Error::NoMember`] for a peer that is no other provider, and those of the own home that
+    /// leave nothing to ask with.
+    pub async fn batch(&self, batch: &Batch, watch: &Watch) -> Result<Vec<PairResult>, Error> {
+        let wanted = {
+            let (daemon, batch) = (Arc::clone(&self.daemon), batch.clone());
+            spawn_blocking(move || wanted(&daemon, &batch)).await
+        };
+        let mut wanted = wanted.unwrap_or_else(|_| Ok(BTreeMap::new()))?;
+        watch(Progress::Planned(wanted.values().map(Vec::len).sum()));
+        let mut pairs: Vec<PairResult> = Vec::new();
         let mut tasks = JoinSet::new();
         // All are reached before any is asked: whoever is asked has the others for witnesses.
         for (name, reached) in self.reach_all().await {
-            if peers.contains(&name) {
-                let asker = self.clone();
-                tasks.spawn(async move { asker.batch_of(name, reached).await });
+            if let Some(wanted) = wanted.remove(&name) {
+                let (asker, watch) = (self.clone(), Arc::clone(watch));
+                let occasion = batch.occasion.clone();
+                tasks.spawn(async move {
+                    asker
+                        .batch_of(&name, reached, wanted, &occasion, &watch)
+                        .await
+                });
             }
         }
         while let Some(of_peer) = tasks.join_next().await {
             // A task that panicked was about one peer.
-            pairs.extend(of_peer.unwrap_or_else(|_| Ok(Vec::new()))?);
+            pairs.extend(of_peer.unwrap_or_default());
         }
+        let asker = self.clone();
+        let noted = pairs.clone();
+        let noting = move || asker.note(noted.iter().map(|pair| (&pair.responder, &pair.outcome)));
+        spawn_blocking(noting).await.unwrap_or(Ok(()))?;
         pairs.sort_by(|a, b| {
             let key = |pair: &PairResult| {
                 let (collection, purpose) = (pair.collection.clone(), pair.purpose.clone());
@@ -48,15 +108,6 @@ impl Asker {
             key(a).cmp(&key(b))
         });
         Ok(pairs)
-    }
-
-    /// The other providers.
-    pub(super) fn peers(&self) -> BTreeSet<Name> {
-        let known = self.daemon.directory().known();
-        let others = known.roster.members.values().filter(|member| {
-            member.role == Role::Provider && member.name != *self.daemon.id().member()
-        });
-        others.map(|member| member.name.clone()).collect()
     }
 
     /// Connects to all other members.
@@ -81,86 +132,104 @@ impl Asker {
 
     async fn batch_of(
         &self,
-        peer: Name,
+        peer: &Name,
         reached: Result<Channel, AskError>,
-    ) -> Result<Vec<PairResult>, Error> {
-        let views = view::with(self.daemon.policy(), peer.as_str(), Direction::Ask);
-        let daemon = Arc::clone(&self.daemon);
-        let wanted = blocking(move || {
-            let mut wanted = Vec::new();
-            for view in views {
-                for (contents, items) in wanting(&daemon, &view)? {
-                    wanted.push((view.clone(), contents, items));
-                }
-            }
-            Ok(wanted)
-        });
-        let wanted = match wanted.await {
-            Ok(wanted) => wanted,
-            Err(AskError::Node(error)) => return Err(error),
-            Err(_) => return Ok(Vec::new()),
+        wanted: Vec<Wanted>,
+        occasion: &Occasion,
+        watch: &Watch,
+    ) -> Vec<PairResult> {
+        let ended = |wanted: &Wanted, outcome| {
+            let pair = self.pair(peer, wanted, outcome);
+            watch(Progress::Ended(&pair));
+            pair
         };
-        let served = match reached {
-            Ok(channel) => channel.views().await.map(|views| (channel, views)),
+        let reached = async {
+            let channel = reached?;
+            let served = channel.views().await?;
+            Ok::<_, AskError>((channel, served))
+        };
+        let (channel, served) = match reached.await {
+            Ok(reached) => reached,
             Err(error) => {
-                let failed = wanted.into_iter().map(|(view, contents, items)| {
-                    self.pair(&peer, &view, &contents, items, error.outcome())
-                });
-                return Ok(failed.collect());
+                let failed = wanted.iter();
+                return failed
+                    .map(|wanted| ended(wanted, error.outcome()))
+                    .collect();
             }
         };
-        let (channel, served) = match served {
-            Ok(served) => served,
-            Err(error) => {
-                let error = AskError::from(error);
-                let failed = wanted.into_iter().map(|(view, contents, items)| {
-                    self.pair(&peer, &view, &contents, items, error.outcome())
-                });
-                return Ok(failed.collect());
-            }
-        };
-        let unfinished = self.finish_earlier(&channel, &peer).await;
+        let unfinished = self.finish_earlier(&channel, peer, &|_| true).await;
         let mut pairs = Vec::new();
-        for (view, contents, items) in wanted {
-            let name = view.to_string();
-            // What it does not serve it holds nothing of, as far as we may know.
+        for wanted in wanted {
+            let name = wanted.view.to_string();
             if !served.0.iter().any(|served| served.name == name) {
-                continue;
-            }
-            let mut pair = self.pair(&peer, &view, &contents, items, Outcome::Done);
-            let began = Instant::now();
-            let answered = if unfinished.contains(&name) {
-                Err(AskError::Unfinished)
+                pairs.push(ended(&wanted, Outcome::NotServed));
+            } else if unfinished.contains(&name) {
+                pairs.push(ended(&wanted, AskError::Unfinished.outcome()));
             } else {
-                let subject = Subject::Collection(contents);
-                let occasion = Occasion::default();
-                self.ask(&channel, &view, subject, &occasion).await
-            };
-            pair.took = began.elapsed();
-            match answered {
-                Ok(answered) => {
-                    let found = answered.found.into_iter();
-                    let found = found.filter(|found| found.label.is_some());
-                    pair.found = found.map(|found| found.row).collect();
-                    pair.bytes = answered.bytes;
-                }
-                Err(error) => pair.outcome = error.outcome(),
+                let pair = self.pair(peer, &wanted, Outcome::Done);
+                let pair = self.ask_pair(&channel, wanted, occasion, pair).await;
+                watch(Progress::Ended(&pair));
+                pairs.push(pair);
             }
-            pairs.push(pair);
         }
-        Ok(pairs)
+        pairs
     }
 
-    /// Ends what earlier batches left unfinished at a peer; gives the views at which something
-    /// still is.
-    pub(super) async fn finish_earlier(&self, channel: &Channel, peer: &Name) -> BTreeSet<String> {
+    async fn ask_pair(
+        &self,
+        channel: &Channel,
+        wanted: Wanted,
+        occasion: &Occasion,
+        mut pair: PairResult,
+    ) -> PairResult {
+        let began = Instant::now();
+        let Wanted {
+            view, asking, last, ..
+        } = wanted;
+        let subject = Subject::Collection(asking);
+        let answered = self.ask(channel, &view, subject, occasion).await;
+        pair.took = began.elapsed();
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(error) => {
+                pair.outcome = error.outcome();
+                return pair;
+            }
+        };
+        let found = answered.found.into_iter();
+        let found = found.filter(|found| found.label.is_some());
+        pair.found = found.map(|found| found.row).collect();
+        pair.asked = answered.asked;
+        pair.charged = answered.charged;
+        pair.left_out = answered.left_out;
+        pair.receipted = answered.receipted;
+        pair.bytes = answered.bytes;
+        let daemon = Arc::clone(&self.daemon);
+        let before = spawn_blocking(move || last.map(|last| found_by(&daemon, &last))).await;
+        let before = before.ok().flatten().unwrap_or_default();
+        let fresh = pair.found.difference(&before).count();
+        pair.fresh = u64::try_from(fresh).unwrap_or(u64::MAX);
+        pair
+    }
+
+    /// Ends what was left unfinished at those views of a peer that are `meant`; gives the views at
+    /// which something still is. What another task is at is left to that.
+    pub(super) async fn finish_earlier(
+        &self,
+        channel: &Channel,
+        peer: &Name,
+        meant: &(dyn Fn(&str) -> bool + Sync),
+    ) -> BTreeSet<String> {
         let mut unfinished = BTreeSet::new();
         for run in self.unfinished(peer) {
-            let view = run.head().view();
+            let Some(view) = run.head().view() else {
+                continue;
+            };
+            if self.is_at(&run.id()) || !meant(view.as_str()) {
+                continue;
+            }
             let _ = self.resume(channel, Arc::clone(&run)).await;
-            if !run.is_over()
-                && let Some(view) = view
-            {
+            if !run.is_over() {
                 unfinished.insert(view.as_str().to_owned());
             }
         }
@@ -179,40 +248,129 @@ impl Asker {
             .collect()
     }
 
-    fn pair(
-        &self,
-        peer: &Name,
-        view: &View,
-        contents: &Contents,
-        items: u64,
-        outcome: Outcome,
-    ) -> PairResult {
+    fn pair(&self, peer: &Name, wanted: &Wanted, outcome: Outcome) -> PairResult {
         PairResult {
             querier: self.daemon.id().member().clone(),
             responder: peer.clone(),
-            collection: contents.name.clone(),
-            indicator_type: view.indicator_type,
-            purpose: view.purpose.clone(),
+            collection: wanted.asking.contents.name.clone(),
+            indicator_type: wanted.view.indicator_type,
+            purpose: wanted.view.purpose.clone(),
             protocol: Protocol::Lookup,
             outcome,
-            items,
+            items: wanted.rows,
+            asked: 0,
+            charged: 0,
+            left_out: 0,
+            receipted: false,
             found: BTreeSet::new(),
-            took: std::time::Duration::ZERO,
+            fresh: 0,
+            took: Duration::ZERO,
             bytes: 0,
         }
     }
 }
 
-/// The collections that have something to ask a view for, and how many rows that is.
-fn wanting(daemon: &super::daemon::Daemon, view: &View) -> Result<Vec<(Contents, u64)>, AskError> {
-    let (collections, reading) = (daemon.collections(), daemon.reading()?);
-    let mut wanting = Vec::new();
-    for name in collections.names().map_err(Error::from)? {
-        let contents = crate::collections::contents(collections, name)?;
-        let rows = reading.asking_rows(&contents, view.indicator_type)?;
-        if rows > 0 {
-            wanting.push((contents, rows));
+impl Daemon {
+    /// The other providers; of these only those that are `named`, unless none is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMember`] for a name of none of them.
+    pub(super) fn peers(&self, named: &BTreeSet<Name>) -> Result<BTreeSet<Name>, Error> {
+        let known = self.directory().known();
+        let others =
+            known.roster.members.values().filter(|member| {
+                member.role == Role::Provider && member.name != *self.id().member()
+            });
+        let others: BTreeSet<_> = others.map(|member| member.name.clone()).collect();
+        match named.iter().find(|name| !others.contains(name)) {
+            Some(unknown) => Err(Error::NoMember(unknown.clone())),
+            None if named.is_empty() => Ok(others),
+            None => Ok(named.clone()),
         }
     }
-    Ok(wanting)
+}
+
+/// What is to be asked of whom: for every peer, also one of whom nothing is.
+pub(super) fn wanted(daemon: &Daemon, batch: &Batch) -> Result<BTreeMap<Name, Vec<Wanted>>, Error> {
+    let history = History::read(daemon.runs())?;
+    let views: Vec<_> = daemon.peers(&batch.peers)?.into_iter().collect();
+    let views: Vec<_> = views
+        .into_iter()
+        .map(|peer| {
+            let views = view::with(daemon.policy(), peer.as_str(), Direction::Ask);
+            (peer, views)
+        })
+        .collect();
+    let kinds = views.iter().flat_map(|(_, views)| views);
+    let kinds: BTreeSet<_> = kinds.map(|view| view.indicator_type).collect();
+    let holdings = holdings(daemon, &batch.collections, &kinds)?;
+
+    let mut wanted = BTreeMap::new();
+    for (peer, views) in views {
+        let mut of_peer = Vec::new();
+        for view in views {
+            for Holding { contents, rows } in &holdings {
+                let Some(&rows) = rows.get(&view.indicator_type) else {
+                    continue;
+                };
+                let last = history.last(&peer, &view, &contents.name);
+                let changes = contents.kind == CollectionKind::Customers && last.is_some();
+                let last_imports = last.filter(|_| changes).map(|last| last.imports);
+                of_peer.push(Wanted {
+                    view: view.clone(),
+                    asking: Asking {
+                        contents: contents.clone(),
+                        after: last_imports.filter(|_| !batch.sweep),
+                        sweep: changes && batch.sweep,
+                    },
+                    rows,
+                    last: last.map(|last| last.run),
+                });
+            }
+        }
+        wanted.insert(peer, of_peer);
+    }
+    Ok(wanted)
+}
+
+/// What the collections ask for.
+fn holdings(
+    daemon: &Daemon,
+    named: &BTreeSet<CollectionName>,
+    kinds: &BTreeSet<IndicatorType>,
+) -> Result<Vec<Holding>, Error> {
+    let (collections, reading) = (daemon.collections(), daemon.reading()?);
+    let names = if named.is_empty() {
+        collections.names()?
+    } else {
+        named.iter().cloned().collect()
+    };
+    let mut holdings = Vec::new();
+    for name in names {
+        let contents = crate::collections::contents(collections, name)?;
+        let mut rows = BTreeMap::new();
+        for &kind in kinds {
+            let count = reading.asking_rows(&contents, kind)?;
+            if count > 0 {
+                rows.insert(kind, count);
+            }
+        }
+        holdings.push(Holding { contents, rows });
+    }
+    Ok(holdings)
+}
+
+/// What a run found; nothing where that is no longer there.
+fn found_by(daemon: &Daemon, run: &RunId) -> BTreeSet<RowKey> {
+    let mut rows = BTreeSet::new();
+    if let Ok(mut matches) = daemon.runs().matches(run, daemon.now()) {
+        while let Ok(Some(found)) = matches.next() {
+            let found = found.as_match();
+            if found.label.is_some() {
+                rows.insert(RowKey::from(found.row.key));
+            }
+        }
+    }
+    rows
 }

@@ -15,10 +15,12 @@ use tokio::runtime;
 use tokio::task::JoinSet;
 
 use super::ask::{Asker, Occasion};
+use super::batch::{Batch, Watch};
 use super::daemon::Daemon;
+use super::query::Query;
 use super::respond::Serving;
 use crate::clock;
-use crate::demo::{Consortium, Exchanged, Member, PairResult, Question, Step};
+use crate::demo::{Consortium, Exchanged, Member, Outcome, PairResult, Question, Step};
 use crate::error::Error;
 use crate::node::Node;
 
@@ -113,17 +115,22 @@ async fn exchange_all(
     let mut batches = JoinSet::new();
     for working in members.values() {
         let asker = working.asker();
-        batches.spawn(async move { asker.batch().await });
+        batches.spawn(async move {
+            let watch: Watch = Arc::new(|_| {});
+            asker.batch(&Batch::default(), &watch).await
+        });
     }
     let mut pairs: Vec<PairResult> = Vec::new();
     while let Some(batch) = batches.join_next().await {
-        pairs.extend(batch.unwrap_or_else(|_| Ok(Vec::new()))?);
+        let batch = batch.unwrap_or_else(|_| Ok(Vec::new()))?.into_iter();
+        // What a member has nothing of it does not serve.
+        pairs.extend(batch.filter(|pair| pair.outcome != Outcome::NotServed));
     }
     pairs.sort_by(|a, b| (&a.querier, &a.responder).cmp(&(&b.querier, &b.responder)));
     if let Some(question) = question
         && let Some(working) = members.get(&question.querier)
     {
-        steps.push(query(working, question).await);
+        steps.push(query(working, question).await?);
     }
     // What the runs recorded is cosigned too.
     for working in members.values() {
@@ -133,21 +140,25 @@ async fn exchange_all(
 }
 
 /// Asks the question, whose answer is known.
-async fn query(working: &Working, question: &Question) -> Step {
+async fn query(working: &Working, question: &Question) -> Result<Step, Error> {
     let indicator = working.daemon.canonicaliser();
     let indicator = indicator.decode(question.row.as_bytes());
-    let answers = working.asker();
-    let occasion = Occasion::default();
-    let answers = answers.query(indicator.as_slice(), None, &occasion).await;
+    let query = Query {
+        indicators: indicator.into_iter().collect(),
+        peers: BTreeSet::new(),
+        purpose: None,
+        occasion: Occasion::default(),
+    };
+    let answers = working.asker().query(query).await?;
     let kind = question.row.indicator_type();
     let holders: BTreeSet<Name> = answers
         .iter()
-        .filter(|answer| answer.indicator_type == kind)
+        .filter(|answer| Some(answer.indicator_type) == kind)
         .filter(|answer| answer.found.iter().any(|found| found.label.is_some()))
         .map(|answer| answer.peer.clone())
         .collect();
     let named: Vec<_> = holders.iter().map(Name::as_str).collect();
-    Step {
+    Ok(Step {
         name: "query",
         ok: holders == question.holders,
         said: format!(
@@ -155,7 +166,7 @@ async fn query(working: &Working, question: &Question) -> Step {
             question.querier,
             named.join(", ")
         ),
-    }
+    })
 }
 
 /// Whether each run that ended has the same receipt on both sides, signed by both.

@@ -1,6 +1,7 @@
 //! A peer's view, made ready to be asked: its newest publication, accepted and here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use blindmatch_audit::checkpoint::{Checkpoint, Continuation};
 use blindmatch_audit::proof::RecordProof;
@@ -10,6 +11,7 @@ use blindmatch_store::views::{Accepted, PeerEpoch};
 use blindmatch_transport::message::ManifestRequest;
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel};
+use tokio::time::timeout;
 
 use super::accept::{self, Before, Expected};
 use super::ask::{AskError, blocking};
@@ -27,15 +29,17 @@ pub(super) struct Prepared {
     pub(super) bytes: u64,
 }
 
-/// Gets the newest publication of a peer's view, where it is not here yet, and accepts it.
+/// Gets the newest publication of a peer's view, where it is not here yet, and accepts it. Waits no
+/// longer than `patience` for the file, which goes on coming as long as the process lives.
 ///
 /// # Errors
 ///
-/// [`AskError`]; nothing was accepted then.
+/// [`AskError`]; nothing was accepted then. [`AskError::Preparing`] where it was not waited for.
 pub(super) async fn prepare(
     daemon: &Arc<Daemon>,
     channel: &Channel,
     view: &View,
+    patience: Option<Duration>,
 ) -> Result<Prepared, AskError> {
     let peer = channel.peer().id();
     let before = blocking({
@@ -80,6 +84,7 @@ pub(super) async fn prepare(
     if let Some(prepared) = epoch.clone().and_then(|epoch| held(epoch, &manifest, 0)) {
         return Ok(prepared);
     }
+    let length = manifest.edition.file_length();
     let download = Download {
         daemon: Arc::clone(daemon),
         channel: channel.clone(),
@@ -87,11 +92,20 @@ pub(super) async fn prepare(
         manifest,
         proof: answer.proof,
     };
-    let bytes = download.fetch(epoch).await?;
-    let manifest = download.manifest;
-    let epoch = epoch_of(daemon, &manifest.domain);
-    let prepared = epoch.and_then(|epoch| held(epoch, &manifest, bytes));
-    prepared.ok_or(AskError::Answer)
+    // It goes on where it is not waited for.
+    let fetching = tokio::spawn(async move {
+        let bytes = download.fetch(epoch).await?;
+        let epoch = epoch_of(&download.daemon, &download.manifest.domain);
+        let prepared = epoch.and_then(|epoch| held(epoch, &download.manifest, bytes));
+        prepared.ok_or(AskError::Answer)
+    });
+    let fetched = match patience {
+        None => fetching.await,
+        Some(patience) => timeout(patience, fetching)
+            .await
+            .map_err(|_| AskError::Preparing(length))?,
+    };
+    fetched.unwrap_or(Err(AskError::Panicked))
 }
 
 /// The newest that was accepted of a view, where it is valid still: until the peer has a later one

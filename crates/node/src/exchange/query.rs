@@ -1,22 +1,40 @@
 //! A query: indicators that somebody has at hand, asked of all peers.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use blindmatch_indicator::{Indicator, IndicatorType};
-use blindmatch_membership::Name;
+use blindmatch_membership::{Name, Witnesses};
 use blindmatch_policy::Direction;
+use blindmatch_transport::Channel;
 use tokio::task::JoinSet;
 
 use super::ask::{AskError, Asker, Finding, Occasion, Subject};
-use super::view;
+use super::view::{self, View};
 use crate::demo::Outcome;
+use crate::error::Error;
+
+/// What somebody asks.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// About these.
+    pub indicators: Vec<Indicator>,
+    /// Only these peers, unless it is empty.
+    pub peers: BTreeSet<Name>,
+    /// The id of the purpose; nothing for every one that the policy allows.
+    pub purpose: Option<String>,
+    /// On what occasion.
+    pub occasion: Occasion,
+}
 
 /// What a peer answers about the indicators of one view.
 #[derive(Debug)]
 pub struct PeerAnswer {
     /// The peer.
     pub peer: Name,
-    /// The type of the view; nothing where no view was come to.
-    pub indicator_type: Option<IndicatorType>,
-    /// The id of the purpose; empty where no view was come to.
+    /// The type of the view.
+    pub indicator_type: IndicatorType,
+    /// The id of the purpose; empty where the policy allows none.
     pub purpose: String,
     /// How it ended.
     pub outcome: Outcome,
@@ -26,87 +44,141 @@ pub struct PeerAnswer {
     pub bytes: u64,
 }
 
+impl PeerAnswer {
+    /// Whether an indicator is looked up in this view.
+    #[must_use]
+    pub fn is_about(&self, indicator: &Indicator) -> bool {
+        Subject::asks(indicator, self.indicator_type)
+    }
+
+    /// What the peer holds of an indicator: of an address, every network that it is in.
+    pub fn of<'a>(&'a self, indicator: &Indicator) -> impl Iterator<Item = &'a Finding> {
+        let key = indicator.encode();
+        let found = self.found.iter();
+        found.filter(move |found| found.row.as_bytes() == key.as_slice())
+    }
+}
+
 impl Asker {
-    /// Asks all peers about indicators, for `purpose` or every one that the policy allows.
-    pub async fn query(
-        &self,
-        indicators: &[Indicator],
-        purpose: Option<&str>,
-        occasion: &Occasion,
-    ) -> Vec<PeerAnswer> {
-        let peers = self.peers();
+    /// Asks all peers at once. Each answers for every view in which one of the indicators is looked
+    /// up; for the type of one that the policy does not allow to ask, the policy does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMember`] for a peer that is no other provider.
+    pub async fn query(&self, query: Query) -> Result<Vec<PeerAnswer>, Error> {
+        let peers = self.daemon.peers(&query.peers)?;
+        let mut reached = BTreeMap::new();
+        if !self.knows_witnesses_of(&peers) {
+            reached.extend(self.reach_all().await);
+        }
+        let query = Arc::new(query);
         let mut tasks = JoinSet::new();
-        for (name, reached) in self.reach_all().await {
-            if !peers.contains(&name) {
-                continue;
-            }
-            let (asker, indicators) = (self.clone(), indicators.to_vec());
-            let (purpose, occasion) = (purpose.map(str::to_owned), occasion.clone());
-            tasks.spawn(async move {
-                let asked = async {
-                    let channel = reached?;
-                    let served = channel.views().await?;
-                    Ok((channel, served))
-                };
-                let (channel, served) = match asked.await {
-                    Ok(reached) => reached,
-                    Err(error) => return vec![PeerAnswer::failed(name, &error)],
-                };
-                let unfinished = asker.finish_earlier(&channel, &name).await;
-                let policy = asker.daemon.policy();
-                let mut answers = Vec::new();
-                for view in view::with(policy, name.as_str(), Direction::Ask) {
-                    let title = view.to_string();
-                    let is_wanted = purpose.as_ref().is_none_or(|one| *one == view.purpose)
-                        && served.0.iter().any(|served| served.name == title);
-                    let kind = view.indicator_type;
-                    if !is_wanted || !indicators.iter().any(|one| Subject::asks(one, kind)) {
-                        continue;
-                    }
-                    let mut answer = PeerAnswer {
-                        peer: name.clone(),
-                        indicator_type: Some(kind),
-                        purpose: view.purpose.clone(),
-                        outcome: Outcome::Done,
-                        found: Vec::new(),
-                        bytes: 0,
-                    };
-                    let asked = if unfinished.contains(&title) {
-                        Err(AskError::Unfinished)
-                    } else {
-                        let subject = Subject::Indicators(indicators.clone());
-                        asker.ask(&channel, &view, subject, &occasion).await
-                    };
-                    match asked {
-                        Ok(answered) => {
-                            answer.found = answered.found;
-                            answer.bytes = answered.bytes;
-                        }
-                        Err(error) => answer.outcome = error.outcome(),
-                    }
-                    answers.push(answer);
-                }
-                answers
-            });
+        for name in peers {
+            let (asker, query) = (self.clone(), Arc::clone(&query));
+            let reached = reached.remove(&name);
+            tasks.spawn(async move { asker.query_one(name, reached, &query).await });
         }
         let mut answers = Vec::new();
         while let Some(of_peer) = tasks.join_next().await {
             answers.extend(of_peer.into_iter().flatten());
         }
-        answers.sort_by(|a, b| a.peer.cmp(&b.peer));
-        answers
+        answers.sort_by(|a, b| {
+            let key = |answer: &PeerAnswer| (answer.peer.clone(), answer.indicator_type.code());
+            key(a).cmp(&key(b))
+        });
+        Ok(answers)
     }
-}
 
-impl PeerAnswer {
-    fn failed(peer: Name, error: &AskError) -> Self {
-        Self {
-            peer,
-            indicator_type: None,
-            purpose: String::new(),
-            outcome: error.outcome(),
+    async fn query_one(
+        &self,
+        peer: Name,
+        reached: Option<Result<Channel, AskError>>,
+        query: &Query,
+    ) -> Vec<PeerAnswer> {
+        let policy = self.daemon.policy();
+        let mut views = view::with(policy, peer.as_str(), Direction::Ask);
+        views.retain(|view| {
+            let kind = view.indicator_type;
+            let purpose = query.purpose.as_ref();
+            purpose.is_none_or(|one| *one == view.purpose)
+                && query.indicators.iter().any(|one| Subject::asks(one, kind))
+        });
+        let answer = |view: &View, outcome| PeerAnswer {
+            peer: peer.clone(),
+            indicator_type: view.indicator_type,
+            purpose: view.purpose.clone(),
+            outcome,
             found: Vec::new(),
             bytes: 0,
+        };
+        let mut answers = Vec::new();
+        let kinds: BTreeSet<_> = query
+            .indicators
+            .iter()
+            .map(Indicator::indicator_type)
+            .collect();
+        for kind in kinds {
+            if views.iter().all(|view| view.indicator_type != kind) {
+                let purpose = query.purpose.clone().unwrap_or_default();
+                let none = View {
+                    indicator_type: kind,
+                    purpose,
+                };
+                let reason = "no rule of our own policy allows to ask it".to_owned();
+                answers.push(answer(&none, Outcome::Refused(reason)));
+            }
         }
+        if views.is_empty() {
+            return answers;
+        }
+        let asked = async {
+            let channel = match reached {
+                Some(reached) => reached?,
+                None => self.reach(&peer).await?,
+            };
+            let served = channel.views().await?;
+            Ok::<_, AskError>((channel, served))
+        };
+        let (channel, served) = match asked.await {
+            Ok(reached) => reached,
+            Err(error) => {
+                answers.extend(views.iter().map(|view| answer(view, error.outcome())));
+                return answers;
+            }
+        };
+        let names: BTreeSet<_> = views.iter().map(ToString::to_string).collect();
+        let meant = |view: &str| names.contains(view);
+        let unfinished = self.finish_earlier(&channel, &peer, &meant).await;
+        for view in views {
+            let name = view.to_string();
+            let mut answer = answer(&view, Outcome::Done);
+            if !served.0.iter().any(|served| served.name == name) {
+                answer.outcome = Outcome::NotServed;
+            } else if unfinished.contains(&name) {
+                answer.outcome = AskError::Unfinished.outcome();
+            } else {
+                let subject = Subject::Indicators(query.indicators.clone());
+                match self.ask(&channel, &view, subject, &query.occasion).await {
+                    Ok(answered) => {
+                        answer.found = answered.found;
+                        answer.bytes = answered.bytes;
+                    }
+                    Err(error) => answer.outcome = error.outcome(),
+                }
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
+    /// Whether enough witnesses of each of these are known to hold its ledger against.
+    fn knows_witnesses_of(&self, peers: &BTreeSet<Name>) -> bool {
+        let known = self.daemon.directory().known();
+        let now = self.daemon.now();
+        peers.iter().all(|peer| {
+            let witnesses = Witnesses::of(&known.roster, &known.delegations, peer, now);
+            witnesses.quorum().is_ok()
+        })
     }
 }

@@ -71,7 +71,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// What a collection asks of a view of a type: each item once, ascending.
+    /// What a collection asks of a view of a type: each item once, ascending; `after` so many of its
+    /// imports only the rows that came with later ones.
     ///
     /// Of a view of networks that is every rung that holds an address or a network of the
     /// collection (`spec/10 §4.2`); of any other, the rows of its type.
@@ -79,9 +80,17 @@ impl Reading<'_> {
     /// # Errors
     ///
     /// [`Error::Collection`].
-    pub fn ask(&self, contents: &Contents, kind: IndicatorType) -> Result<Vec<Item>, Error> {
+    pub fn ask(
+        &self,
+        contents: &Contents,
+        kind: IndicatorType,
+        after: Option<u32>,
+    ) -> Result<Vec<Item>, Error> {
         let mut items = Vec::new();
         self.asking(contents, kind, &mut |row, parts| {
+            if after.is_some_and(|imports| row.since <= imports) {
+                return;
+            }
             if kind != IndicatorType::Network {
                 items.push(Item::new(row.key.to_vec()));
             }

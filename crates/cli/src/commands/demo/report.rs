@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use blindmatch_node::demo::{Difference, Exchanged, Outcome, PairResult, Step};
+use blindmatch_node::demo::{Difference, Exchanged, PairResult, Step};
 use serde::Serialize;
 
 use crate::output::{Report, Side, Table, grouped};
@@ -64,7 +64,7 @@ impl Demonstrated {
         let order = |pair: &Pair| (pair.querier.clone(), pair.responder.clone());
         // Types stay in the order in which they were exchanged.
         shown.sort_by_cached_key(order);
-        let failed = |pair: &PairResult| matches!(pair.outcome, Outcome::Failed(_));
+        let failed = |pair: &PairResult| pair.outcome.is_failure();
         let verified = differences.is_empty();
         Self {
             folder: kept.map(|folder| folder.display().to_string()),
@@ -91,7 +91,7 @@ impl Pair {
             purpose: pair.purpose.clone(),
             protocol: pair.protocol.name(),
             status: pair.outcome.name(),
-            reason: pair.outcome.reason().map(str::to_owned),
+            reason: pair.outcome.reason(),
             items: pair.items,
             matches: pair.found.len(),
             seconds: pair.took.as_secs_f64(),

@@ -33,13 +33,15 @@ pub enum AskError {
     /// The peer's publication is not used.
     NotAccepted(NotAccepted),
     /// The own policy refuses.
-    Policy(policy::Refusal),
+    Policy(Box<policy::Explained>),
     /// The peer refuses, for a rule in its words.
     Refused(String),
     /// What the peer answers to a proposal is neither its completion nor its refusal.
     Answer,
     /// There is more to ask for than a run may have.
     TooMuch,
+    /// The peer's publication, of so many bytes, is on its way and was not waited for.
+    Preparing(u64),
     /// The connection is gone, and so were those after it. The run goes on the next time.
     Lost,
     /// The run stopped.
@@ -62,23 +64,32 @@ impl AskError {
     /// How a pair ended that ended so.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let refused = match self {
-            Self::Policy(_) | Self::Refused(_) => true,
-            Self::Call(CallError::Refused(problem)) => {
-                matches!(problem.kind, Kind::NotAllowed | Kind::Budget)
-            }
-            Self::Stopped(stop) => {
-                matches!(stop, Stop::PeerAborted(Abort::Budget | Abort::EpochOver))
-            }
-            _ => false,
-        };
         let reason = self.to_string();
-        if refused {
-            Outcome::Refused(reason)
-        } else {
-            Outcome::Failed(reason)
+        match self {
+            Self::Preparing(bytes) => Outcome::Preparing(*bytes),
+            Self::Policy(_) => Outcome::Refused(reason),
+            Self::Refused(rule) if names_a_budget(rule) => Outcome::Budget(reason),
+            Self::Refused(_) => Outcome::Refused(reason),
+            Self::Stopped(Stop::PeerAborted(Abort::Budget)) => Outcome::Budget(reason),
+            Self::Call(CallError::Refused(problem)) => match problem.kind {
+                Kind::NotAllowed => Outcome::Refused(reason),
+                Kind::Budget => Outcome::Budget(reason),
+                Kind::Timeout | Kind::Unavailable => Outcome::Unreachable(reason),
+                _ => Outcome::Failed(reason),
+            },
+            Self::Unreachable(DialError::OwnCertificate) => Outcome::Failed(reason),
+            Self::Unreachable(_) | Self::Lost | Self::Call(CallError::Failed(_)) => {
+                Outcome::Unreachable(reason)
+            }
+            _ => Outcome::Failed(reason),
         }
     }
+}
+
+/// Whether the rule by which a peer refuses is that of a budget (`spec/50 §3`).
+fn names_a_budget(rule: &str) -> bool {
+    let code = rule.split(':').next();
+    code.is_some_and(|code| ["day_budget", "epoch_budget"].contains(&code))
 }
 
 impl fmt::Display for AskError {
@@ -90,8 +101,11 @@ impl fmt::Display for AskError {
             Self::Call(error) => error.fmt(f),
             Self::Quorum(error) => error.fmt(f),
             Self::NotAccepted(error) => error.fmt(f),
-            Self::Policy(refusal) => write!(f, "our own policy refuses: {}", refusal.code()),
+            Self::Policy(explained) => {
+                write!(f, "our own policy refuses: {}", explained.what)
+            }
             Self::Refused(rule) => write!(f, "the peer's policy refuses: {rule}"),
+            Self::Preparing(bytes) => write!(f, "a publication of {bytes} bytes is on its way"),
             Self::Answer => f.write_str("the peer's answer is not one to what was proposed"),
             Self::TooMuch => f.write_str("more is asked for than one run may ask for"),
             Self::Lost => f.write_str("the connection broke off; the run goes on the next time"),

@@ -11,7 +11,6 @@ use blindmatch_policy::{self as policy, LedgerFacts, Request, RosterFacts, decid
 use blindmatch_psi::agreement::{Agreement, Direction, Party, Protocol, Role};
 use blindmatch_psi::lookup::{Item, view_input};
 use blindmatch_psi::publication::{Manifest, QueryClass};
-use blindmatch_store::collection::CollectionKind;
 use blindmatch_store::runs::{Head, Run};
 use blindmatch_store::views::PeerEpoch;
 use rand::RngExt;
@@ -29,8 +28,17 @@ const ITEMS: &str = "blindmatch items v1";
 pub(super) struct Plan {
     /// What is proposed.
     pub(super) proposal: Agreement,
-    /// The items whose outputs are not known yet, ascending.
-    left: Vec<Item>,
+    open: Open,
+}
+
+/// What is looked up in a view, ascending.
+pub(in crate::exchange) struct Open {
+    /// All of it: what is known of this epoch, and what is asked for.
+    items: Vec<Item>,
+    /// What is asked for.
+    pub(in crate::exchange) left: Vec<Item>,
+    /// Items that are neither: those of customers that did not change.
+    pub(in crate::exchange) left_out: u64,
 }
 
 impl Plan {
@@ -44,32 +52,23 @@ impl Plan {
         subject: &Subject,
     ) -> Result<Self, AskError> {
         let kind = view.indicator_type;
-        let items = subject.items(daemon, kind)?;
-        let mut cached = epoch.cached()?;
-        let mut left = Vec::new();
-        for item in &items {
-            if cached.find(item)?.is_none() {
-                left.push(item.clone());
-            }
-        }
-        let count = u64::try_from(left.len()).unwrap_or(u64::MAX);
+        let open = open(daemon, epoch, kind, subject)?;
+        let count = u64::try_from(open.left.len()).unwrap_or(u64::MAX);
         // One that asks for nothing new looks like one that asks for little.
         let class = QueryClass::holding(count.max(1)).ok_or(AskError::TooMuch)?;
-        let payment_key = daemon.payment_key().filter(|_| kind == IndicatorType::Pan);
-        let payment_key = payment_key.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+        let payment_key = payment_key(daemon, kind);
         let known = daemon.directory().known();
         let request = Request {
-            peer: peer.member().as_str(),
-            direction: policy::Direction::Ask,
-            indicator_type: kind,
             canonicalisation: manifest.canonicalisation,
-            purpose: &view.purpose,
-            protocol: policy::Protocol::Lookup,
-            roster: known.roster.number,
             query_class: class.items(),
             set_size: manifest.edition.class().entries(),
-            sweep: is_sweep(daemon, peer, view, manifest, subject)?,
-            payment_key: &payment_key,
+            sweep: subject.collection().is_some_and(|asking| asking.sweep),
+            ..request(
+                peer.member().as_str(),
+                view,
+                &payment_key,
+                known.roster.number,
+            )
         };
         allow(daemon, &known.roster, &request)?;
 
@@ -81,7 +80,7 @@ impl Plan {
             canonicalisation: manifest.canonicalisation,
             purpose: view.purpose.as_bytes().to_vec(),
             querier_input: Input {
-                commitment: commit(&rng.random(), &items).0,
+                commitment: commit(&rng.random(), &open.items).0,
                 class: class.items(),
             },
             responder_input: view_input(manifest),
@@ -103,14 +102,19 @@ impl Plan {
             parties: [own, other],
             directions: vec![direction],
         };
-        Ok(Self { proposal, left })
+        Ok(Self { proposal, open })
+    }
+
+    /// Items that are not asked for, though nothing is known of them.
+    pub(super) const fn left_out(&self) -> u64 {
+        self.open.left_out
     }
 
     /// Begins the run that was agreed on, durably.
     pub(super) fn begin(self, daemon: &Daemon, head: Head) -> Result<Arc<Run>, AskError> {
         let mut rng = rand::rng();
         let mut beginning = daemon.runs().begin(head, &mut rng)?;
-        for item in &self.left {
+        for item in &self.open.left {
             beginning.ask(&bare(item), &mut rng)?;
         }
         Ok(beginning.begin(&mut rng)?)
@@ -126,37 +130,86 @@ fn commit(salt: &[u8; 32], items: &[Item]) -> Salted {
     Salted::new(salt, &encoded)
 }
 
-/// Whether a collection of customers asks a view in an epoch after one in which it asked already:
-/// under the new key it asks for rows that did not change.
-fn is_sweep(
+/// What a subject looks up in an epoch of a view.
+pub(in crate::exchange) fn open(
     daemon: &Daemon,
-    peer: &MemberId,
-    view: &View,
-    manifest: &Manifest,
+    epoch: &PeerEpoch,
+    kind: IndicatorType,
     subject: &Subject,
-) -> Result<bool, AskError> {
-    let Subject::Collection(contents) = subject else {
-        return Ok(false);
+) -> Result<Open, AskError> {
+    let changed = subject.changed(daemon, kind)?;
+    let is_asked = |item: &Item| {
+        changed.as_ref().is_none_or(|changed| {
+            let place = changed.binary_search_by(|other| other.as_slice().cmp(item.as_slice()));
+            place.is_ok()
+        })
     };
-    if contents.kind != CollectionKind::Customers {
-        return Ok(false);
-    }
-    let name = view.to_string();
-    for id in daemon.runs().ended()? {
-        let head = daemon.runs().end(&id)?.head;
-        let same = head.peer.as_str() == peer.member().as_str()
-            && head.side == blindmatch_audit::receipt::Side::Querier
-            && head.view().is_some_and(|view| view.as_str() == name)
-            && head.collection == contents.name.as_str();
-        if same && head.epoch != manifest.domain.epoch {
-            return Ok(true);
+    let mut cached = epoch.cached()?;
+    let mut items = subject.items(daemon, kind)?;
+    let mut left = Vec::new();
+    let (mut left_out, mut failed) = (0, None);
+    items.retain(|item| match cached.find(item) {
+        Ok(Some(_)) => true,
+        Ok(None) if is_asked(item) => {
+            left.push(item.clone());
+            true
         }
+        Ok(None) => {
+            left_out += 1;
+            false
+        }
+        Err(error) => {
+            failed.get_or_insert(error);
+            false
+        }
+    });
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(Open {
+            items,
+            left,
+            left_out,
+        }),
     }
-    Ok(false)
+}
+
+/// The name of the payment key, for the one type that has one.
+pub(in crate::exchange) fn payment_key(daemon: &Daemon, kind: IndicatorType) -> Vec<u8> {
+    let key = daemon.payment_key();
+    let key = key.filter(|_| kind == IndicatorType::Pan);
+    key.map_or_else(Vec::new, |key| key.as_bytes().to_vec())
+}
+
+/// A run as it is known before the peer has said anything: as small as one can be, of the version
+/// that is in force here, against a set of every size.
+pub(in crate::exchange) fn request<'a>(
+    peer: &'a str,
+    view: &'a View,
+    payment_key: &'a [u8],
+    roster: u64,
+) -> Request<'a> {
+    let kind = view.indicator_type;
+    Request {
+        peer,
+        direction: policy::Direction::Ask,
+        indicator_type: kind,
+        canonicalisation: u32::from(kind.canonicalisation_version()),
+        purpose: &view.purpose,
+        protocol: policy::Protocol::Lookup,
+        roster,
+        query_class: 8,
+        set_size: u64::MAX,
+        sweep: false,
+        payment_key,
+    }
 }
 
 /// Holds a run against the own policy.
-fn allow(
+///
+/// # Errors
+///
+/// [`AskError::Policy`].
+pub(in crate::exchange) fn allow(
     daemon: &Daemon,
     roster: &membership::Roster,
     request: &Request<'_>,
@@ -185,6 +238,10 @@ fn allow(
         one_sided_aborts: u32::try_from(aborts).unwrap_or(u32::MAX),
         ..LedgerFacts::default()
     };
-    let decided = decide(&facts, daemon.policy(), request, &ledger, daemon.now());
-    decided.map(drop).map_err(AskError::Policy)
+    let policy = daemon.policy();
+    let decided = decide(&facts, policy, request, &ledger, daemon.now());
+    decided.map(drop).map_err(|refusal| {
+        let explained = refusal.explain(&facts, policy, request);
+        AskError::Policy(Box::new(explained))
+    })
 }

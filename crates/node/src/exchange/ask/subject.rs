@@ -14,11 +14,35 @@ use crate::exchange::daemon::Daemon;
 /// What is looked up in a view.
 pub enum Subject {
     /// The rows of a collection, as it is now.
-    Collection(Contents),
+    Collection(Asking),
     /// Indicators that somebody asks about.
     Indicators(Vec<Indicator>),
     /// Items as an earlier run asked for them, whose indicators are no longer known.
     Items(Vec<Item>),
+}
+
+/// A collection that asks.
+#[derive(Clone)]
+pub struct Asking {
+    /// What it consists of now.
+    pub contents: Contents,
+    /// Of customers only the rows that came with imports after so many are asked for. What is known
+    /// of this epoch is looked up, whenever it came.
+    pub after: Option<u32>,
+    /// Whether customers that did not change since they were asked for are asked for again.
+    pub sweep: bool,
+}
+
+impl Asking {
+    /// A collection of which everything is asked for that is not known of this epoch.
+    #[must_use]
+    pub const fn whole(contents: Contents) -> Self {
+        Self {
+            contents,
+            after: None,
+            sweep: false,
+        }
+    }
 }
 
 impl Subject {
@@ -33,7 +57,7 @@ impl Subject {
                 .contains(&name)
         {
             let contents = crate::collections::contents(collections, name)?;
-            return Ok(Self::Collection(contents));
+            return Ok(Self::Collection(Asking::whole(contents)));
         }
         Ok(Self::Items(asked(run)?))
     }
@@ -44,21 +68,42 @@ impl Subject {
     }
 
     /// The collection.
-    pub(super) const fn collection(&self) -> Option<&CollectionName> {
+    pub(super) const fn collection(&self) -> Option<&Asking> {
         match self {
-            Self::Collection(contents) => Some(&contents.name),
+            Self::Collection(asking) => Some(asking),
             Self::Indicators(_) | Self::Items(_) => None,
         }
     }
 
-    /// What it asks of a view of a type: each item once, ascending.
-    pub(super) fn items(
+    /// What of its [items](Self::items) is asked for where it is not known; nothing where that is all.
+    pub(in crate::exchange) fn changed(
+        &self,
+        daemon: &Daemon,
+        kind: IndicatorType,
+    ) -> Result<Option<Vec<Item>>, AskError> {
+        match self {
+            Self::Collection(Asking {
+                contents,
+                after: Some(after),
+                ..
+            }) => {
+                let items = daemon.reading()?.ask(contents, kind, Some(*after))?;
+                Ok(Some(items))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What it looks up in a view of a type: each item once, ascending.
+    pub(in crate::exchange) fn items(
         &self,
         daemon: &Daemon,
         kind: IndicatorType,
     ) -> Result<Vec<Item>, AskError> {
         let mut items = match self {
-            Self::Collection(contents) => return Ok(daemon.reading()?.ask(contents, kind)?),
+            Self::Collection(Asking { contents, .. }) => {
+                return Ok(daemon.reading()?.ask(contents, kind, None)?);
+            }
             Self::Items(items) => items.clone(),
             Self::Indicators(indicators) => {
                 let parts = indicators.iter().flat_map(|one| parts(one, kind));
@@ -85,7 +130,7 @@ impl Subject {
                 .ok()
         };
         match self {
-            Self::Collection(contents) => {
+            Self::Collection(Asking { contents, .. }) => {
                 daemon.reading()?.holding(contents, kind, items, visit)?;
             }
             Self::Items(own) => {

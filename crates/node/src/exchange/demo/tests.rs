@@ -53,6 +53,10 @@ fn addresses(numbers: std::ops::Range<u32>) -> String {
     feed
 }
 
+fn unwatched() -> Watch {
+    Arc::new(|_| {})
+}
+
 /// The sum of all that a node charged.
 fn charged(consortium: &Consortium, member: &str) -> u64 {
     let member = consortium.members.get(&name(member)).unwrap();
@@ -137,7 +141,7 @@ fn a_run_whose_responder_dies_is_resumed_and_paid_for_once() {
         } = members.remove(&name("b")).unwrap();
         let batch = tokio::spawn({
             let asker = asker.clone();
-            async move { asker.batch().await.unwrap() }
+            async move { asker.batch(&Batch::default(), &unwatched()).await.unwrap() }
         });
         // Once it has charged something it dies.
         let is_charged = || {
@@ -150,8 +154,7 @@ fn a_run_whose_responder_dies_is_resumed_and_paid_for_once() {
         }
         drop(server);
         let pairs = batch.await.unwrap();
-        let failed =
-            |pair: &PairResult| matches!(pair.outcome, Outcome::Failed(_)) && pair.found.is_empty();
+        let failed = |pair: &PairResult| pair.outcome.is_failure() && pair.found.is_empty();
         assert!(pairs.iter().any(failed), "{pairs:?}");
         let runs = asker.daemon.runs();
         assert_eq!(runs.unfinished().len(), 1);
@@ -161,7 +164,7 @@ fn a_run_whose_responder_dies_is_resumed_and_paid_for_once() {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let serving = Serving::new(Arc::clone(&daemon));
         let _server = endpoint.serve(listener, Arc::new(serving));
-        let pairs = asker.batch().await.unwrap();
+        let pairs = asker.batch(&Batch::default(), &unwatched()).await.unwrap();
         assert!(runs.unfinished().is_empty());
         pairs
     });

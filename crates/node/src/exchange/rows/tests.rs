@@ -155,7 +155,10 @@ fn what_a_list_excludes_since_the_import_is_neither_served_nor_asked() {
         "matching_attributes": ["ip-src"], "list": ["8.8.8.0/24"]}"#;
     world.exclusions = Exclusions::parse(list, &world.canonicaliser).unwrap();
     assert_eq!(world.served(IndicatorType::Ip, NO_EVIDENCE), ["8.8.4.4"]);
-    let asked = world.reading().ask(&contents, IndicatorType::Ip).unwrap();
+    let asked = world
+        .reading()
+        .ask(&contents, IndicatorType::Ip, None)
+        .unwrap();
     let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
     assert_eq!(texts, ["8.8.4.4"]);
 }
@@ -169,7 +172,9 @@ fn addresses_and_networks_ask_for_every_rung_above_them() {
         "8.8.4.4\n8.8.8.8\n8.8.8.0/23\nann@example.com\n",
     );
     let reading = world.reading();
-    let asked = reading.ask(&contents, IndicatorType::Network).unwrap();
+    let asked = reading
+        .ask(&contents, IndicatorType::Network, None)
+        .unwrap();
     let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
     assert_eq!(
         texts,
@@ -225,7 +230,7 @@ fn addresses_and_networks_ask_for_every_rung_above_them() {
     assert!(!holds(&["8.8.8.0/24"]));
     assert!(holds(&["8.8.8.0/24", "8.8.9.0/24"]));
     assert!(holds(&["8.8.8.0/22"]));
-    let asked = reading.ask(&contents, IndicatorType::Ip).unwrap();
+    let asked = reading.ask(&contents, IndicatorType::Ip, None).unwrap();
     let texts: Vec<_> = asked.iter().map(|item| world.text(item)).collect();
     assert_eq!(texts, ["8.8.4.4", "8.8.8.8"]);
 }
@@ -279,7 +284,7 @@ fn members_of_a_demonstration_find_what_they_have_in_common() {
                     Ok::<_, Error>(())
                 });
                 serve.unwrap();
-                let mut items = reading(&own).ask(&contents, kind).unwrap();
+                let mut items = reading(&own).ask(&contents, kind, None).unwrap();
                 items.retain(|item| served.contains(item.as_slice()));
                 let mut found = BTreeSet::<RowKey>::new();
                 let held = reading(&own).holding(&contents, kind, &items, &mut |row, _| {

@@ -1,0 +1,216 @@
+//! `blindmatch batch`.
+
+mod foreseen;
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use blindmatch_node::demo::{Outcome, PairResult};
+use blindmatch_node::exchange::batch::{Batch, Progress, Watch};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use self::foreseen::Foreseen;
+use super::at_work::AtWork;
+use crate::args::Global;
+use crate::args::exchange::BatchArguments;
+use crate::error::{Error, Exit};
+use crate::output::{self, Report, Side, Table, grouped};
+
+pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, Error> {
+    let work = AtWork::open(arguments.tables.tables.as_deref(), global)?;
+    let batch = Batch {
+        peers: arguments.peers.iter().cloned().collect(),
+        collections: arguments.collections.iter().cloned().collect(),
+        sweep: arguments.sweep,
+        occasion: work.occasion(None),
+    };
+    if arguments.dry_run {
+        let foreseen = work.daemon.foresee(&batch)?;
+        let exit = Exit::of(foreseen.iter().map(|one| &one.outcome));
+        output::show("batch_dry_run", &Foreseen::of(&foreseen), global.output)?;
+        return Ok(exit);
+    }
+    let bar = bar(global);
+    let watch: Watch = Arc::new({
+        let bar = bar.clone();
+        move |progress: Progress<'_>| match progress {
+            Progress::Planned(pairs) => bar.set_length(u64::try_from(pairs).unwrap_or(0)),
+            Progress::Ended(pair) => {
+                bar.set_message(format!("{} {}", pair.responder, pair.indicator_type));
+                bar.inc(1);
+            }
+        }
+    });
+    let pairs = work.wait(work.asker().batch(&batch, &watch))?;
+    bar.finish_and_clear();
+    let pairs = pairs?;
+    let exit = Exit::of(pairs.iter().map(|pair| &pair.outcome));
+    let asked = Asked::of(&pairs, exit);
+    output::show("batch", &asked, global.output)?;
+    advise(&asked, global);
+    Ok(exit)
+}
+
+#[derive(Serialize)]
+struct Asked {
+    pairs: Vec<Pair>,
+    /// Whether every run that is done has a receipt that both sides signed.
+    verified: bool,
+    /// Whether every peer answered.
+    ok: bool,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    querier: String,
+    responder: String,
+    collection: String,
+    r#type: &'static str,
+    purpose: String,
+    protocol: &'static str,
+    status: &'static str,
+    reason: Option<String>,
+    /// Rows of the collection that ask for something of this type.
+    items: u64,
+    /// Items that were asked for now.
+    asked: u64,
+    /// What the budget was charged.
+    charged: u64,
+    /// Items of customers that did not change, of which nothing is known in this epoch.
+    left_out: u64,
+    matches: usize,
+    /// Those that the run before did not find.
+    new: u64,
+    seconds: f64,
+    bytes: u64,
+}
+
+impl Asked {
+    fn of(pairs: &[PairResult], exit: Exit) -> Self {
+        let mut done = pairs.iter().filter(|pair| pair.outcome == Outcome::Done);
+        Self {
+            verified: done.all(|pair| pair.receipted),
+            ok: exit == Exit::Done,
+            pairs: pairs.iter().map(Pair::of).collect(),
+        }
+    }
+}
+
+impl Pair {
+    fn of(pair: &PairResult) -> Self {
+        Self {
+            querier: pair.querier.to_string(),
+            responder: pair.responder.to_string(),
+            collection: pair.collection.to_string(),
+            r#type: pair.indicator_type.name(),
+            purpose: pair.purpose.clone(),
+            protocol: pair.protocol.name(),
+            status: pair.outcome.name(),
+            reason: pair.outcome.reason(),
+            items: pair.items,
+            asked: pair.asked,
+            charged: pair.charged,
+            left_out: pair.left_out,
+            matches: pair.found.len(),
+            new: pair.fresh,
+            seconds: pair.took.as_secs_f64(),
+            bytes: pair.bytes,
+        }
+    }
+
+    /// Whether the peer has nothing for us.
+    fn is_idle(&self) -> bool {
+        self.status == Outcome::NotServed.name()
+    }
+}
+
+impl Report for Asked {
+    fn table(&self) -> String {
+        let mut table = Table::headed(&[
+            ("peer", Side::Left),
+            ("collection", Side::Left),
+            ("type", Side::Left),
+            ("purpose", Side::Left),
+            ("asked", Side::Right),
+            ("matches", Side::Right),
+            ("new", Side::Right),
+            ("bytes", Side::Right),
+            ("state", Side::Left),
+        ]);
+        for pair in self.pairs.iter().filter(|pair| !pair.is_idle()) {
+            let mut state = pair.status.to_owned();
+            if let Some(reason) = &pair.reason {
+                state = format!("{state}: {reason}");
+            }
+            if pair.left_out > 0 {
+                let left_out = grouped(pair.left_out);
+                state = format!("{state}; {left_out} unchanged not asked for");
+            }
+            table.row(&[
+                &pair.responder,
+                &pair.collection,
+                pair.r#type,
+                &pair.purpose,
+                &grouped(pair.asked),
+                &grouped(u64::try_from(pair.matches).unwrap_or(u64::MAX)),
+                &grouped(pair.new),
+                &grouped(pair.bytes),
+                &state,
+            ]);
+        }
+        let idle = self.pairs.iter().filter(|pair| pair.is_idle()).count();
+        let mut text = match self.pairs.len() - idle {
+            0 => "nobody was asked for anything\n".to_owned(),
+            _ => table.render(),
+        };
+        if idle > 0 {
+            text.push_str(&format!("and {idle} that the peers do not serve\n"));
+        }
+        text
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        self.pairs.iter().collect()
+    }
+}
+
+/// What to do next about what did not go well.
+fn advise(asked: &Asked, global: &Global) {
+    let has = |status: &str| asked.pairs.iter().find(|pair| pair.status == status);
+    if asked.pairs.is_empty() {
+        output::next(
+            global,
+            "no collection has rows of a type that a rule of policy.toml with the direction `ask` \
+             names; see: blindmatch policy check",
+        );
+    }
+    if let Some(pair) = has("refused") {
+        output::next(
+            global,
+            &format!(
+                "why it is refused: blindmatch policy explain --peer {} --type {} --purpose {} \
+                 --direction ask",
+                pair.responder, pair.r#type, pair.purpose
+            ),
+        );
+    }
+    if asked.pairs.iter().any(|pair| pair.left_out > 0) {
+        output::next(
+            global,
+            "to ask for what did not change as well: blindmatch batch --sweep",
+        );
+    }
+}
+
+/// A bar on a terminal, else one that shows nothing.
+fn bar(global: &Global) -> ProgressBar {
+    if global.quiet || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} [{bar:30}] {pos}/{len} {msg}, {elapsed}");
+    let bar = ProgressBar::new(0);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

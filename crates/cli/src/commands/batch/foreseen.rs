@@ -1,0 +1,98 @@
+//! What a batch would do.
+
+use blindmatch_node::exchange;
+use serde::Serialize;
+
+use crate::output::{Report, Side, Table, grouped};
+
+#[derive(Serialize)]
+pub(super) struct Foreseen {
+    pairs: Vec<Pair>,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    responder: String,
+    collection: String,
+    r#type: &'static str,
+    purpose: String,
+    status: &'static str,
+    reason: Option<String>,
+    /// Rows of the collection that ask for something of this type.
+    items: u64,
+    /// Items that would be asked for, at most.
+    ask: u64,
+    /// What the peer learns of how many they are, and charges.
+    charged: u64,
+    /// What may have to be fetched; nothing where only the peer knows.
+    fetch_bytes: Option<u64>,
+}
+
+impl Foreseen {
+    pub(super) fn of(pairs: &[exchange::Foreseen]) -> Self {
+        let pairs = pairs.iter().map(|pair| Pair {
+            responder: pair.peer.to_string(),
+            collection: pair.collection.to_string(),
+            r#type: pair.indicator_type.name(),
+            purpose: pair.purpose.clone(),
+            status: match pair.outcome.name() {
+                "done" => "allowed",
+                name => name,
+            },
+            reason: pair.outcome.reason(),
+            items: pair.items,
+            ask: pair.ask,
+            charged: pair.charged,
+            fetch_bytes: pair.publication,
+        });
+        Self {
+            pairs: pairs.collect(),
+        }
+    }
+}
+
+impl Report for Foreseen {
+    fn table(&self) -> String {
+        if self.pairs.is_empty() {
+            return "nobody would be asked for anything".to_owned();
+        }
+        let mut table = Table::headed(&[
+            ("peer", Side::Left),
+            ("collection", Side::Left),
+            ("type", Side::Left),
+            ("purpose", Side::Left),
+            ("rows", Side::Right),
+            ("ask", Side::Right),
+            ("charged", Side::Right),
+            ("fetch", Side::Right),
+            ("", Side::Left),
+        ]);
+        for pair in &self.pairs {
+            let fetch = pair.fetch_bytes.map(|bytes| {
+                // Rounded up: a megabyte at least.
+                format!("<= {} MB", grouped(bytes.div_ceil(1_000_000)))
+            });
+            table.row(&[
+                &pair.responder,
+                &pair.collection,
+                pair.r#type,
+                &pair.purpose,
+                &grouped(pair.items),
+                &grouped(pair.ask),
+                &grouped(pair.charged),
+                fetch.as_deref().unwrap_or("not known"),
+                pair.reason.as_deref().unwrap_or_default(),
+            ]);
+        }
+        format!(
+            "{}\nNobody was contacted. Of each line the peer learns the type, the purpose, and how \
+             many are asked for rounded up to the number charged; not which, and not what matches. A \
+             peer may refuse, or serve no such view.\n",
+            table.render()
+        )
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        self.pairs.iter().collect()
+    }
+}

@@ -1,0 +1,264 @@
+//! `batch` and `query`, against peers that answer.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use serde_json::{Value, json};
+
+use crate::peers::{HOME, Peers};
+use crate::place::{Place, Test, stderr};
+
+/// A policy that asks for and serves these types, each of its rules with what is `added`.
+fn policy(asks: &[&str], serves: &[&str], added: &str) -> String {
+    let mut policy = "[purpose.abuse-prevention]\ntext = \"Recognise returning abusers.\"\n\n\
+                      [legal_basis.agreement]\ntext = \"Schedule B.\"\nvalid_until = 2099-12-31\n\n\
+                      [evidence]\nminimum_reports = 0\nreason_required = false\n"
+        .to_owned();
+    for (direction, types) in [("ask", asks), ("serve", serves)] {
+        if types.is_empty() {
+            continue;
+        }
+        let added = if direction == "serve" { added } else { "" };
+        let _ = write!(
+            policy,
+            "\n[[allow]]\npeers = [\"*\"]\ntypes = {types:?}\ndirections = [\"{direction}\"]\n\
+             purposes = [\"abuse-prevention\"]\nprotocols = [\"lookup\"]\n\
+             legal_basis = \"agreement\"\nminimum_set_size = 1\n{added}"
+        );
+    }
+    policy
+}
+
+pub(crate) fn addresses(numbers: Range<u32>) -> String {
+    let mut feed = String::new();
+    for n in numbers {
+        let address = std::net::Ipv4Addr::from(0x2d00_0000 + n * 3);
+        let _ = writeln!(feed, "{address}");
+    }
+    feed
+}
+
+fn mails(numbers: Range<u32>) -> String {
+    let mut feed = String::new();
+    for n in numbers {
+        let _ = writeln!(feed, "someone-{n}@mail-{n}.example.com");
+    }
+    feed
+}
+
+/// Customers with ids.
+fn customers(numbers: Range<u32>) -> String {
+    let mut csv = "ip,id\n".to_owned();
+    for (n, address) in numbers.clone().zip(addresses(numbers).lines()) {
+        let _ = writeln!(csv, "{address},customer-{n}");
+    }
+    csv
+}
+
+/// `a` asks for addresses and mails; `b` has 20 to 60 of the one and 0 to 10 of the other, `c` has 30
+/// to 80 of the one.
+pub(crate) fn three() -> Result<Peers, Box<dyn std::error::Error>> {
+    let b = addresses(20..60) + &mails(0..10);
+    let c = addresses(30..80);
+    let asks = policy(&["ip", "email"], &[], "");
+    let serves = policy(&["ip"], &["ip", "email"], "");
+    Peers::new(
+        &[("b", &b), ("c", &c)],
+        &[("a", &asks), ("b", &serves), ("c", &serves)],
+    )
+}
+
+pub(crate) fn import_customers(place: &Place, numbers: Range<u32>, how: &str) -> Test {
+    place.write("customers.csv", customers(numbers))?;
+    place.ok(&format!(
+        "--home {HOME} import --collection accounts --map ip=ip --ref id {how} customers.csv"
+    ))?;
+    Ok(())
+}
+
+/// Runs a command that must end with `code`; its JSON and stderr, which shows no value.
+pub(crate) fn ends(
+    place: &Place,
+    line: &str,
+    code: i32,
+) -> Result<Value, Box<dyn std::error::Error>> {
+    let output = place.run(&format!("--home {HOME} {line} --output json"))?;
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{line}: {said}");
+    for value in ["45.0.", "someone-", "mail-"] {
+        assert!(!said.contains(value), "{line}: {said}");
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The pair of a peer and a type.
+fn pair<'v>(batch: &'v Value, peer: &str, kind: &str) -> &'v Value {
+    let pairs = batch["pairs"].as_array().into_iter().flatten();
+    let mut pairs = pairs.filter(|pair| pair["responder"] == peer && pair["type"] == kind);
+    pairs.next().unwrap_or(&Value::Null)
+}
+
+#[test]
+fn a_batch_finds_what_is_shared_and_asks_for_it_once() -> Test {
+    let peers = three()?;
+    let place = &peers.place;
+    import_customers(place, 0..40, "")?;
+
+    let foreseen = ends(place, "batch --dry-run", 0)?;
+    let at_b = pair(&foreseen, "b", "ip");
+    assert_eq!(
+        (&at_b["ask"], &at_b["charged"], &at_b["fetch_bytes"]),
+        (&json!(40), &json!(40), &Value::Null)
+    );
+    let first = ends(place, "batch", 0)?;
+    assert_eq!(first["schema"], "blindmatch.batch.v1");
+    assert_eq!(
+        (&first["verified"], &first["ok"]),
+        (&json!(true), &json!(true))
+    );
+    for (peer, shared) in [("b", 20), ("c", 10)] {
+        let pair = pair(&first, peer, "ip");
+        assert_eq!(pair["status"], "done");
+        assert_eq!(
+            (&pair["matches"], &pair["new"]),
+            (&json!(shared), &json!(shared))
+        );
+        assert_eq!((&pair["asked"], &pair["charged"]), (&json!(40), &json!(40)));
+    }
+
+    let foreseen = ends(place, "batch --dry-run", 0)?;
+    let at_b = pair(&foreseen, "b", "ip");
+    assert_eq!((&at_b["ask"], &at_b["charged"]), (&json!(0), &json!(8)));
+    assert!(at_b["fetch_bytes"].as_u64() > Some(0));
+    let second = ends(place, "batch", 0)?;
+    let at_b = pair(&second, "b", "ip");
+    assert_eq!((&at_b["asked"], &at_b["charged"]), (&json!(0), &json!(8)));
+    assert_eq!((&at_b["matches"], &at_b["new"]), (&json!(20), &json!(0)));
+
+    // What came since, and no more; of one peer alone.
+    import_customers(place, 40..45, "--append")?;
+    let third = ends(place, "batch --peer b", 0)?;
+    let at_b = pair(&third, "b", "ip");
+    assert_eq!(
+        (&at_b["asked"], &at_b["matches"], &at_b["new"]),
+        (&json!(5), &json!(25), &json!(5))
+    );
+    assert!(pair(&third, "c", "ip").is_null());
+
+    let table = place.ok(&format!("--home {HOME} batch"))?;
+    assert!(table.contains("accounts"), "{table}");
+    place.fails(
+        &format!("--home {HOME} batch --peer nobody"),
+        1,
+        &["no member nobody"],
+    )
+}
+
+#[test]
+fn a_peer_that_is_down_leaves_the_others_done() -> Test {
+    let mut peers = three()?;
+    import_customers(&peers.place, 0..40, "")?;
+    ends(&peers.place, "batch", 0)?;
+    peers.stop("c");
+    import_customers(&peers.place, 40..50, "--append")?;
+    let batch = ends(&peers.place, "batch", 6)?;
+    assert_eq!(batch["ok"], false);
+    assert_eq!(pair(&batch, "b", "ip")["matches"], 30);
+    assert_eq!(pair(&batch, "c", "ip")["status"], "unreachable");
+    ends(&peers.place, "batch --peer c", 5)?;
+    peers.start("c")?;
+    let batch = ends(&peers.place, "batch", 0)?;
+    let at_c = pair(&batch, "c", "ip");
+    assert_eq!((&at_c["asked"], &at_c["new"]), (&json!(10), &json!(10)));
+    Ok(())
+}
+
+#[test]
+fn unchanged_customers_are_asked_for_again_only_with_an_allowance() -> Test {
+    let peers = three()?;
+    let place = &peers.place;
+    import_customers(place, 0..40, "")?;
+    ends(place, "batch", 0)?;
+    let refused = ends(place, "batch --sweep", 3)?;
+    let reason = pair(&refused, "b", "ip")["reason"].to_string();
+    assert!(reason.contains("sweep"), "{reason}");
+    let allowed =
+        policy(&["ip"], &[], "").replace("minimum_set_size", "sweep = true\nminimum_set_size");
+    place.write("nodes/a/policy.toml", allowed)?;
+    ends(place, "batch --sweep", 0)?;
+    Ok(())
+}
+
+/// The answer of a peer about the only indicator.
+fn answer<'v>(answers: &'v Value, peer: &str) -> &'v Value {
+    let answers = answers["answers"].as_array().into_iter().flatten();
+    let mut of_peer = answers.filter(|answer| answer["peer"] == peer);
+    of_peer.next().unwrap_or(&Value::Null)
+}
+
+#[test]
+fn a_query_tells_its_answers_apart() -> Test {
+    let b = addresses(20..60) + &mails(0..10);
+    let c = addresses(30..80);
+    let asks = policy(&["ip", "email"], &[], "");
+    // Two questions of each view, and no more.
+    let b_serves = policy(&[], &["ip"], "")
+        + policy(&[], &["email"], "budget = { day = 16, epoch = 16 }\n")
+            .split_once("\n[[allow]]")
+            .map(|(_, rule)| format!("\n[[allow]]{rule}"))
+            .ok_or("no rule")?
+            .as_str();
+    let c_serves = policy(&[], &["ip"], "");
+    let mut peers = Peers::new(
+        &[("b", &b), ("c", &c)],
+        &[("a", &asks), ("b", &b_serves), ("c", &c_serves)],
+    )?;
+    let place = &peers.place;
+    place.write("one.txt", addresses(20..21))?;
+    let query = "query --purpose abuse-prevention --case T-1";
+
+    let early = ends(place, &format!("{query} --wait 0 one.txt"), 6)?;
+    assert_eq!(answer(&early, "b")["answer"], "preparing");
+    let why = answer(&early, "b")["why"].to_string();
+    assert!(why.contains(" MB"), "{why}");
+
+    let answers = ends(place, &format!("{query} one.txt"), 0)?;
+    assert_eq!(answers["schema"], "blindmatch.query.v1");
+    assert_eq!(
+        (&answers["case"], &answers["held"]),
+        (&json!("T-1"), &json!(1))
+    );
+    assert_eq!(answer(&answers, "b")["answer"], "held");
+    assert_eq!(answer(&answers, "b")["reason"], "unspecified");
+    assert_eq!(answer(&answers, "c")["answer"], "not_held");
+    ends(place, &format!("{query} --fail-on-match one.txt"), 10)?;
+
+    // What our policy does not ask for.
+    let refused = ends(place, "query --type domain --value bad.example.com", 3)?;
+    assert_eq!(answer(&refused, "b")["answer"], "not_allowed");
+
+    // One of ten that b holds, which c serves nothing of; asked from standard input.
+    place.write("mail.txt", mails(3..4))?;
+    let mail = format!("{query} --type email mail.txt");
+    for _ in 0..2 {
+        let held = ends(place, &mail, 0)?;
+        assert_eq!(answer(&held, "b")["answer"], "held");
+        assert_eq!(answer(&held, "c")["answer"], "not_served");
+        // Asked again it is known, and one that asks for nothing looks like any other.
+    }
+    let spent = ends(place, &mail, 4)?;
+    assert_eq!(answer(&spent, "b")["answer"], "budget_spent");
+
+    peers.stop("c");
+    let place = &peers.place;
+    let partly = ends(place, &format!("{query} one.txt"), 6)?;
+    assert_eq!(answer(&partly, "b")["answer"], "held");
+    assert_eq!(answer(&partly, "c")["answer"], "unreachable");
+    ends(place, &format!("{query} --peer c one.txt"), 5)?;
+    place.fails(&format!("--home {HOME} query"), 2, &["FILE"])?;
+    place.fails(
+        &format!("--home {HOME} query --type ip --value nonsense-45.0.0"),
+        1,
+        &["no indicator"],
+    )
+}

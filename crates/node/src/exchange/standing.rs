@@ -1,0 +1,74 @@
+//! When each peer last answered, and when it last did not: for the operator. Nothing rests on it.
+
+use std::collections::BTreeMap;
+
+use blindmatch_membership::Name;
+use blindmatch_store::home::HomeError;
+use serde::{Deserialize, Serialize};
+
+use super::ask::Asker;
+use super::daemon::{Daemon, lock};
+use crate::demo::Outcome;
+use crate::error::Error;
+
+/// A line of JSON.
+const FILE: &str = "roster/standing";
+/// As much as a consortium of many has.
+const MAX: u64 = 4 << 20;
+
+/// How a peer stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// When it last answered whatever it was asked, in seconds since 1970.
+    pub answered: Option<u64>,
+    /// When it last did not.
+    pub failed: Option<u64>,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl Daemon {
+    /// How the peers stand that were asked before. Reads the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Home`] of the disk. What does not read counts as nothing.
+    pub fn standings(&self) -> Result<BTreeMap<String, Standing>, Error> {
+        let disk = self.node().disk();
+        if !disk.exists(FILE).map_err(HomeError::Disk)? {
+            return Ok(BTreeMap::new());
+        }
+        let bytes = disk.read(FILE, MAX).map_err(HomeError::Disk)?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+}
+
+impl Asker {
+    /// Notes how peers ended what they were asked. Writes the disk.
+    pub(super) fn note<'o>(
+        &self,
+        outcomes: impl IntoIterator<Item = (&'o Name, &'o Outcome)>,
+    ) -> Result<(), Error> {
+        let now = self.daemon.now();
+        let _noting = lock(&self.noting);
+        let mut standings = self.daemon.standings()?;
+        let before = standings.clone();
+        for (peer, outcome) in outcomes {
+            let standing = standings.entry(peer.to_string()).or_default();
+            match outcome {
+                Outcome::Unreachable(why) | Outcome::Failed(why) => {
+                    standing.failed = Some(now);
+                    standing.why = Some(why.clone());
+                }
+                Outcome::Preparing(_) => {}
+                _ => standing.answered = Some(now),
+            }
+        }
+        if standings != before {
+            // A map of plain texts and numbers is always written.
+            let line = serde_json::to_vec(&standings).unwrap_or_default();
+            self.daemon.node().publish(FILE, &line)?;
+        }
+        Ok(())
+    }
+}
