@@ -151,6 +151,9 @@ pub(crate) enum Command {
     /// Ask the peers about values at hand.
     #[command(after_help = exchange::QUERY_EXAMPLES)]
     Query(Box<exchange::QueryArguments>),
+    /// What the peers hold too.
+    #[command(subcommand)]
+    Matches(exchange::MatchesCommand),
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -14,6 +14,7 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod label;
 pub(crate) mod ledger;
+pub(crate) mod matches;
 pub(crate) mod payment;
 pub(crate) mod policy;
 pub(crate) mod query;

@@ -56,6 +56,18 @@ pub fn stream_new(
     stream(path, 0o644, write)
 }
 
+/// The same for what only its owner may read.
+///
+/// # Errors
+///
+/// As [`stream_new`].
+pub fn stream_private(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+) -> Result<(), Error> {
+    stream(path, 0o600, write)
+}
+
 /// Writes a secret to a new file that only its owner may read.
 ///
 /// # Errors

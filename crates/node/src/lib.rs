@@ -22,6 +22,7 @@ pub mod import;
 pub mod init;
 pub mod kernels;
 pub mod ledger;
+pub mod matches;
 pub mod node;
 pub mod node_keys;
 pub mod payment;

@@ -1,15 +1,19 @@
-//! `batch`, `query`: asking the peers.
+//! `batch`, `query`, `matches`: asking the peers, and what they answered; `epoch`, `status`: how things
+//! stand.
 
 use std::path::PathBuf;
 
+use blindmatch_indicator::IndicatorType;
+use blindmatch_node::matches::MatchId;
 use blindmatch_node::membership::Name;
 use blindmatch_node::store::collection::CollectionName;
 use blindmatch_node::store::runs::MAX_TEXT;
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use super::collections::TablesArguments;
 use super::indicators::Reading;
-use super::parse_name;
+use super::{parse_name, parse_time};
 
 pub(crate) const BATCH_EXAMPLES: &str = "\
 Examples:
@@ -93,4 +97,93 @@ fn parse_case(text: &str) -> Result<String, String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum MatchesCommand {
+    /// List the matches, without the values themselves unless these are asked for.
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListArguments),
+    /// Show all that is known of one match.
+    #[command(after_help = "Example:\n  blindmatch matches show 5f1c0a9be27d4433")]
+    Show {
+        /// The match, as the list names it.
+        #[arg(value_name = "ID", value_parser = parse_match)]
+        id: MatchId,
+        #[command(flatten)]
+        tables: TablesArguments,
+    },
+    /// Write the matches, values and own references included, for other programs.
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArguments),
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  blindmatch matches list
+  blindmatch matches list --peer bolt --since 2026-11-01 --values
+
+A match is listed once, however many runs found it. `earlier`: the last run of its collection did not
+find it again, because the peer withdrew it or because it was not asked for again. What a list of
+exclusions has, or whose label does not open, is left out unless --all is said. Results are kept for 90
+days.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  blindmatch matches export --format csv --out matches-2026-11-22.csv
+  blindmatch matches export --format ndjson --since 2026-11-21 | jq .references";
+
+/// Which matches.
+#[derive(Args, Debug)]
+pub(crate) struct Which {
+    /// Only those that this peer holds.
+    #[arg(long, value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) peer: Option<Name>,
+    /// Only those of this collection.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<CollectionName>,
+    /// Only those of this type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) indicator_type: Option<IndicatorType>,
+    /// Only those that were first found from this day or time on, e.g. 2026-11-22.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Also what is excluded, and entries whose label does not open.
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) tables: TablesArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Show the values too.
+    #[arg(long)]
+    pub(crate) values: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// The form.
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file, which must not exist yet and only you may read then; otherwise standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated values with a header; several references in one field, `; ` between.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+fn parse_match(text: &str) -> Result<MatchId, String> {
+    MatchId::parse(text).ok_or_else(|| "write it as `matches list` does: 16 digits".to_owned())
 }

@@ -6,6 +6,7 @@ mod closed;
 mod collections;
 mod doctor;
 mod exclusions;
+mod found;
 mod hints;
 mod home_files;
 mod import;

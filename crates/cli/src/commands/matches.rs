@@ -1,0 +1,453 @@
+//! `blindmatch matches`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use blindmatch_indicator::IndicatorType;
+use blindmatch_node::exchange::Daemon;
+use blindmatch_node::files;
+use blindmatch_node::matches::{Kept, Match, MatchId};
+use serde::Serialize;
+
+use super::at_work::AtWork;
+use super::label::Fields;
+use crate::args::Global;
+use crate::args::exchange::{ExportArguments, ExportFormat, ListArguments, MatchesCommand, Which};
+use crate::error::{Error, Exit};
+use crate::output::{self, Report, Side, Table, grouped, hex, time};
+
+pub(crate) fn run(command: &MatchesCommand, global: &Global) -> Result<Exit, Error> {
+    match command {
+        MatchesCommand::List(arguments) => list(arguments, global),
+        MatchesCommand::Show { id, tables } => show(*id, tables.tables.as_deref(), global),
+        MatchesCommand::Export(arguments) => export(arguments, global),
+    }
+}
+
+fn list(arguments: &ListArguments, global: &Global) -> Result<Exit, Error> {
+    let work = AtWork::open(arguments.which.tables.tables.as_deref(), global)?;
+    let mut list = List::of(&work.daemon, &arguments.which)?;
+    list.values = arguments.values;
+    if !arguments.values {
+        list.matches.iter_mut().for_each(|one| one.indicator = None);
+    }
+    output::show("matches", &list, global.output)?;
+    Ok(list.exit())
+}
+
+fn show(id: MatchId, tables: Option<&Path>, global: &Global) -> Result<Exit, Error> {
+    let work = AtWork::open(tables, global)?;
+    let kept = kept(&work.daemon)?;
+    let found = kept.matches.iter().find(|one| one.id == id);
+    let found = found.ok_or_else(|| {
+        Error::new(format!("there is no match {id}"))
+            .hint("see which there are: blindmatch matches list --all")
+    })?;
+    let shown = Shown(Line::of(&work.daemon, found));
+    output::show("matches_show", &shown, global.output)?;
+    Ok(Exit::Done)
+}
+
+fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
+    let work = AtWork::open(arguments.which.tables.tables.as_deref(), global)?;
+    let list = List::of(&work.daemon, &arguments.which)?;
+    let text = match arguments.format {
+        ExportFormat::Csv => csv(&list.matches)?,
+        ExportFormat::Ndjson => {
+            let lines = list.matches.iter().map(serde_json::to_string);
+            let lines: Result<Vec<_>, _> = lines.collect();
+            let mut text = lines.map_err(cannot_encode)?.join("\n");
+            text.push('\n');
+            text
+        }
+    };
+    match &arguments.out {
+        None => output::print(&text)?,
+        Some(out) => {
+            files::stream_private(out, |to| {
+                let written = to.write_all(text.as_bytes());
+                written.map_err(|error| blindmatch_node::Error::File(out.clone(), error))
+            })?;
+            output::next(
+                global,
+                &format!(
+                    "{} matches are in {}",
+                    grouped(u64::try_from(list.matches.len()).unwrap_or(u64::MAX)),
+                    out.display()
+                ),
+            );
+        }
+    }
+    Ok(list.exit())
+}
+
+fn csv(lines: &[Line]) -> Result<String, Error> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        csv.serialize(Flat::of(line)).map_err(cannot_encode)?;
+    }
+    let bytes = csv.into_inner().map_err(cannot_encode)?;
+    String::from_utf8(bytes).map_err(cannot_encode)
+}
+
+fn kept(daemon: &Daemon) -> Result<Kept, Error> {
+    let storage = daemon.node().home().storage_key();
+    let kept = Kept::read(daemon.runs(), storage, daemon.now())?;
+    for damage in &kept.damaged {
+        eprintln!("warning: {damage}; what was found there is not shown");
+    }
+    Ok(kept)
+}
+
+#[derive(Serialize)]
+struct List {
+    matches: Vec<Line>,
+    /// How many are left out because a list of exclusions has them, by reason.
+    excluded: BTreeMap<String, u64>,
+    /// Entries that are left out because their label does not open.
+    unreadable: u64,
+    /// Results that are damaged.
+    damaged: usize,
+    #[serde(skip)]
+    values: bool,
+}
+
+/// A match, for people and programs.
+#[derive(Serialize)]
+struct Line {
+    id: String,
+    peer: String,
+    /// Empty where somebody asked.
+    collection: String,
+    r#type: &'static str,
+    /// The type of the view: an address is found in networks too.
+    view: &'static str,
+    purpose: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indicator: Option<String>,
+    references: Vec<String>,
+    /// With those that are not kept.
+    references_total: u32,
+    /// What the peer says.
+    reason: Option<&'static str>,
+    severity: Option<u8>,
+    role: Option<&'static str>,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+    age_days: Option<i64>,
+    reports: Option<u16>,
+    first_found: String,
+    last_found: String,
+    /// Whether the last run of its collection found it.
+    in_last_run: bool,
+    case: String,
+    operator: String,
+    run: String,
+    /// Whether the peer signed for that run.
+    receipted: bool,
+    /// Why it is excluded.
+    excluded: Option<String>,
+    #[serde(skip)]
+    words: Option<String>,
+}
+
+/// The same of plain fields.
+#[derive(Serialize)]
+struct Flat<'a> {
+    id: &'a str,
+    peer: &'a str,
+    collection: &'a str,
+    r#type: &'a str,
+    view: &'a str,
+    purpose: &'a str,
+    indicator: Option<&'a str>,
+    references: String,
+    reason: Option<&'a str>,
+    severity: Option<u8>,
+    role: Option<&'a str>,
+    first_seen: Option<&'a str>,
+    last_seen: Option<&'a str>,
+    age_days: Option<i64>,
+    reports: Option<u16>,
+    first_found: &'a str,
+    last_found: &'a str,
+    in_last_run: bool,
+    case: &'a str,
+    operator: &'a str,
+    run: &'a str,
+    receipted: bool,
+    excluded: Option<&'a str>,
+}
+
+impl List {
+    fn of(daemon: &Daemon, which: &Which) -> Result<Self, Error> {
+        let kept = kept(daemon)?;
+        let mut list = Self {
+            matches: Vec::new(),
+            excluded: BTreeMap::new(),
+            unreadable: 0,
+            damaged: kept.damaged.len(),
+            values: false,
+        };
+        for found in kept.matches.iter().filter(|found| which.has(found)) {
+            let line = Line::of(daemon, found);
+            match &line.excluded {
+                _ if which.all => {}
+                None if found.label.is_some() => {}
+                None => {
+                    list.unreadable += 1;
+                    continue;
+                }
+                Some(reason) => {
+                    *list.excluded.entry(reason.clone()).or_default() += 1;
+                    continue;
+                }
+            }
+            list.matches.push(line);
+        }
+        Ok(list)
+    }
+
+    const fn exit(&self) -> Exit {
+        if self.damaged > 0 {
+            Exit::Partly
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+impl Which {
+    fn has(&self, found: &Match) -> bool {
+        let kind = found.row.indicator_type();
+        let since = self.since.map(jiff::Timestamp::as_second);
+        let since = since.map(|since| u64::try_from(since).unwrap_or(0));
+        let peer = self.peer.as_ref();
+        let collection = self.collection.as_ref();
+        peer.is_none_or(|peer| peer.as_str() == found.peer)
+            && collection.is_none_or(|collection| collection.as_str() == found.collection)
+            && self
+                .indicator_type
+                .is_none_or(|wanted| kind == Some(wanted))
+            && since.is_none_or(|since| since <= found.first_found)
+    }
+}
+
+impl Line {
+    fn of(daemon: &Daemon, found: &Match) -> Self {
+        let indicator = daemon.canonicaliser().decode(found.row.as_bytes());
+        let excluded = indicator
+            .as_ref()
+            .and_then(|indicator| daemon.exclusions().reason_for(indicator));
+        let fields = found.label.as_ref();
+        let fields = fields.map(|label| Fields::of(label, daemon.now()));
+        let kind = found.row.indicator_type();
+        Self {
+            id: found.id.to_string(),
+            peer: found.peer.clone(),
+            collection: found.collection.clone(),
+            r#type: kind.map_or("unknown", IndicatorType::name),
+            view: found.view.indicator_type.name(),
+            purpose: found.view.purpose.clone(),
+            excluded: excluded.map(|excluded| excluded.to_string()),
+            indicator: indicator.map(|indicator| indicator.to_text().to_string()),
+            references: found.references.clone(),
+            references_total: found.references_total,
+            words: fields.as_ref().map(Fields::in_words),
+            reason: fields.as_ref().map(|fields| fields.reason),
+            severity: fields.as_ref().map(|fields| fields.severity),
+            role: fields.as_ref().map(|fields| fields.role),
+            age_days: fields.as_ref().and_then(|fields| fields.age_days),
+            reports: fields.as_ref().map(|fields| fields.reports),
+            first_seen: fields.as_ref().and_then(|fields| fields.first_seen.clone()),
+            last_seen: fields.and_then(|fields| fields.last_seen),
+            first_found: time(found.first_found),
+            last_found: time(found.last_found),
+            in_last_run: found.is_in_last_run,
+            case: found.case.clone(),
+            operator: found.operator.clone(),
+            run: hex(&found.run.0),
+            receipted: found.receipted,
+        }
+    }
+
+    /// What it was found for.
+    fn origin(&self) -> &str {
+        match (self.collection.as_str(), self.case.as_str()) {
+            ("", "") => "query",
+            ("", case) => case,
+            (collection, _) => collection,
+        }
+    }
+
+    /// What the peer says of it, and what is to be known besides.
+    fn said(&self) -> String {
+        let mut said = vec![match &self.words {
+            Some(words) => words.clone(),
+            None => "its label does not open".to_owned(),
+        }];
+        if !self.in_last_run {
+            said.push("earlier".to_owned());
+        }
+        if let Some(excluded) = &self.excluded {
+            said.push(format!("excluded: {excluded}"));
+        }
+        said.retain(|part| !part.is_empty());
+        said.join("; ")
+    }
+
+    fn references(&self) -> String {
+        let kept = u32::try_from(self.references.len()).unwrap_or(u32::MAX);
+        let mut references = self.references.join("; ");
+        if self.references_total > kept {
+            let more = grouped((self.references_total - kept).into());
+            references.push_str(&format!("; and {more} more"));
+        }
+        references
+    }
+}
+
+impl<'a> Flat<'a> {
+    fn of(line: &'a Line) -> Self {
+        Self {
+            id: &line.id,
+            peer: &line.peer,
+            collection: &line.collection,
+            r#type: line.r#type,
+            view: line.view,
+            purpose: &line.purpose,
+            indicator: line.indicator.as_deref(),
+            references: line.references.join("; "),
+            reason: line.reason,
+            severity: line.severity,
+            role: line.role,
+            first_seen: line.first_seen.as_deref(),
+            last_seen: line.last_seen.as_deref(),
+            age_days: line.age_days,
+            reports: line.reports,
+            first_found: &line.first_found,
+            last_found: &line.last_found,
+            in_last_run: line.in_last_run,
+            case: &line.case,
+            operator: &line.operator,
+            run: &line.run,
+            receipted: line.receipted,
+            excluded: line.excluded.as_deref(),
+        }
+    }
+}
+
+impl Report for List {
+    fn table(&self) -> String {
+        let mut columns = vec![
+            ("id", Side::Left),
+            ("peer", Side::Left),
+            ("of", Side::Left),
+            ("type", Side::Left),
+            ("references", Side::Left),
+            ("first found", Side::Left),
+            ("last found", Side::Left),
+            ("the peer says", Side::Left),
+        ];
+        if self.values {
+            columns.insert(4, ("indicator", Side::Left));
+        }
+        let mut table = Table::headed(&columns);
+        for line in &self.matches {
+            let references = line.references();
+            let said = line.said();
+            let mut cells = vec![
+                line.id.as_str(),
+                &line.peer,
+                line.origin(),
+                line.r#type,
+                &references,
+                day(&line.first_found),
+                day(&line.last_found),
+                &said,
+            ];
+            if self.values {
+                cells.insert(4, line.indicator.as_deref().unwrap_or("not readable"));
+            }
+            table.row(&cells);
+        }
+        let mut text = match self.matches.len() {
+            0 => "there is no match\n".to_owned(),
+            _ => table.render(),
+        };
+        for (reason, count) in &self.excluded {
+            text.push_str(&format!("left out: {}, {reason}\n", grouped(*count)));
+        }
+        if self.unreadable > 0 {
+            let count = grouped(self.unreadable);
+            text.push_str(&format!("left out: {count}, whose label does not open\n"));
+        }
+        text
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        self.matches.iter().map(Flat::of).collect()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown(Line);
+
+impl Report for Shown {
+    fn table(&self) -> String {
+        let line = &self.0;
+        let mut table = Table::of_fields();
+        let state = if line.in_last_run {
+            "found by the last run"
+        } else {
+            "not found by the last run"
+        };
+        let receipt = if line.receipted {
+            "signed by both"
+        } else {
+            "not signed by the peer"
+        };
+        let (references, words) = (line.references(), line.words.as_deref());
+        table
+            .row(&["match", &line.id])
+            .row(&["peer", &line.peer])
+            .row(&["type", line.r#type])
+            .row(&[
+                "indicator",
+                line.indicator.as_deref().unwrap_or("not readable"),
+            ])
+            .row(&["references", &references])
+            .row(&[
+                "the peer says",
+                words.unwrap_or("its label does not open: no match"),
+            ])
+            .row(&["found in", &format!("{}, for {}", line.view, line.purpose)])
+            .row(&[
+                "asked by",
+                &format!("{} {}", line.collection, line.operator),
+            ])
+            .row(&["case", &line.case])
+            .row(&["first found", &line.first_found])
+            .row(&["last found", &line.last_found])
+            .row(&["state", state])
+            .row(&["run", &line.run])
+            .row(&["receipt", receipt]);
+        if let Some(excluded) = &line.excluded {
+            table.row(&["excluded", excluded]);
+        }
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![Flat::of(&self.0)]
+    }
+}
+
+fn day(time: &str) -> &str {
+    time.split('T').next().unwrap_or(time)
+}
+
+fn cannot_encode(error: impl std::fmt::Display) -> Error {
+    Error::new(format!("cannot write the matches: {error}"))
+}

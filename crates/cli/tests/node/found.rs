@@ -1,0 +1,134 @@
+//! `matches`, `epoch list` and `status`: what came of asking.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::asking::{addresses, ends, import_customers, three};
+use crate::peers::HOME;
+use crate::place::Test;
+
+/// Address and reference of each match at a peer, by the lines of an export.
+fn found_at(export: &str, peer: &str) -> Result<BTreeSet<(String, String)>, serde_json::Error> {
+    let lines: Result<Vec<Value>, _> = export.lines().map(serde_json::from_str).collect();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lines = lines?.into_iter().filter(|line| line["peer"] == peer);
+    Ok(lines
+        .map(|line| (text(&line["indicator"]), text(&line["references"][0])))
+        .collect())
+}
+
+/// What has to be found, of customers of these numbers.
+fn shared(numbers: std::ops::Range<u32>) -> BTreeSet<(String, String)> {
+    let listed = addresses(numbers.clone());
+    let listed = listed.lines().map(str::to_owned);
+    let references = numbers.map(|number| format!("customer-{number}"));
+    listed.zip(references).collect()
+}
+
+#[test]
+fn matches_are_kept_once_with_the_owners_references() -> Test {
+    let peers = three()?;
+    let place = &peers.place;
+    import_customers(place, 0..40, "")?;
+    ends(place, "batch", 0)?;
+    let export = format!("--home {HOME} matches export --format ndjson");
+    let first = place.ok(&export)?;
+    assert_eq!(found_at(&first, "b")?, shared(20..40));
+    assert_eq!(found_at(&first, "c")?, shared(30..40));
+
+    // However many runs find it, it is the same match, and first found when it was.
+    let list = ends(place, "matches list", 0)?;
+    ends(place, "batch", 0)?;
+    let again = ends(place, "matches list", 0)?;
+    let named = |list: &Value| -> BTreeSet<(String, String)> {
+        let matches = list["matches"].as_array().into_iter().flatten();
+        let named = matches.map(|one| (one["id"].to_string(), one["first_found"].to_string()));
+        named.collect()
+    };
+    assert_eq!(named(&list).len(), 30);
+    assert_eq!(named(&again), named(&list));
+    assert_eq!(
+        list["matches"][0]["indicator"],
+        Value::Null,
+        "not without --values"
+    );
+    let id = list["matches"][0]["id"].as_str().unwrap_or_default();
+    let shown = ends(place, &format!("matches show {id}"), 0)?;
+    let of = (shown["indicator"].as_str(), shown["references"][0].as_str());
+    let of = (
+        of.0.unwrap_or_default().to_owned(),
+        of.1.unwrap_or_default().to_owned(),
+    );
+    assert!(shared(20..40).contains(&of), "{of:?}");
+    let table = place.ok(&format!("--home {HOME} matches list --peer c"))?;
+    assert!(
+        table.contains("customer-30") && !table.contains("45.0."),
+        "{table}"
+    );
+
+    // A file appears whole, for its owner alone, and takes nobody's place.
+    let csv = "matches export --format csv --peer b --out found.csv";
+    let line = format!("--home {HOME} {csv}");
+    place.ok(&line)?;
+    let rows = place.read("found.csv")?;
+    assert_eq!(rows.lines().count(), 21);
+    assert!(rows.starts_with("id,peer,collection,type,view,purpose,indicator,references,"));
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&place.path("found.csv").metadata()?.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    place.fails(&line, 1, &["found.csv"])?;
+
+    // A list that came later takes what it has out, and says why.
+    let excluded = addresses(20..23);
+    let listed: Vec<_> = excluded.lines().collect();
+    let list = json!({
+        "name": "offices", "version": 1, "description": "our own", "type": "cidr",
+        "list": listed, "matching_attributes": ["ip-src"]
+    });
+    place.write("offices.json", list.to_string())?;
+    place.ok(&format!("--home {HOME} exclusions add offices.json"))?;
+    let without = ends(place, "matches list --peer b", 0)?;
+    assert_eq!(without["matches"].as_array().map(Vec::len), Some(17));
+    let left_out: u64 = without["excluded"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, count)| count.as_u64())
+        .sum();
+    assert_eq!(left_out, 3);
+    let all = ends(place, "matches list --peer b --all", 0)?;
+    let reasons = all["matches"].as_array().into_iter().flatten();
+    let reasons = reasons.filter(|one| {
+        one["excluded"]
+            .as_str()
+            .is_some_and(|why| why.contains("offices"))
+    });
+    assert_eq!(reasons.count(), 3);
+    place.fails(
+        &format!("--home {HOME} matches show 0123456789abcdef"),
+        1,
+        &["no match", "matches list"],
+    )
+}
+
+#[test]
+fn what_a_query_finds_is_kept_with_its_case() -> Test {
+    let peers = three()?;
+    let place = &peers.place;
+    place.write("one.txt", addresses(20..21))?;
+    ends(place, "query --case T-9 one.txt", 0)?;
+    let kept = ends(place, "matches list --values", 0)?;
+    let one = &kept["matches"][0];
+    assert_eq!(
+        (&one["case"], &one["collection"]),
+        (&json!("T-9"), &json!(""))
+    );
+    assert_eq!(one["indicator"], addresses(20..21).trim());
+    assert!(
+        one["operator"]
+            .as_str()
+            .is_some_and(|who| who.starts_with("uid "))
+    );
+    Ok(())
+}
