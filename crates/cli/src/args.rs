@@ -154,6 +154,12 @@ pub(crate) enum Command {
     /// What the peers hold too.
     #[command(subcommand)]
     Matches(exchange::MatchesCommand),
+    /// The views and the epochs of their keys.
+    #[command(subcommand)]
+    Epoch(exchange::EpochCommand),
+    /// How this node stands, and what needs attention.
+    #[command(after_help = exchange::STATUS_EXAMPLES)]
+    Status(collections::TablesArguments),
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),

@@ -78,6 +78,8 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         }
         Command::Batch(arguments) => commands::batch::run(arguments, global),
         Command::Query(arguments) => commands::query::run(arguments, global),
+        Command::Epoch(command) => commands::epoch::run(command, global),
+        Command::Status(arguments) => commands::status::run(arguments, global),
         Command::Matches(command) => commands::matches::run(command, global),
         Command::Ledger(command) => commands::ledger::run(command, global),
         Command::Import(arguments) => commands::import::run(arguments, global),

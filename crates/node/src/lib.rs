@@ -29,6 +29,7 @@ pub mod payment;
 pub mod policy;
 pub mod recorded;
 pub mod roster;
+pub mod status;
 pub mod versions;
 
 pub use blindmatch_audit as audit;

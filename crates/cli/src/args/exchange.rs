@@ -184,6 +184,18 @@ pub(crate) enum ExportFormat {
     Ndjson,
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum EpochCommand {
+    /// List the views, one's own and those of peers, with the epochs of their keys.
+    #[command(after_help = "Example:\n  blindmatch epoch list")]
+    List(TablesArguments),
+}
+
+pub(crate) const STATUS_EXAMPLES: &str = "\
+Examples:
+  blindmatch status
+  blindmatch status --output json | jq '.warnings'";
+
 fn parse_match(text: &str) -> Result<MatchId, String> {
     MatchId::parse(text).ok_or_else(|| "write it as `matches list` does: 16 digits".to_owned())
 }

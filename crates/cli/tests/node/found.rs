@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::asking::{addresses, ends, import_customers, three};
 use crate::peers::HOME;
-use crate::place::Test;
+use crate::place::{Test, stderr};
 
 /// Address and reference of each match at a peer, by the lines of an export.
 fn found_at(export: &str, peer: &str) -> Result<BTreeSet<(String, String)>, serde_json::Error> {
@@ -129,6 +129,61 @@ fn what_a_query_finds_is_kept_with_its_case() -> Test {
         one["operator"]
             .as_str()
             .is_some_and(|who| who.starts_with("uid "))
+    );
+    Ok(())
+}
+
+#[test]
+fn how_a_node_stands_and_its_epochs() -> Test {
+    let mut peers = three()?;
+    import_customers(&peers.place, 0..40, "")?;
+    let place = &peers.place;
+    let none = ends(place, "epoch list", 0)?;
+    assert_eq!(none["views"], json!([]));
+    ends(place, "batch", 0)?;
+    let epochs = ends(place, "epoch list", 0)?;
+    let views: Vec<_> = epochs["views"].as_array().into_iter().flatten().collect();
+    assert_eq!(views.len(), 2, "the addresses of two peers");
+    assert!(
+        views
+            .iter()
+            .all(|view| view["view"] == "abuse/ip/abuse-prevention" && view["own"] == false)
+    );
+
+    peers.stop("c");
+    let place = &peers.place;
+    ends(place, "batch", 6)?;
+    let status = ends(place, "status", 0)?;
+    assert_eq!(status["schema"], "blindmatch.status.v1");
+    assert_eq!(status["roster"]["number"], 1);
+    assert!(status["roster"]["days_left"].as_u64() > Some(100));
+    assert!(status["ledger"]["records"].as_u64() > Some(5));
+    let (b, c) = (&status["peers"][0], &status["peers"][1]);
+    assert!(
+        b["last_success"].is_string() && b["last_failure"].is_null(),
+        "{b}"
+    );
+    assert!(
+        c["last_success"].is_string() && c["last_failure"].is_string(),
+        "{c}"
+    );
+    assert_eq!(status["policy"]["ask_rules"], 1);
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains("storage key"), "{warnings}");
+    let text = place.ok(&format!("--home {HOME} status"))?;
+    for shown in ["roster", "delegation", "ledger", "peers", "to be seen to"] {
+        assert!(text.contains(shown), "{text}");
+    }
+    // Where nothing works yet it says whose node it is, and what to do.
+    place.ok(
+        "--home new init --member new --role provider --consortium demo --address new.example:7443",
+    )?;
+    let output = place.run("--home new status")?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("roster trust"),
+        "{}",
+        stderr(&output)
     );
     Ok(())
 }

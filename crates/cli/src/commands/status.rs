@@ -1,0 +1,423 @@
+//! `blindmatch status`.
+
+use blindmatch_node::NodeFiles;
+use blindmatch_node::status::{PeerStatus, Spent, Status, days_left};
+use serde::Serialize;
+
+use super::at_work::AtWork;
+use super::epoch::View;
+use crate::args::Global;
+use crate::args::collections::TablesArguments;
+use crate::error::{Error, Exit, named};
+use crate::output::{self, Fact, Report, Table, grouped, time};
+
+pub(crate) fn run(arguments: &TablesArguments, global: &Global) -> Result<Exit, Error> {
+    let home = global.home()?;
+    let work = match AtWork::open(arguments.tables.as_deref(), global) {
+        Ok(work) => work,
+        Err(error) => {
+            // A node that cannot work yet, or no longer, says so.
+            let Ok(files) = NodeFiles::read(&home) else {
+                return Err(error);
+            };
+            let own = &files.config().node;
+            if !global.quiet {
+                eprintln!("{} of {}: not at work", own.member, own.consortium);
+            }
+            return Err(error);
+        }
+    };
+    let status = Status::of(&work.daemon)?;
+    let shown = Shown::of(&status, &home.display().to_string(), global);
+    output::show("status", &shown, global.output)?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    home: String,
+    member: String,
+    roster: Expiring,
+    delegation: Expiring,
+    ledger: Ledger,
+    policy: Policy,
+    views: Vec<View>,
+    peers: Vec<Peer>,
+    budgets: Vec<Budget>,
+    unfinished: Vec<Unfinished>,
+    exclusions: Vec<String>,
+    storage_key_exported: bool,
+    /// What needs somebody's attention, most pressing first.
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize)]
+struct Expiring {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    expires: String,
+    days_left: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Ledger {
+    records: u64,
+    cosigned: Option<u64>,
+    newest: String,
+}
+
+#[derive(Serialize)]
+struct Policy {
+    ask_rules: usize,
+    serve_rules: usize,
+    warnings: usize,
+    errors: usize,
+}
+
+#[derive(Serialize)]
+struct Peer {
+    peer: String,
+    asked: bool,
+    served: bool,
+    last_success: Option<String>,
+    last_answer: Option<String>,
+    last_failure: Option<String>,
+    failure: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Budget {
+    peer: String,
+    view: String,
+    day_charged: u64,
+    day_budget: u64,
+    day_percent: u64,
+    epoch_charged: u64,
+    epoch_budget: u64,
+    epoch_percent: u64,
+}
+
+#[derive(Serialize)]
+struct Unfinished {
+    peer: Option<String>,
+    view: Option<String>,
+    /// Whether this node asked.
+    own: bool,
+    since: String,
+}
+
+#[derive(Serialize)]
+struct Warning {
+    what: String,
+    next: String,
+}
+
+/// From so many percent of a budget on it is said.
+const BUDGET_PERCENT: u64 = 80;
+/// Delegations live 30 days, so the first warning of a roster would never end.
+const DELEGATION_DAYS: u64 = 14;
+
+impl Shown {
+    fn of(status: &Status, home: &str, global: &Global) -> Self {
+        let own = status.id.rsplit('/').next().unwrap_or_default();
+        let views = status.own.iter().map(|epoch| View::of(own, true, epoch));
+        let peers_views = status.peers_views.iter();
+        let peers_views = peers_views.map(|(peer, epoch)| View::of(peer, false, epoch));
+        let (number, expires) = status.roster;
+        let budgets: Vec<_> = status.budgets.iter().map(Budget::of).collect();
+        Self {
+            home: home.to_owned(),
+            member: status.id.clone(),
+            roster: Expiring::of(Some(number), expires, status.now),
+            delegation: Expiring::of(None, status.delegation_expires, status.now),
+            ledger: Ledger {
+                records: status.ledger.size,
+                cosigned: status.ledger.cosigned,
+                newest: time(status.ledger.time),
+            },
+            policy: Policy {
+                ask_rules: status.policy.ask,
+                serve_rules: status.policy.serve,
+                warnings: status.policy.warnings,
+                errors: status.policy.errors,
+            },
+            views: views.chain(peers_views).collect(),
+            peers: status.peers.iter().map(Peer::of).collect(),
+            warnings: warnings(status, &budgets, global),
+            budgets,
+            unfinished: status
+                .unfinished
+                .iter()
+                .map(|run| Unfinished {
+                    peer: run.peer.clone(),
+                    view: run.view.clone(),
+                    own: run.ours,
+                    since: time(run.began),
+                })
+                .collect(),
+            exclusions: status.exclusions.clone(),
+            storage_key_exported: status.storage_key_exported,
+        }
+    }
+}
+
+impl Expiring {
+    fn of(number: Option<u64>, expires: u64, now: u64) -> Self {
+        Self {
+            number,
+            expires: time(expires),
+            days_left: days_left(expires, now).0,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let number = self.number.map(|number| format!("number {number}, "));
+        let left = match self.days_left {
+            None => "expired".to_owned(),
+            Some(1) => "1 day left".to_owned(),
+            Some(days) => format!("{days} days left"),
+        };
+        format!(
+            "{}{left}, until {}",
+            number.unwrap_or_default(),
+            self.expires
+        )
+    }
+}
+
+impl Peer {
+    fn of(peer: &PeerStatus) -> Self {
+        Self {
+            peer: peer.peer.to_string(),
+            asked: peer.asked,
+            served: peer.served,
+            last_success: peer.last_success.map(time),
+            last_answer: peer.standing.answered.map(time),
+            last_failure: peer.standing.failed.map(time),
+            failure: peer.standing.why.clone(),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let mut said = vec![
+            match (self.asked, self.served) {
+                (true, true) => "asked and served",
+                (true, false) => "asked",
+                (false, true) => "served",
+                (false, false) => "neither asked nor served",
+            }
+            .to_owned(),
+        ];
+        if let Some(success) = &self.last_success {
+            said.push(format!("last run {success}"));
+        }
+        if let Some(failure) = &self.last_failure
+            && self
+                .last_answer
+                .as_ref()
+                .is_none_or(|answer| answer < failure)
+        {
+            let why = self.failure.as_deref().unwrap_or_default();
+            said.push(format!("failed {failure}: {why}"));
+        }
+        said.join("; ")
+    }
+}
+
+impl Budget {
+    fn of(spent: &Spent) -> Self {
+        Self {
+            peer: spent.peer.to_string(),
+            view: spent.view.to_string(),
+            day_charged: spent.day.0,
+            day_budget: spent.day.1,
+            day_percent: percent(spent.day),
+            epoch_charged: spent.epoch.0,
+            epoch_budget: spent.epoch.1,
+            epoch_percent: percent(spent.epoch),
+        }
+    }
+}
+
+/// Rounded up, and no more than 100.
+fn percent((charged, budget): (u64, u64)) -> u64 {
+    let percent = u128::from(charged) * 100;
+    let percent = percent.div_ceil(u128::from(budget.max(1)));
+    u64::try_from(percent.min(100)).unwrap_or(100)
+}
+
+fn warnings(status: &Status, budgets: &[Budget], global: &Global) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |what: String, next: &str| {
+        let next = named(next, global.named_home());
+        warnings.push(Warning { what, next });
+    };
+    if let (days, Some(due)) = days_left(status.roster.1, status.now) {
+        let next = "ask an administrator for the next one, then: blindmatch roster install FILE";
+        match days {
+            None => warn(
+                "the roster has expired: every run is refused".to_owned(),
+                next,
+            ),
+            Some(days) => warn(
+                format!("the roster expires in {days} days, fewer than {due}"),
+                next,
+            ),
+        }
+    }
+    let (days, _) = days_left(status.delegation_expires, status.now);
+    if days.is_none_or(|days| days < DELEGATION_DAYS) {
+        let left = days.map_or_else(
+            || "has expired: no peer accepts this node".to_owned(),
+            |days| format!("expires in {days} days"),
+        );
+        warn(format!("the delegation {left}"), "blindmatch keys rotate");
+    }
+    if status.policy.ask + status.policy.serve == 0 {
+        warn(
+            "the policy has no rule: everything is refused".to_owned(),
+            "blindmatch policy check",
+        );
+    } else if status.policy.errors + status.policy.warnings > 0 {
+        warn(
+            "the policy has faults".to_owned(),
+            "blindmatch policy check",
+        );
+    }
+    for damage in &status.damaged {
+        warn(damage.clone(), "blindmatch doctor");
+    }
+    for budget in budgets {
+        let most = budget.day_percent.max(budget.epoch_percent);
+        if most >= BUDGET_PERCENT {
+            warn(
+                format!("{} has spent {most} % of {}", budget.peer, budget.view),
+                "see the budgets in policy.toml: blindmatch policy check",
+            );
+        }
+    }
+    let unfinished = status.unfinished.iter();
+    let unfinished = unfinished.filter(|run| run.ours).count();
+    if unfinished > 0 {
+        warn(
+            format!("{unfinished} runs of ours are not over"),
+            "go on with them: blindmatch batch",
+        );
+    }
+    if !status.storage_key_exported {
+        warn(
+            "the storage key was never exported: should this disk die, no backup can be read"
+                .to_owned(),
+            "blindmatch keys export storage --to FILE",
+        );
+    }
+    warnings
+}
+
+impl Report for Shown {
+    fn table(&self) -> String {
+        let ledger = match self.ledger.cosigned {
+            None => "none of them cosigned yet".to_owned(),
+            Some(cosigned) => format!("{} cosigned", grouped(cosigned)),
+        };
+        let mut fields = Table::of_fields();
+        fields
+            .row(&["member", &self.member])
+            .row(&["home", &self.home])
+            .row(&["roster", &self.roster.in_words()])
+            .row(&["delegation", &self.delegation.in_words()])
+            .row(&[
+                "ledger",
+                &format!(
+                    "{} records, {ledger}, the newest of {}",
+                    grouped(self.ledger.records),
+                    self.ledger.newest
+                ),
+            ])
+            .row(&[
+                "policy",
+                &format!(
+                    "{} rules to ask, {} to serve",
+                    self.policy.ask_rules, self.policy.serve_rules
+                ),
+            ])
+            .row(&["exclusions", &self.exclusions.join(", ")]);
+        let mut text = fields.render();
+        let mut section = |title: &str, table: Table, is_empty: bool| {
+            if !is_empty {
+                text.push_str(&format!("\n{title}\n{}", table.render()));
+            }
+        };
+        let mut peers = Table::of_texts(2);
+        for peer in &self.peers {
+            peers.row(&[&peer.peer, &peer.in_words()]);
+        }
+        section("peers", peers, self.peers.is_empty());
+        let mut views = Table::of_texts(5);
+        for view in &self.views {
+            views.row(&[
+                &view.member,
+                &view.view,
+                &format!("epoch {}", view.epoch),
+                &format!("publication {}", view.sequence),
+                &format!("ends {}", view.ends),
+            ]);
+        }
+        section("views", views, self.views.is_empty());
+        let mut budgets = Table::of_texts(4);
+        for budget in &self.budgets {
+            budgets.row(&[
+                &budget.peer,
+                &budget.view,
+                &format!("{} % of the day", budget.day_percent),
+                &format!("{} % of the epoch", budget.epoch_percent),
+            ]);
+        }
+        section("spent by peers", budgets, self.budgets.is_empty());
+        let mut unfinished = Table::of_texts(4);
+        for run in &self.unfinished {
+            unfinished.row(&[
+                run.peer.as_deref().unwrap_or("not readable"),
+                run.view.as_deref().unwrap_or_default(),
+                if run.own { "ours" } else { "theirs" },
+                &format!("since {}", run.since),
+            ]);
+        }
+        section(
+            "runs that are not over",
+            unfinished,
+            self.unfinished.is_empty(),
+        );
+        let mut warnings = Table::of_texts(1);
+        for warning in &self.warnings {
+            warnings.row(&[&warning.what]);
+            warnings.row(&[&format!("  → {}", warning.next)]);
+        }
+        section("to be seen to", warnings, self.warnings.is_empty());
+        text
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        let mut facts = vec![
+            Fact::new("member", "", &self.member),
+            Fact::new("roster_expires", "", &self.roster.expires),
+            Fact::new("delegation_expires", "", &self.delegation.expires),
+            Fact::new("ledger_records", "", self.ledger.records),
+            Fact::new("ledger_cosigned", "", self.ledger.cosigned.unwrap_or(0)),
+            Fact::new("runs_unfinished", "", self.unfinished.len()),
+        ];
+        for peer in &self.peers {
+            let last = peer.last_success.as_deref().unwrap_or_default();
+            facts.push(Fact::new("last_success", &peer.peer, last));
+        }
+        for budget in &self.budgets {
+            let of = format!("{} {}", budget.peer, budget.view);
+            let most = budget.day_percent.max(budget.epoch_percent);
+            facts.push(Fact::new("budget_percent", of, most));
+        }
+        for warning in &self.warnings {
+            facts.push(Fact::new("warning", "", &warning.what));
+        }
+        facts
+    }
+}
