@@ -242,6 +242,15 @@ impl Refusal {
         }
     }
 
+    /// How many evaluations are left to one who was told this for a budget.
+    #[must_use]
+    pub fn left_by(told: &str) -> Option<u64> {
+        let (code, rest) = told.split_once(": ")?;
+        let (left, _) = rest.split_once(" of ")?;
+        let is_budget = ["day_budget", "epoch_budget"].contains(&code);
+        left.parse().ok().filter(|_| is_budget)
+    }
+
     /// The refusal in words for our own operator, with what to do next.
     #[must_use]
     pub fn explain(

@@ -51,6 +51,11 @@ fn every_refusal_is_in_the_table_and_says_what_to_do() {
             assert!(!words.what.is_empty() && !words.next.is_empty());
             assert!(refusal.for_peer().len() <= 255);
             assert!(refusal.for_peer().starts_with(refusal.code()));
+            let left = match refusal {
+                Refusal::DayBudget { left, .. } | Refusal::EpochBudget { left, .. } => Some(left),
+                _ => None,
+            };
+            assert_eq!(Refusal::left_by(&refusal.for_peer()), left);
         });
     }
     assert_eq!(codes.len(), 17, "{codes:?}");

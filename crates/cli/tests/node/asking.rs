@@ -189,6 +189,43 @@ fn unchanged_customers_are_asked_for_again_only_with_an_allowance() -> Test {
     Ok(())
 }
 
+#[test]
+fn what_a_budget_does_not_cover_is_asked_for_another_night() -> Test {
+    let b = addresses(20..60);
+    let asks = policy(&["ip"], &[], "");
+    let little = policy(&[], &["ip"], "budget = { day = 30, epoch = 30 }\n");
+    let mut peers = Peers::new(
+        &[("b", &b)],
+        &[("a", &asks), ("b", &little), ("c", &little)],
+    )?;
+    import_customers(&peers.place, 0..40, "")?;
+    // 28 is the largest class of 30.
+    let first = ends(&peers.place, "batch --peer b", 4)?;
+    let at_b = pair(&first, "b", "ip");
+    assert_eq!(
+        (&at_b["asked"], &at_b["status"]),
+        (&json!(28), &json!("budget"))
+    );
+    let reason = at_b["reason"].to_string();
+    assert!(
+        reason.contains("12 items wait, about 1 more night"),
+        "{reason}"
+    );
+    let found = at_b["matches"].as_u64();
+    let none = ends(&peers.place, "batch --peer b", 4)?;
+    assert_eq!(pair(&none, "b", "ip")["asked"], 0);
+
+    peers.stop("b");
+    let more = policy(&[], &["ip"], "");
+    peers.place.write("nodes/b/policy.toml", more)?;
+    peers.start("b")?;
+    let rest = ends(&peers.place, "batch --peer b", 0)?;
+    let at_b = pair(&rest, "b", "ip");
+    assert_eq!((&at_b["asked"], &at_b["matches"]), (&json!(12), &json!(20)));
+    assert_eq!(at_b["new"].as_u64(), found.map(|found| 20 - found));
+    Ok(())
+}
+
 /// The answer of a peer about the only indicator.
 fn answer<'v>(answers: &'v Value, peer: &str) -> &'v Value {
     let answers = answers["answers"].as_array().into_iter().flatten();

@@ -17,6 +17,7 @@ use std::time::Duration;
 use blindmatch_audit::record;
 use blindmatch_indicator::Label;
 use blindmatch_membership::Name;
+use blindmatch_policy as policy;
 use blindmatch_psi::agreement::{Agreement, Refusal, RunId};
 use blindmatch_psi::lookup::Items;
 use blindmatch_psi::publication::Manifest;
@@ -72,10 +73,21 @@ pub struct Answered {
     pub charged: u64,
     /// Items of customers that did not change, of which nothing is known in this epoch.
     pub left_out: u64,
+    /// What was not asked for because the budget does not cover it today.
+    pub waiting: Option<Waiting>,
     /// Whether the peer signed the receipt too.
     pub receipted: bool,
     /// Bytes on the wire, both ways, the publication included where it was fetched.
     pub bytes: u64,
+}
+
+/// What waits for another day's budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// So many items.
+    pub items: u64,
+    /// The rule that does not cover them, in the peer's words.
+    pub rule: String,
 }
 
 /// A row that the peer holds too.
@@ -158,11 +170,34 @@ impl Asker {
         })
         .await?;
 
-        let proposed = plan.proposal.encode();
-        let answer = channel.propose(Proposal(Bytes::from(proposed))).await?;
-        let agreement = agreed(&plan.proposal, &answer)?;
-        let manifest = &accepted.manifest;
-        let head = self.head(channel, agreement, manifest, &subject, occasion)?;
+        let (plan, agreement, budget) = match propose(channel, &plan).await {
+            Ok(agreement) => (plan, agreement, None),
+            Err(AskError::Refused(rule)) => {
+                let less = blocking({
+                    let (daemon, peer) = (Arc::clone(&self.daemon), channel.peer().id().clone());
+                    let (manifest, view) = (accepted.manifest.clone(), view.clone());
+                    let (left, subject) = (policy::Refusal::left_by(&rule), Arc::clone(&subject));
+                    move || {
+                        plan.within(left, &daemon, &peer, &view, &manifest, &subject)
+                            .transpose()
+                    }
+                });
+                let plan = less.await?.ok_or_else(|| AskError::Refused(rule.clone()))?;
+                let agreement = propose(channel, &plan).await?;
+                (plan, agreement, Some(rule))
+            }
+            Err(error) => return Err(error),
+        };
+        let waiting = budget.map(|rule| Waiting {
+            items: plan.waiting(),
+            rule,
+        });
+        let mut head = self.head(channel, agreement, &accepted.manifest, &subject, occasion)?;
+        if waiting.is_some() {
+            // What the collection had before is all that was asked for until now.
+            let after = subject.collection().and_then(|asking| asking.after);
+            head.imports = after.unwrap_or(0);
+        }
         let left_out = plan.left_out();
         let run = blocking({
             let daemon = Arc::clone(&self.daemon);
@@ -178,6 +213,7 @@ impl Asker {
         let answered = self.bring_home(channel, going, subject).await?;
         Ok(Answered {
             left_out,
+            waiting,
             bytes: answered.bytes.saturating_add(prepared.bytes),
             ..answered
         })
@@ -221,6 +257,7 @@ impl Asker {
                 asked,
                 charged,
                 left_out: 0,
+                waiting: None,
                 receipted: !late,
                 bytes,
             })
@@ -307,6 +344,13 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, AskError> {
     let done = spawn_blocking(work).await;
     done.unwrap_or(Err(AskError::Panicked))
+}
+
+/// Proposes what is planned.
+async fn propose(channel: &Channel, plan: &Plan) -> Result<Agreement, AskError> {
+    let proposed = plan.proposal.encode();
+    let answer = channel.propose(Proposal(Bytes::from(proposed))).await?;
+    agreed(&plan.proposal, &answer)
 }
 
 /// The agreement that a peer answers with, which is the proposal completed.

@@ -14,7 +14,7 @@ use blindmatch_store::runs::Run;
 use blindmatch_transport::Channel;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::ask::{AskError, Asker, Asking, Occasion, Subject};
+use super::ask::{AskError, Asker, Asking, Occasion, Subject, Waiting};
 use super::daemon::Daemon;
 use super::history::History;
 use super::view::{self, View};
@@ -203,6 +203,16 @@ impl Asker {
         pair.charged = answered.charged;
         pair.left_out = answered.left_out;
         pair.receipted = answered.receipted;
+        if let Some(Waiting { items, rule }) = answered.waiting {
+            // As far as each night has as much of it as this one.
+            let nights = items.div_ceil(pair.asked.max(1));
+            let nights = if nights == 1 {
+                "1 more night".to_owned()
+            } else {
+                format!("{nights} more nights")
+            };
+            pair.outcome = Outcome::Budget(format!("{items} items wait, about {nights}: {rule}"));
+        }
         pair.bytes = answered.bytes;
         let daemon = Arc::clone(&self.daemon);
         let before = spawn_blocking(move || last.map(|last| found_by(&daemon, &last))).await;

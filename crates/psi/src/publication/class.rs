@@ -78,6 +78,19 @@ impl QueryClass {
         }
     }
 
+    /// The largest class that is no larger than `items`; none below the smallest.
+    #[must_use]
+    pub const fn within(items: u64) -> Option<Self> {
+        if items < Self::SMALLEST {
+            return None;
+        }
+        if items > Self::LARGEST {
+            return Some(Self(Self::LARGEST));
+        }
+        let step = 1 << (items.ilog2() - 2);
+        Some(Self(items / step * step))
+    }
+
     /// Items in a query, padding included.
     #[must_use]
     pub const fn items(self) -> u64 {
@@ -113,6 +126,23 @@ mod tests {
             Some(7 << 60)
         );
         assert_eq!(QueryClass::holding((7 << 60) + 1), None);
+        for items in 0..1_000 {
+            let within = QueryClass::within(items);
+            assert_eq!(within.is_none(), items < 8);
+            let class = within.map_or(0, QueryClass::items);
+            assert!(class <= items);
+            // It is a class, and no larger one would do.
+            assert_eq!(
+                QueryClass::holding(class).map(QueryClass::items),
+                Some(class.max(8))
+            );
+            let next = QueryClass::holding(class + 1).map(QueryClass::items);
+            assert!(next > Some(items), "{items}");
+        }
+        assert_eq!(
+            QueryClass::within(u64::MAX).map(QueryClass::items),
+            Some(7 << 60)
+        );
     }
 
     #[test]

@@ -68,7 +68,9 @@ impl AskError {
         match self {
             Self::Preparing(bytes) => Outcome::Preparing(*bytes),
             Self::Policy(_) => Outcome::Refused(reason),
-            Self::Refused(rule) if names_a_budget(rule) => Outcome::Budget(reason),
+            Self::Refused(rule) if policy::Refusal::left_by(rule).is_some() => {
+                Outcome::Budget(reason)
+            }
             Self::Refused(_) => Outcome::Refused(reason),
             Self::Stopped(Stop::PeerAborted(Abort::Budget)) => Outcome::Budget(reason),
             Self::Call(CallError::Refused(problem)) => match problem.kind {
@@ -84,12 +86,6 @@ impl AskError {
             _ => Outcome::Failed(reason),
         }
     }
-}
-
-/// Whether the rule by which a peer refuses is that of a budget (`spec/50 §3`).
-fn names_a_budget(rule: &str) -> bool {
-    let code = rule.split(':').next();
-    code.is_some_and(|code| ["day_budget", "epoch_budget"].contains(&code))
 }
 
 impl fmt::Display for AskError {

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     /// What is proposed.
     pub(super) proposal: Agreement,
     open: Open,
+    /// Items that wait for another day's budget.
+    waiting: u64,
 }
 
 /// What is looked up in a view, ascending.
@@ -51,8 +53,49 @@ impl Plan {
         manifest: &Manifest,
         subject: &Subject,
     ) -> Result<Self, AskError> {
+        let open = open(daemon, epoch, view.indicator_type, subject)?;
+        Self::proposing(daemon, peer, view, manifest, subject, open)
+    }
+
+    /// The same for no more than a peer that was refused has left of its budget: the first items of
+    /// a collection now, the others another day. Nothing where that is none of them.
+    ///
+    /// Of a query all items are asked for or none.
+    pub(super) fn within(
+        self,
+        left: Option<u64>,
+        daemon: &Daemon,
+        peer: &MemberId,
+        view: &View,
+        manifest: &Manifest,
+        subject: &Subject,
+    ) -> Option<Result<Self, AskError>> {
+        let class = left.and_then(QueryClass::within)?;
+        let class = usize::try_from(class.items()).unwrap_or(usize::MAX);
+        let Self { mut open, .. } = self;
+        if subject.collection().is_none() || class >= open.left.len() {
+            return None;
+        }
+        let rest = open.left.split_off(class);
+        // Both ascend.
+        open.items.retain(|item| {
+            let place = rest.binary_search_by(|other| other.as_slice().cmp(item.as_slice()));
+            place.is_err()
+        });
+        let planned = Self::proposing(daemon, peer, view, manifest, subject, open);
+        let waiting = u64::try_from(rest.len()).unwrap_or(u64::MAX);
+        Some(planned.map(|planned| Self { waiting, ..planned }))
+    }
+
+    fn proposing(
+        daemon: &Daemon,
+        peer: &MemberId,
+        view: &View,
+        manifest: &Manifest,
+        subject: &Subject,
+        open: Open,
+    ) -> Result<Self, AskError> {
         let kind = view.indicator_type;
-        let open = open(daemon, epoch, kind, subject)?;
         let count = u64::try_from(open.left.len()).unwrap_or(u64::MAX);
         // One that asks for nothing new looks like one that asks for little.
         let class = QueryClass::holding(count.max(1)).ok_or(AskError::TooMuch)?;
@@ -102,7 +145,16 @@ impl Plan {
             parties: [own, other],
             directions: vec![direction],
         };
-        Ok(Self { proposal, open })
+        Ok(Self {
+            proposal,
+            open,
+            waiting: 0,
+        })
+    }
+
+    /// Items that wait for another day's budget.
+    pub(super) const fn waiting(&self) -> u64 {
+        self.waiting
     }
 
     /// Items that are not asked for, though nothing is known of them.
