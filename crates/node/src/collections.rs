@@ -66,15 +66,6 @@ impl Expired {
 }
 
 impl Node {
-    /// The collections of this node. What an interrupted import left behind is removed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Collections`].
-    pub fn collections(&self) -> Result<Collections, Error> {
-        Ok(Collections::open(self.home())?)
-    }
-
     /// All collections as they are now, by name.
     ///
     /// # Errors

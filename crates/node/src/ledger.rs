@@ -7,6 +7,7 @@ pub mod exported;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
 use blindmatch_audit::checkpoint::{
     Checkpoint, CheckpointError, Continuation, SignedCheckpoint, ledger_name,
@@ -37,20 +38,30 @@ impl Node {
         Ok(ledger)
     }
 
-    /// Opens the ledger, to write it. The tail is what a crash left behind the last checkpoint,
-    /// acknowledged to nobody: what was torn has been cut. What a command that was cut short did not
-    /// come to is recorded, and so is a policy that is another than the last one.
+    /// The ledger, to write it: opened, unless it is open. The tail is what a crash left behind the
+    /// last checkpoint, acknowledged to nobody: what was torn has been cut. What a command that was
+    /// cut short did not come to is recorded, and so is a policy that is another than the last one.
     ///
     /// # Errors
     ///
     /// [`Error::Ledger`], with what is damaged and where; [`Error::LedgerOlder`], and nothing is
     /// changed then.
-    pub fn ledger(&self) -> Result<(Ledger, Tail), Error> {
-        let settings = settings(self, &self.home().named_keys())?;
-        let check = |log: &Log| self.recorded(log);
-        let (ledger, tail, recorded) = Ledger::open_checked(self.home().disk(), settings, check)?;
+    pub fn ledger(&self) -> Result<(Arc<Ledger>, Tail), Error> {
+        let (mut cut, mut checked) = (Tail::default(), None);
+        let ledger = self.opened().ledger.share(|| -> Result<_, Error> {
+            let settings = settings(self, &self.home().named_keys())?;
+            let check = |log: &Log| self.recorded(log);
+            let opened = Ledger::open_checked(self.home().disk(), settings, check)?;
+            let (ledger, tail, recorded) = opened;
+            (cut, checked) = (tail, Some(recorded));
+            Ok(ledger)
+        })?;
+        let recorded = match checked {
+            Some(recorded) => recorded,
+            None => self.recorded(&ledger.log())?,
+        };
         self.complete(&ledger, recorded)?;
-        Ok((ledger, tail))
+        Ok((ledger, cut))
     }
 }
 

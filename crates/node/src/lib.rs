@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod matches;
 pub mod node;
 pub mod node_keys;
+mod opened;
 pub mod payment;
 pub mod policy;
 pub mod recorded;

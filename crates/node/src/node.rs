@@ -1,8 +1,10 @@
 //! A node: its home, what is configured, what it trusts.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use blindmatch_membership::{Delegations, Roster, Trust};
 use blindmatch_store::disk::Disk;
@@ -11,6 +13,7 @@ use blindmatch_store::home::{Home, HomeError};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::error::Error;
+use crate::opened::Opened;
 
 /// The roster that the node holds, or the fingerprint that it trusts.
 const TRUST: &str = "roster/trust";
@@ -23,17 +26,17 @@ pub(crate) const PEERS: &str = "roster/peers";
 const MAX_PEERS: u64 = 64 << 20;
 
 /// What of a node can be read, even while another process owns its home.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeFiles {
     disk: Disk,
     config: Config,
 }
 
-/// A node whose home this process owns.
-#[derive(Debug)]
+/// A node whose home this process owns. Clones share the home and what is open of it.
+#[derive(Clone)]
 pub struct Node {
     files: NodeFiles,
-    home: Home,
+    opened: Arc<Opened>,
 }
 
 impl NodeFiles {
@@ -125,19 +128,38 @@ impl Node {
     pub fn on(disk: Disk) -> Result<Self, Error> {
         let home = Home::open(disk, clock::now())?;
         let files = NodeFiles::of(home.disk().clone())?;
-        Ok(Self { files, home })
+        let opened = Arc::new(Opened::new(home));
+        Ok(Self { files, opened })
+    }
+
+    /// The same node by the configuration that its file has now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`].
+    pub fn read_again(&self) -> Result<Self, Error> {
+        Ok(Self {
+            files: NodeFiles::of(self.disk().clone())?,
+            opened: Arc::clone(&self.opened),
+        })
     }
 
     pub(crate) fn new(home: Home, config: Config) -> Self {
         let disk = home.disk().clone();
         let files = NodeFiles { disk, config };
-        Self { files, home }
+        let opened = Arc::new(Opened::new(home));
+        Self { files, opened }
     }
 
     /// The home.
     #[must_use]
-    pub const fn home(&self) -> &Home {
-        &self.home
+    pub fn home(&self) -> &Home {
+        self.opened.home()
+    }
+
+    /// What is open of the home.
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.opened
     }
 
     pub(crate) fn keep_trust(&self, trust: &Trust) -> Result<(), Error> {
@@ -146,7 +168,7 @@ impl Node {
 
     /// Writes a file below the home, whole and durably.
     pub(crate) fn publish(&self, path: &str, content: &[u8]) -> Result<(), Error> {
-        publish(&self.home, path, content)
+        publish(self.home(), path, content)
     }
 }
 
@@ -160,5 +182,11 @@ impl Deref for Node {
 
     fn deref(&self) -> &NodeFiles {
         &self.files
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.files).finish()
     }
 }

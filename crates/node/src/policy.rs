@@ -2,6 +2,7 @@
 //! rests on, from the roster and the ledger.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use blindmatch_membership as membership;
 use blindmatch_policy::{
@@ -170,16 +171,12 @@ impl Node {
     }
 
     fn ledger_facts(&self, peer: &str) -> Result<LedgerFacts, Error> {
-        let (log, _) = self.log()?;
-        let ask = || -> Result<_, Error> {
-            let (facts, _) = Facts::open(self.home(), &log)?;
-            Ok(ledger_facts(&facts, &log, peer))
+        let log = match self.opened().ledger.current() {
+            Some(ledger) => ledger.log(),
+            None => Arc::new(self.log()?.0),
         };
-        match ask()? {
-            // It changed since it was opened: opened again it is checked again.
-            Err(_) => Ok(ask()?.map_err(FactsError::Doubt)?),
-            Ok(ledger) => Ok(ledger),
-        }
+        let index = self.index(&log)?;
+        index.ask(self.home(), &log, |facts| ledger_facts(facts, &log, peer))
     }
 }
 

@@ -17,6 +17,7 @@ use blindmatch_membership::{Digest, Name};
 use blindmatch_node::clock;
 use blindmatch_node::demo::{Consortium, Desk, Outcome, PURPOSE, PairResult, RowKey};
 use blindmatch_node::exchange::ask::Asker;
+use blindmatch_node::exchange::batch::{Batch, Watch};
 use blindmatch_node::exchange::view::View;
 use blindmatch_node::exchange::{Daemon, EPOCH, Serving, Tidied};
 use blindmatch_transport::{Clock, Endpoint, Limits, Server};
@@ -69,9 +70,10 @@ fn row(number: u32) -> RowKey {
 impl World {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let clock = Arc::new(AtomicU64::new(clock::now()));
         let names = MEMBERS.map(|name| name.parse().unwrap());
         let mut consortium = Consortium::found(place.path(), &names, Digest([7; 32])).unwrap();
+        // Not before the roster holds.
+        let clock = Arc::new(AtomicU64::new(clock::now()));
         let mut nodes = BTreeMap::new();
         for name in MEMBERS {
             let key: Name = name.parse().unwrap();
@@ -182,7 +184,10 @@ impl World {
     async fn ask(&self, member: &str) -> PairResult {
         let node = self.nodes.get(member).unwrap();
         let asker = Asker::new(Arc::clone(&node.daemon), node.endpoint.clone());
-        let mut pairs = asker.batch().await.unwrap();
+        let watch: Watch = Arc::new(|_| {});
+        let mut pairs = asker.batch(&Batch::default(), &watch).await.unwrap();
+        // The other answers no networks.
+        pairs.retain(|pair| pair.outcome != Outcome::NotServed);
         assert_eq!(pairs.len(), 1, "{pairs:?}");
         pairs.pop().unwrap()
     }

@@ -75,9 +75,9 @@ fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<
         Some(ledger::open(&node, global)?)
     };
     let delegation = match &arguments.delegation {
-        Some(file) => node.adopt_delegation(ledger.as_ref(), file)?,
+        Some(file) => node.adopt_delegation(ledger.as_deref(), file)?,
         None => {
-            let (ledger, identity) = (ledger.as_ref(), arguments.identity.as_deref());
+            let (ledger, identity) = (ledger.as_deref(), arguments.identity.as_deref());
             node.rotate(ledger, identity, arguments.days, revoke, &mut rng)?
         }
     };

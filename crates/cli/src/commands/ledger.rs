@@ -3,6 +3,7 @@
 mod event;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use blindmatch_node::audit::cosignature::Quorum;
 use blindmatch_node::ledger::cosigners::Cosigners;
@@ -42,7 +43,7 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
 }
 
 /// Opens the ledger of a node to write it, and tells what a crash left.
-pub(crate) fn open(node: &Node, global: &Global) -> Result<Ledger, Error> {
+pub(crate) fn open(node: &Node, global: &Global) -> Result<Arc<Ledger>, Error> {
     let (ledger, tail) = node.ledger()?;
     if !global.quiet {
         tell(&tail, "were cut off");

@@ -94,7 +94,9 @@ fn kept(daemon: &Daemon) -> Result<Kept, Error> {
     let storage = daemon.node().home().storage_key();
     let kept = Kept::read(daemon.runs(), storage, daemon.now())?;
     for damage in &kept.damaged {
-        eprintln!("warning: {damage}; what was found there is not shown");
+        output::tell(format_args!(
+            "warning: {damage}; what was found there is not shown"
+        ));
     }
     Ok(kept)
 }

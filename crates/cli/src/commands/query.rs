@@ -113,7 +113,7 @@ fn indicators(
             })
             .map_err(|error| feed_hints::explain(&asked, &file, &error))?;
         for refused in refused {
-            eprintln!("warning: {file}: {refused}");
+            output::tell(format_args!("warning: {file}: {refused}"));
         }
     }
     if indicators.is_empty() {

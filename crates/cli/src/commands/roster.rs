@@ -223,7 +223,8 @@ impl Report for Trusted {
 
 fn install(file: &Path, global: &Global) -> Result<(), Error> {
     let node = Node::open(&global.home()?)?;
-    let judged = node.install_roster(&ledger::open(&node, global)?, file)?;
+    let ledger = ledger::open(&node, global)?;
+    let judged = node.install_roster(&ledger, file)?;
     output::show("roster_install", &Changed::of(&judged), global.output)?;
     if !judged.lists_us {
         let own = &node.config().node.member;

@@ -22,7 +22,10 @@ pub(crate) fn run(arguments: &TablesArguments, global: &Global) -> Result<Exit, 
             };
             let own = &files.config().node;
             if !global.quiet {
-                eprintln!("{} of {}: not at work", own.member, own.consortium);
+                output::tell(format_args!(
+                    "{} of {}: not at work",
+                    own.member, own.consortium
+                ));
             }
             return Err(error);
         }

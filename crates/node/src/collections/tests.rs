@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::sync::Arc;
+
 use blindmatch_indicator::{LabelFields, PublicSuffixes};
 use blindmatch_membership::Address;
 use blindmatch_store::collection::Mention;
@@ -13,7 +15,7 @@ const DAY: u64 = 86_400;
 struct World {
     _place: TempDir,
     node: Node,
-    collections: Collections,
+    collections: Arc<Collections>,
     canonicaliser: Canonicaliser,
     /// When the first import was.
     began: u64,

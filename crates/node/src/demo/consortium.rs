@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use blindmatch_feeds::{Exclusions, Refused, Row, Sieve};
 use blindmatch_indicator::{Canonicaliser, Indicator, IndicatorType};
@@ -50,7 +51,7 @@ pub struct Member {
 
 /// Where a member's sets are imported.
 pub struct Desk {
-    collections: Collections,
+    collections: Arc<Collections>,
     exclusions: Exclusions,
     canonicaliser: Canonicaliser,
     plan: ImportPlan,

@@ -1,6 +1,6 @@
 //! A node at work: what its services and jobs share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use blindmatch_audit::{SigningKey, VerifyingKey};
 use blindmatch_feeds::Exclusions;
@@ -8,7 +8,7 @@ use blindmatch_indicator::{Canonicaliser, Day};
 use blindmatch_membership::{Delegations, MemberId, Name};
 use blindmatch_policy::Policy;
 use blindmatch_store::collection::Collections;
-use blindmatch_store::index::{Doubt, Facts, FactsError, SledIndex};
+use blindmatch_store::index::{Doubt, Facts, SledIndex};
 use blindmatch_store::ledger::Ledger;
 use blindmatch_store::runs::Runs;
 use blindmatch_store::views::{ViewError, Views};
@@ -18,6 +18,8 @@ use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits};
 use super::rows::Reading;
 use crate::error::Error;
 use crate::node::{Node, PEERS};
+pub(super) use crate::opened::lock;
+use crate::opened::{LedgerIndex, OpenViews};
 use crate::payment::PaymentKeyId;
 
 /// A node with everything that is open while it works. One process may have several, of several
@@ -31,12 +33,10 @@ pub struct Daemon {
     payment_key: Option<PaymentKeyId>,
     policy: Policy,
     ledger: Arc<Ledger>,
-    /// Empty only while the index is opened again.
-    facts: Mutex<Option<Facts<SledIndex>>>,
-    collections: Collections,
-    views: Views,
-    damaged: Vec<ViewError>,
-    runs: Runs,
+    index: Arc<LedgerIndex>,
+    collections: Arc<Collections>,
+    views: Arc<OpenViews>,
+    runs: Arc<Runs>,
     directory: Directory,
     credentials: Credentials,
     receipts: SigningKey,
@@ -71,22 +71,17 @@ impl Daemon {
         let canonicaliser = node.with_payment_key(canonicaliser)?;
         let exclusions = node.exclusions(&canonicaliser)?;
         let (ledger, _) = node.ledger()?;
-        let ledger = Arc::new(ledger);
-        let (facts, _) = Facts::open(node.home(), &ledger.log())?;
-        let (views, damaged) = Views::open(node.home()).map_err(Error::View)?;
-        let runs = Runs::open(node.home(), Arc::clone(&ledger), &mut rand::rng());
         Ok(Self {
             id,
             clock,
             exclusions,
             payment_key: node.payment_key()?.map(|key| key.id()),
             policy,
-            ledger,
-            facts: Mutex::new(Some(facts)),
+            index: node.index(&ledger.log())?,
             collections: node.collections()?,
-            views,
-            damaged,
-            runs: runs.map_err(Error::Run)?,
+            views: node.views()?,
+            runs: node.runs()?,
+            ledger,
             directory,
             credentials,
             receipts,
@@ -148,25 +143,25 @@ impl Daemon {
 
     /// The collections.
     #[must_use]
-    pub const fn collections(&self) -> &Collections {
+    pub fn collections(&self) -> &Collections {
         &self.collections
     }
 
     /// The views, own and peers'.
     #[must_use]
-    pub const fn views(&self) -> &Views {
-        &self.views
+    pub fn views(&self) -> &Views {
+        &self.views.views
     }
 
     /// What is wrong with views that do not read, which are as if they were not there.
     #[must_use]
     pub fn damaged(&self) -> &[ViewError] {
-        &self.damaged
+        &self.views.damaged
     }
 
     /// The runs.
     #[must_use]
-    pub const fn runs(&self) -> &Runs {
+    pub fn runs(&self) -> &Runs {
         &self.runs
     }
 
@@ -213,19 +208,7 @@ impl Daemon {
         &self,
         ask: impl Fn(&Facts<SledIndex>) -> Result<T, Doubt>,
     ) -> Result<T, Error> {
-        let log = self.ledger.log();
-        let mut slot = lock(&self.facts);
-        if let Some(facts) = slot.as_mut()
-            && facts.catch_up(&log).is_ok()
-            && let Ok(answer) = ask(facts)
-        {
-            return Ok(answer);
-        }
-        // Only one can have the index open.
-        *slot = None;
-        let (facts, _) = Facts::open(self.node.home(), &log)?;
-        let facts = slot.insert(facts);
-        Ok(ask(facts).map_err(FactsError::Doubt)?)
+        self.index.ask(self.node.home(), &self.ledger.log(), ask)
     }
 
     /// How rows are read today.
@@ -269,8 +252,4 @@ impl Daemon {
         let mut in_force = delegations.in_force(roster, member, self.now());
         in_force.next().map(|newest| newest.keys.receipts)
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,9 +5,11 @@ use std::fs;
 use blindmatch_audit::receipt::Side;
 use blindmatch_audit::record::{Class, Event, Name, Salted};
 use blindmatch_store::index::{ASIDE, INDEX};
+use blindmatch_store::ledger::Ledger;
 
 use super::*;
-use crate::{config, init};
+use crate::ledger::settings;
+use crate::{Node, config, init};
 
 const ALL: u64 = u64::MAX;
 
@@ -22,20 +24,7 @@ fn what_a_decision_rests_on_is_the_same_from_every_index() {
         address: "acme.example:7443".parse().unwrap(),
     };
     let node = init::init(&home, &who).unwrap();
-    // On disk by its owner, and in memory by anybody.
-    let facts = |peer: &str| {
-        let files: &NodeFiles = &node;
-        let (owner, reader) = (
-            node.ledger_facts(peer).unwrap(),
-            files.ledger_facts(peer).unwrap(),
-        );
-        assert_eq!(owner, reader);
-        (
-            owner.charged.day,
-            owner.charged.epoch,
-            owner.one_sided_aborts,
-        )
-    };
+    let facts = |peer: &str| charged(&node, peer);
     let name = |text: &str| Name::new(text).unwrap();
     let debit = |peer: &str, view: &str, count| Event::Debit {
         peer: name(peer),
@@ -92,9 +81,23 @@ fn what_a_decision_rests_on_is_the_same_from_every_index() {
         },
     ]);
     assert_eq!(facts("bank"), (24, 24, 0));
-    let (mut ledger, _) = node.ledger().unwrap();
+    drop(node);
+    let node = Node::open(&home).unwrap();
+    let settings = settings(&node, &node.home().named_keys()).unwrap();
+    let (mut ledger, _) = Ledger::open(node.disk(), settings).unwrap();
     ledger.begin_incarnation(&[]).unwrap();
+    drop(ledger);
     // Of whomever, and although the clock still shows the same day.
-    assert_eq!(facts("bank"), (ALL, ALL, 0));
-    assert_eq!(facts("gov"), (ALL, ALL, 0));
+    assert_eq!(charged(&node, "bank"), (ALL, ALL, 0));
+    assert_eq!(charged(&node, "gov"), (ALL, ALL, 0));
+}
+
+/// What was charged to a peer on this day and in this epoch, and its aborts; on disk by the owner of
+/// the home, and in memory by anybody.
+fn charged(node: &Node, peer: &str) -> (u64, u64, u32) {
+    let files: &NodeFiles = node;
+    let owner = node.ledger_facts(peer).unwrap();
+    assert_eq!(owner, files.ledger_facts(peer).unwrap());
+    let Charged { day, epoch } = owner.charged;
+    (day, epoch, owner.one_sided_aborts)
 }

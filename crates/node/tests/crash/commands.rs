@@ -111,7 +111,7 @@ impl Command {
                 let lost = node.is_checkpoint_key_lost()?;
                 let ledger = if lost { None } else { Some(node.ledger()?.0) };
                 let rotated =
-                    node.rotate(ledger.as_ref(), offline, 30, self == Revoke, &mut rng)?;
+                    node.rotate(ledger.as_deref(), offline, 30, self == Revoke, &mut rng)?;
                 return Ok(rotated.number.to_string());
             }
             Ceremony => {

@@ -1,0 +1,155 @@
+//! What is open of a home: once in a process, so that a command which runs inside a daemon works on
+//! the same ledger, collections, index, views and runs as the daemon's services.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use blindmatch_store::collection::Collections;
+use blindmatch_store::home::Home;
+use blindmatch_store::index::{Doubt, Facts, FactsError, SledIndex};
+use blindmatch_store::ledger::{Ledger, Log};
+use blindmatch_store::runs::Runs;
+use blindmatch_store::views::{ViewError, Views};
+
+use crate::error::Error;
+use crate::node::Node;
+
+/// A home, and what is open of it.
+pub(crate) struct Opened {
+    pub(crate) ledger: Shared<Ledger>,
+    collections: Shared<Collections>,
+    index: Shared<LedgerIndex>,
+    views: Shared<OpenViews>,
+    runs: Shared<Runs>,
+    home: Home,
+}
+
+/// Something that is open once, for as long as anybody uses it.
+pub(crate) struct Shared<T>(Mutex<Weak<T>>);
+
+/// The index of what the ledger says, which is made again where there is any doubt about it.
+pub(crate) struct LedgerIndex {
+    /// Empty only while it is opened again: only one can have it open.
+    facts: Mutex<Option<Facts<SledIndex>>>,
+}
+
+/// The views, and what is wrong with those that do not read, which are as if they were not there.
+pub(crate) struct OpenViews {
+    pub(crate) views: Views,
+    pub(crate) damaged: Vec<ViewError>,
+}
+
+impl Opened {
+    pub(crate) fn new(home: Home) -> Self {
+        Self {
+            ledger: Shared::default(),
+            collections: Shared::default(),
+            index: Shared::default(),
+            views: Shared::default(),
+            runs: Shared::default(),
+            home,
+        }
+    }
+
+    pub(crate) const fn home(&self) -> &Home {
+        &self.home
+    }
+}
+
+impl Node {
+    /// The collections of this node. What an interrupted import left behind is removed when they are
+    /// opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collections`].
+    pub fn collections(&self) -> Result<Arc<Collections>, Error> {
+        let collections = &self.opened().collections;
+        Ok(collections.share(|| Collections::open(self.home()))?)
+    }
+
+    pub(crate) fn index(&self, log: &Log) -> Result<Arc<LedgerIndex>, Error> {
+        let index = &self.opened().index;
+        index.share(|| {
+            let (facts, _) = Facts::open(self.home(), log)?;
+            let facts = Mutex::new(Some(facts));
+            Ok(LedgerIndex { facts })
+        })
+    }
+
+    pub(crate) fn views(&self) -> Result<Arc<OpenViews>, Error> {
+        let views = &self.opened().views;
+        views.share(|| {
+            let (views, damaged) = Views::open(self.home()).map_err(Error::View)?;
+            Ok(OpenViews { views, damaged })
+        })
+    }
+
+    /// The runs of this node. What a crash interrupted is finished when they are opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Run`], and those of opening the ledger.
+    pub fn runs(&self) -> Result<Arc<Runs>, Error> {
+        let (ledger, _) = self.ledger()?;
+        let runs = &self.opened().runs;
+        let opened = runs.share(|| Runs::open(self.home(), ledger, &mut rand::rng()));
+        opened.map_err(Error::Run)
+    }
+}
+
+impl LedgerIndex {
+    /// Asks what `log` says, the ledger of `home`. Reads the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Index`].
+    pub(crate) fn ask<T>(
+        &self,
+        home: &Home,
+        log: &Log,
+        ask: impl Fn(&Facts<SledIndex>) -> Result<T, Doubt>,
+    ) -> Result<T, Error> {
+        let mut slot = lock(&self.facts);
+        if let Some(facts) = slot.as_mut()
+            && facts.catch_up(log).is_ok()
+            && let Ok(answer) = ask(facts)
+        {
+            return Ok(answer);
+        }
+        *slot = None;
+        let (facts, _) = Facts::open(home, log)?;
+        let facts = slot.insert(facts);
+        Ok(ask(facts).map_err(FactsError::Doubt)?)
+    }
+}
+
+impl<T> Shared<T> {
+    /// What is open already, else what `open` opens.
+    pub(crate) fn share<E>(&self, open: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let mut shared = lock(&self.0);
+        if let Some(opened) = shared.upgrade() {
+            return Ok(opened);
+        }
+        let opened = Arc::new(open()?);
+        *shared = Arc::downgrade(&opened);
+        Ok(opened)
+    }
+
+    /// What is open, if it is.
+    pub(crate) fn current(&self) -> Option<Arc<T>> {
+        lock(&self.0).upgrade()
+    }
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
