@@ -2,6 +2,7 @@
 
 mod foreseen;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +127,31 @@ impl Pair {
     }
 }
 
+impl Asked {
+    /// Peers at which everything failed for the same reason, with how many that are and why.
+    fn failed_at_once(&self) -> BTreeMap<&str, (usize, String)> {
+        let mut of_peers: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for pair in &self.pairs {
+            let why = (pair.status, pair.reason.as_deref());
+            of_peers.entry(&pair.responder).or_default().insert(why);
+            *counts.entry(&pair.responder).or_default() += 1;
+        }
+        let alike = of_peers.into_iter().filter_map(|(peer, reasons)| {
+            let count = *counts.get(peer)?;
+            let (status, reason) = reasons.first().copied()?;
+            let is_one = reasons.len() == 1 && count > 1 && status == "unreachable";
+            is_one.then(|| {
+                (
+                    peer,
+                    (count, format!("{status}: {}", reason.unwrap_or_default())),
+                )
+            })
+        });
+        alike.collect()
+    }
+}
+
 impl Report for Asked {
     fn table(&self) -> String {
         let mut table = Table::headed(&[
@@ -139,7 +165,13 @@ impl Report for Asked {
             ("bytes", Side::Right),
             ("state", Side::Left),
         ]);
-        for pair in self.pairs.iter().filter(|pair| !pair.is_idle()) {
+        let failed = self.failed_at_once();
+        for (peer, (count, why)) in &failed {
+            let count = format!("all {count}");
+            table.row(&[peer, &count, "", "", "", "", "", "", why]);
+        }
+        let shown = |pair: &&Pair| !pair.is_idle() && !failed.contains_key(pair.responder.as_str());
+        for pair in self.pairs.iter().filter(shown) {
             let mut state = pair.status.to_owned();
             if let Some(reason) = &pair.reason {
                 state = format!("{state}: {reason}");

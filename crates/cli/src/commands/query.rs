@@ -7,7 +7,7 @@ use std::slice;
 use std::time::Duration;
 
 use blindmatch_feeds::Sieve;
-use blindmatch_indicator::{Canonicaliser, Indicator};
+use blindmatch_indicator::{Canonicaliser, Indicator, Refusal};
 use blindmatch_node::exchange::query::Query;
 use blindmatch_node::rules::{Direction, Policy};
 
@@ -80,13 +80,15 @@ fn indicators(
             Some(kind) => canonicaliser.parse(kind, value),
             None => canonicaliser.detect(value),
         };
-        let refused = |refusal: blindmatch_indicator::Refusal| {
-            Error::new(format!(
-                "a value is no indicator: {} ({})",
-                refusal.explanation(),
-                refusal.code()
-            ))
-            .hint("name its type with --type TYPE")
+        let refused = |refusal: Refusal| {
+            let (why, code) = (refusal.explanation(), refusal.code());
+            let error = Error::new(format!("a value is no indicator: {why} ({code})"));
+            match refusal {
+                Refusal::TypeUnknown | Refusal::TypeAmbiguous => {
+                    error.hint("name its type with --type TYPE")
+                }
+                _ => error,
+            }
         };
         take(&parsed.map_err(refused)?);
     }

@@ -1,5 +1,8 @@
 //! `blindmatch status`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use blindmatch_node::NodeFiles;
 use blindmatch_node::status::{PeerStatus, Spent, Status, days_left};
 use serde::Serialize;
@@ -317,11 +320,62 @@ fn warnings(status: &Status, budgets: &[Budget], global: &Global) -> Vec<Warning
     warnings
 }
 
+/// A line for each member: how many views, and which epoch ends first.
+fn views_in_words(views: &[View]) -> Vec<(&str, String)> {
+    let mut of_members: BTreeMap<(bool, &str), Vec<&View>> = BTreeMap::new();
+    for view in views {
+        // Our own first.
+        let of_member = of_members.entry((!view.own, &view.member));
+        of_member.or_default().push(view);
+    }
+    let mut lines = Vec::new();
+    for ((_, member), views) in of_members {
+        let mut said = match views.len() {
+            1 => "1 view".to_owned(),
+            count => format!("{count} views"),
+        };
+        if let Some(View { view, ends, .. }) = views.iter().min_by_key(|view| &view.ends) {
+            said.push_str(&format!(", the first epoch ends {ends} ({view})"));
+        }
+        lines.push((member, said));
+    }
+    lines
+}
+
+/// A line for each peer: what it spent most of.
+fn budgets_in_words(budgets: &[Budget]) -> Vec<(&str, String)> {
+    const SHOWN: usize = 5;
+    let mut of_peers: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
+    for budget in budgets {
+        let most = budget.day_percent.max(budget.epoch_percent);
+        let of_peer = of_peers.entry(&budget.peer).or_default();
+        of_peer.push((most, &budget.view));
+    }
+    let mut lines = Vec::new();
+    for (peer, mut spent) in of_peers {
+        spent.sort_by_key(|(most, view)| (Reverse(*most), *view));
+        let shown = spent.iter().take(SHOWN);
+        let mut said: Vec<_> = shown
+            .map(|(most, view)| format!("{view} {most} %"))
+            .collect();
+        if spent.len() > SHOWN {
+            said.push(format!("{} more", spent.len() - SHOWN));
+        }
+        lines.push((peer, said.join(", ")));
+    }
+    lines
+}
+
 impl Report for Shown {
     fn table(&self) -> String {
         let ledger = match self.ledger.cosigned {
             None => "none of them cosigned yet".to_owned(),
             Some(cosigned) => format!("{} cosigned", grouped(cosigned)),
+        };
+        let exclusions = if self.exclusions.is_empty() {
+            "no list".to_owned()
+        } else {
+            self.exclusions.join(", ")
         };
         let mut fields = Table::of_fields();
         fields
@@ -344,7 +398,7 @@ impl Report for Shown {
                     self.policy.ask_rules, self.policy.serve_rules
                 ),
             ])
-            .row(&["exclusions", &self.exclusions.join(", ")]);
+            .row(&["exclusions", &exclusions]);
         let mut text = fields.render();
         let mut section = |title: &str, table: Table, is_empty: bool| {
             if !is_empty {
@@ -356,27 +410,20 @@ impl Report for Shown {
             peers.row(&[&peer.peer, &peer.in_words()]);
         }
         section("peers", peers, self.peers.is_empty());
-        let mut views = Table::of_texts(5);
-        for view in &self.views {
-            views.row(&[
-                &view.member,
-                &view.view,
-                &format!("epoch {}", view.epoch),
-                &format!("publication {}", view.sequence),
-                &format!("ends {}", view.ends),
-            ]);
+        let mut views = Table::of_texts(2);
+        for (member, said) in views_in_words(&self.views) {
+            views.row(&[member, &said]);
         }
-        section("views", views, self.views.is_empty());
-        let mut budgets = Table::of_texts(4);
-        for budget in &self.budgets {
-            budgets.row(&[
-                &budget.peer,
-                &budget.view,
-                &format!("{} % of the day", budget.day_percent),
-                &format!("{} % of the epoch", budget.epoch_percent),
-            ]);
+        section("views (each: epoch list)", views, self.views.is_empty());
+        let mut budgets = Table::of_texts(2);
+        for (peer, said) in budgets_in_words(&self.budgets) {
+            budgets.row(&[peer, &said]);
         }
-        section("spent by peers", budgets, self.budgets.is_empty());
+        section(
+            "spent by peers, of a day or an epoch",
+            budgets,
+            self.budgets.is_empty(),
+        );
         let mut unfinished = Table::of_texts(4);
         for run in &self.unfinished {
             unfinished.row(&[

@@ -190,6 +190,35 @@ fn unchanged_customers_are_asked_for_again_only_with_an_allowance() -> Test {
 }
 
 #[test]
+fn in_a_new_epoch_customers_are_asked_for_as_they_change() -> Test {
+    let mut peers = three()?;
+    import_customers(&peers.place, 0..40, "")?;
+    ends(&peers.place, "batch", 0)?;
+    peers.renew("b")?;
+    import_customers(&peers.place, 40..45, "--append")?;
+    let place = &peers.place;
+    let changed = ends(place, "batch --peer b", 0)?;
+    let at_b = pair(&changed, "b", "ip");
+    assert_eq!((&at_b["asked"], &at_b["left_out"]), (&json!(5), &json!(40)));
+    assert_eq!((&at_b["matches"], &at_b["new"]), (&json!(5), &json!(5)));
+    // What was found before is kept, and said to be earlier.
+    let kept = ends(place, "matches list --peer b", 0)?;
+    let kept: Vec<_> = kept["matches"].as_array().into_iter().flatten().collect();
+    assert_eq!(kept.len(), 25);
+    let now = kept.iter().filter(|one| one["in_last_run"] == true);
+    assert_eq!(now.count(), 5);
+
+    let allowed = policy(&["ip"], &[], "");
+    let allowed = allowed.replace("minimum_set_size", "sweep = true\nminimum_set_size");
+    place.write("nodes/a/policy.toml", allowed)?;
+    let swept = ends(place, "batch --peer b --sweep", 0)?;
+    let at_b = pair(&swept, "b", "ip");
+    assert_eq!((&at_b["asked"], &at_b["left_out"]), (&json!(40), &json!(0)));
+    assert_eq!(at_b["matches"], 25);
+    Ok(())
+}
+
+#[test]
 fn what_a_budget_does_not_cover_is_asked_for_another_night() -> Test {
     let b = addresses(20..60);
     let asks = policy(&["ip"], &[], "");
@@ -238,13 +267,10 @@ fn a_query_tells_its_answers_apart() -> Test {
     let b = addresses(20..60) + &mails(0..10);
     let c = addresses(30..80);
     let asks = policy(&["ip", "email"], &[], "");
-    // Two questions of each view, and no more.
-    let b_serves = policy(&[], &["ip"], "")
-        + policy(&[], &["email"], "budget = { day = 16, epoch = 16 }\n")
-            .split_once("\n[[allow]]")
-            .map(|(_, rule)| format!("\n[[allow]]{rule}"))
-            .ok_or("no rule")?
-            .as_str();
+    // Two questions about mails, and no more.
+    let mails_little = policy(&[], &["email"], "budget = { day = 16, epoch = 16 }\n");
+    let (_, rule) = mails_little.split_once("\n[[allow]]").ok_or("no rule")?;
+    let b_serves = format!("{}\n[[allow]]{rule}", policy(&[], &["ip"], ""));
     let c_serves = policy(&[], &["ip"], "");
     let mut peers = Peers::new(
         &[("b", &b), ("c", &c)],

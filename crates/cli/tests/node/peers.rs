@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use tokio::runtime::Runtime;
 
 use crate::place::{Place, Test};
 
-/// Three providers: `a`, whose home is free for commands, and its peers `b` and `c`.
+/// Four providers: `a`, whose home is free for commands, and its peers. `d` has nothing to serve, and is a
+/// witness, so that the others publish without `a`.
 pub(crate) struct Peers {
     pub(crate) place: Place,
     peers: BTreeMap<&'static str, Running>,
@@ -38,13 +40,14 @@ struct Running {
 pub(crate) const HOME: &str = "nodes/a";
 
 impl Peers {
-    /// What `b` and `c` have for abuse, and under which policy each of the three is.
+    /// What peers have for abuse, and under which policies they are where it is not the one of the
+    /// demonstration.
     pub(crate) fn new(
         feeds: &[(&'static str, &str)],
         policies: &[(&str, &str)],
     ) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
-        let names = ["a", "b", "c"];
+        let names = ["a", "b", "c", "d"];
         let members: Vec<Name> = names
             .iter()
             .map(|name| name.parse())
@@ -72,11 +75,7 @@ impl Peers {
             working.serving.daemon().publish()?;
         }
         for working in running.values() {
-            let Running {
-                serving, endpoint, ..
-            } = working;
-            let gathered = working.runtime.block_on(serving.gather(endpoint))?;
-            assert!(gathered, "witnesses cosign what was published");
+            working.gather()?;
         }
         // The one whose commands are typed does not listen.
         running.remove("a").ok_or("no a")?.stop();
@@ -100,6 +99,21 @@ impl Peers {
         let listener = TcpListener::bind(self.addresses.get(peer).ok_or("no address")?)?;
         self.peers.insert(peer, Running::start(node, listener)?);
         Ok(())
+    }
+}
+
+impl Peers {
+    /// Makes a peer lose the keys of its views and begin a new epoch of each.
+    pub(crate) fn renew(&mut self, peer: &'static str) -> Test {
+        self.stop(peer);
+        let views = self.place.path(&format!("nodes/{peer}/views"));
+        fs::remove_dir_all(&views)?;
+        fs::create_dir(&views)?;
+        fs::set_permissions(&views, fs::Permissions::from_mode(0o700))?;
+        self.start(peer)?;
+        let running = self.peers.get(peer).ok_or("it is not there")?;
+        running.serving.daemon().publish()?;
+        running.gather()
     }
 }
 
@@ -128,6 +142,20 @@ impl Running {
             server,
             runtime,
         })
+    }
+
+    fn gather(&self) -> Test {
+        let Self {
+            serving,
+            endpoint,
+            runtime,
+            ..
+        } = self;
+        assert!(
+            runtime.block_on(serving.gather(endpoint))?,
+            "witnesses cosign what it published"
+        );
+        Ok(())
     }
 
     fn stop(self) {

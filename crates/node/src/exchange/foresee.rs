@@ -31,6 +31,8 @@ pub struct Foreseen {
     pub ask: u64,
     /// The same, padded: what the peer learns of their number, and what its budget is charged.
     pub charged: u64,
+    /// Items of customers that did not change and would not be asked for.
+    pub left_out: u64,
     /// The bytes of the publication that was accepted last; nothing where none is in force, and the
     /// peer alone knows how many there are to fetch.
     pub publication: Option<u64>,
@@ -84,14 +86,19 @@ impl Daemon {
         let sweep = asking.sweep;
         let collection = asking.contents.name.clone();
         let subject = Subject::Collection(asking);
-        let ask = match &accepted {
-            Some((epoch, _)) => open(self, epoch, kind, &subject)?.left.len(),
-            None => match subject.changed(self, kind)? {
-                Some(changed) => changed.len(),
-                None => subject.items(self, kind)?.len(),
-            },
+        let count = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
+        let (ask, left_out) = match &accepted {
+            Some((epoch, _)) => {
+                let open = open(self, epoch, kind, &subject)?;
+                (count(open.left.len()), open.left_out)
+            }
+            None => {
+                let all = count(subject.items(self, kind)?.len());
+                let changed = subject.changed(self, kind)?;
+                let ask = changed.map_or(all, |changed| count(changed.len()));
+                (ask, all.saturating_sub(ask))
+            }
         };
-        let ask = u64::try_from(ask).unwrap_or(u64::MAX);
         let class = QueryClass::holding(ask.max(1)).ok_or(AskError::TooMuch)?;
         let payment_key = payment_key(self, kind);
         let request = Request {
@@ -108,6 +115,7 @@ impl Daemon {
             items: rows,
             ask,
             charged: class.items(),
+            left_out,
             publication: accepted.map(|(_, newest)| newest.manifest.edition.file_length()),
             outcome: allowed.map_or_else(|error| error.outcome(), |()| Outcome::Done),
         })

@@ -24,6 +24,8 @@ struct Pair {
     ask: u64,
     /// What the peer learns of how many they are, and charges.
     charged: u64,
+    /// Items of customers that did not change and would not be asked for.
+    left_out: u64,
     /// What may have to be fetched; nothing where only the peer knows.
     fetch_bytes: Option<u64>,
 }
@@ -43,6 +45,7 @@ impl Foreseen {
             items: pair.items,
             ask: pair.ask,
             charged: pair.charged,
+            left_out: pair.left_out,
             fetch_bytes: pair.publication,
         });
         Self {
@@ -72,6 +75,10 @@ impl Report for Foreseen {
                 // Rounded up: a megabyte at least.
                 format!("<= {} MB", grouped(bytes.div_ceil(1_000_000)))
             });
+            let mut note = pair.reason.clone().unwrap_or_default();
+            if note.is_empty() && pair.left_out > 0 {
+                note = format!("{} unchanged are not asked for", grouped(pair.left_out));
+            }
             table.row(&[
                 &pair.responder,
                 &pair.collection,
@@ -81,7 +88,7 @@ impl Report for Foreseen {
                 &grouped(pair.ask),
                 &grouped(pair.charged),
                 fetch.as_deref().unwrap_or("not known"),
-                pair.reason.as_deref().unwrap_or_default(),
+                &note,
             ]);
         }
         format!(
