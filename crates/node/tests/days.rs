@@ -6,20 +6,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use blindmatch_audit::record::Event;
 use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_membership::{Digest, Name};
+use blindmatch_node::backup::restore;
 use blindmatch_node::clock;
-use blindmatch_node::demo::{Consortium, Desk, Outcome, PURPOSE, PairResult, RowKey};
+use blindmatch_node::demo::{Consortium, Desk, Member, Outcome, PURPOSE, PairResult, RowKey};
 use blindmatch_node::exchange::ask::Asker;
 use blindmatch_node::exchange::batch::{Batch, Watch};
 use blindmatch_node::exchange::view::View;
 use blindmatch_node::exchange::{Daemon, EPOCH, Serving, Tidied};
+use blindmatch_node::exported::Kind;
 use blindmatch_transport::{Clock, Endpoint, Limits, Server};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
@@ -37,11 +40,12 @@ struct Node {
     serving: Serving,
     endpoint: Endpoint,
     desk: Desk,
-    _server: Server,
+    port: std::net::TcpListener,
+    server: Server,
 }
 
 struct World {
-    _place: TempDir,
+    place: TempDir,
     clock: Arc<AtomicU64>,
     nodes: BTreeMap<&'static str, Node>,
 }
@@ -74,33 +78,55 @@ impl World {
         let mut consortium = Consortium::found(place.path(), &names, Digest([7; 32])).unwrap();
         // Not before the roster holds.
         let clock = Arc::new(AtomicU64::new(clock::now()));
-        let mut nodes = BTreeMap::new();
+        let mut world = Self {
+            place,
+            clock,
+            nodes: BTreeMap::new(),
+        };
         for name in MEMBERS {
             let key: Name = name.parse().unwrap();
-            let member = consortium.members.remove(&key).unwrap();
-            let desk = member.desk(&canonicaliser()).unwrap();
-            let now = Arc::clone(&clock);
-            let now: Clock = Arc::new(move || now.load(Ordering::Relaxed));
-            let daemon = Arc::new(Daemon::open(member.node, canonicaliser(), now).unwrap());
-            let serving = Serving::new(Arc::clone(&daemon));
-            let endpoint = daemon.endpoint(Limits::default());
-            member.listener.set_nonblocking(true).unwrap();
-            let listener = TcpListener::from_std(member.listener).unwrap();
-            let server = endpoint.serve(listener, Arc::new(serving.clone()));
-            let node = Node {
-                daemon,
-                serving,
-                endpoint,
-                desk,
-                _server: server,
-            };
-            nodes.insert(name, node);
+            world.start(name, consortium.members.remove(&key).unwrap());
         }
-        Self {
-            _place: place,
-            clock,
-            nodes,
-        }
+        world
+    }
+
+    /// Opens a member's node, and serves.
+    fn start(&mut self, name: &'static str, member: Member) {
+        let desk = member.desk(&canonicaliser()).unwrap();
+        let now = Arc::clone(&self.clock);
+        let now: Clock = Arc::new(move || now.load(Ordering::Relaxed));
+        let daemon = Arc::new(Daemon::open(member.node, canonicaliser(), now).unwrap());
+        let serving = Serving::new(Arc::clone(&daemon));
+        let endpoint = daemon.endpoint(Limits::default());
+        let port = member.listener.try_clone().unwrap();
+        member.listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(member.listener).unwrap();
+        let server = endpoint.serve(listener, Arc::new(serving.clone()));
+        let node = Node {
+            daemon,
+            serving,
+            endpoint,
+            desk,
+            port,
+            server,
+        };
+        self.nodes.insert(name, node);
+    }
+
+    /// Ends a member's node; gives the port that it listened on.
+    async fn stop(&mut self, name: &str) -> std::net::TcpListener {
+        let Node { server, port, .. } = self.nodes.remove(name).unwrap();
+        server.drain(Duration::from_secs(3)).await;
+        port
+    }
+
+    async fn gather(&self, member: &str) -> bool {
+        let node = self.nodes.get(member).unwrap();
+        node.serving.gather(&node.endpoint).await.unwrap()
+    }
+
+    fn folder(&self) -> &Path {
+        self.place.path()
     }
 
     fn import(&self, member: &str, set: &BTreeSet<u32>) {
@@ -265,8 +291,7 @@ async fn a_view_is_rotated_and_its_old_key_dies_a_day_later() {
     // Nobody has cosigned it yet, so the one before is in use.
     world.finds_the_same().await;
     assert_eq!(world.charged("b"), before + 8);
-    let b = world.nodes.get("b").unwrap();
-    assert!(b.serving.gather(&b.endpoint).await.unwrap());
+    assert!(world.gather("b").await);
     world.finds_the_same().await;
     // Everything is asked anew under the new key, in a class of its own.
     assert_eq!(world.charged("b"), before + 16);
@@ -341,4 +366,70 @@ async fn an_epoch_that_died_before_it_was_said_is_said_to_be_closed() {
     assert_eq!(world.closed("b"), [1]);
     assert_eq!(world.tidy("b"), Tidied::default());
     assert_eq!(world.closed("b"), [1]);
+}
+
+impl World {
+    /// Writes the backup of `b`, and what it takes to restore it.
+    fn back_up(&self) -> [PathBuf; 2] {
+        let [key, backup] = ["storage.key", "b.backup"].map(|file| self.folder().join(file));
+        let b = self.daemon("b");
+        b.node().export_to(Kind::Storage, &key).unwrap();
+        b.node().backup(b.ledger(), &backup).unwrap();
+        [key, backup]
+    }
+
+    /// Restores it in the place of `b`, and publishes.
+    async fn put_back(&mut self, [key, backup]: &[PathBuf; 2], folder: &str) {
+        let listener = self.stop("b").await;
+        let none: [&Path; 0] = [];
+        let home = self.folder().join(folder);
+        let (node, continued) = restore(&home, key, backup, &none, &none).unwrap();
+        assert_eq!((continued.incarnation, continued.lost), (2, None));
+        self.start("b", Member { node, listener });
+        let b = Arc::clone(self.daemon("b"));
+        let published = tokio::task::spawn_blocking(move || b.publish());
+        assert_eq!(published.await.unwrap().unwrap(), [view()]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_member_goes_on_and_a_second_one_does_not() {
+    let mut world = World::first_night().await;
+    let files = world.back_up();
+    world.pass(DAY);
+    world.publish().await;
+    world.finds_the_same().await;
+    // What `a` accepted is not what it cosigned last, and neither is in the backup.
+    assert!(world.gather("b").await);
+
+    world.put_back(&files, "restored").await;
+    let lost = |world: &World| world.daemon("b").ledger().log().lost().count();
+    assert_eq!(lost(&world), 0);
+    assert!(world.gather("b").await);
+    assert_eq!(lost(&world), 1, "what the witness showed");
+    let pair = world.ask("a").await;
+    assert!(matches!(pair.outcome, Outcome::Failed(_)), "{pair:?}");
+    assert_eq!(lost(&world), 2, "what the querier showed");
+    assert!(world.gather("b").await);
+    world.finds_the_same().await;
+    assert_eq!(lost(&world), 2);
+    let sequence = |world: &World| {
+        let own = world.daemon("b").views().own().pop().unwrap();
+        let newest = own.publications().first().cloned().unwrap();
+        (
+            newest.manifest.domain.epoch,
+            newest.manifest.edition.sequence(),
+        )
+    };
+    assert!(sequence(&world) >= (2 << 32, 2 << 32));
+    world.pass(DAY);
+    world.publish().await;
+    world.finds_the_same().await;
+
+    // Another one from the same backup has no witness, whatever it says.
+    world.put_back(&files, "again").await;
+    assert!(!world.gather("b").await);
+    let pair = world.ask("a").await;
+    assert!(matches!(pair.outcome, Outcome::Failed(_)), "{pair:?}");
+    assert_eq!(lost(&world), 0);
 }

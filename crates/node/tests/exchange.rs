@@ -35,6 +35,7 @@ use blindmatch_store::index::RunState;
 use blindmatch_transport::message::{Answer, FileRequest, ManifestRequest, Proposal};
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel, Endpoint, Frames, Limits, Server};
+use bytes::Bytes;
 use rand::RngExt;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -153,7 +154,7 @@ impl World {
     async fn manifest(&self, channel: &Channel, from: &str, to: &str) -> Accepted {
         let request = ManifestRequest {
             view: view().to_string(),
-            size: 0,
+            checkpoint: Bytes::new(),
         };
         let given = channel.manifest(request).await.unwrap();
         let (asking, answering) = (self.daemon(from), self.daemon(to));

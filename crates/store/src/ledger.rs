@@ -282,7 +282,7 @@ impl Ledger {
     ///
     /// As [`append`](Self::append), and [`LedgerError::Events`] where one is not of an earlier
     /// incarnation.
-    pub fn name_lost(&mut self, lost: &[Checkpoint]) -> Result<Appended, LedgerError> {
+    pub fn name_lost(&self, lost: &[Checkpoint]) -> Result<Appended, LedgerError> {
         let present = self.log().incarnation();
         if lost.iter().any(|lost| lost.origin.incarnation >= present) {
             return Err(LedgerError::Events);

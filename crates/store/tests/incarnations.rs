@@ -238,7 +238,6 @@ fn who_restores_and_hides_what_is_lost_finds_no_witness() {
     let no_proof = Refusal::Inconsistent(SuccessionError::Proof(ProofError::Length));
     assert_eq!(refused, Err(no_proof));
     // A witness that shows up later is named then.
-    let mut silent = silent;
     silent.name_lost(std::slice::from_ref(last)).unwrap();
     assert!(asks(last, &silent.log()).is_ok());
     let own = silent.log().head().unverified().clone();

@@ -21,6 +21,12 @@ pub const MANIFEST: usize = 4_096;
 /// A proof of a record with the checkpoint: its signatures are what may be many.
 pub const PROOF: usize = 65_536;
 
+/// A checkpoint with its signatures.
+pub const CHECKPOINT: usize = 65_536;
+
+/// A record of a ledger (`spec/42-ledger.md` §2).
+pub const RECORD: usize = 1_024;
+
 /// Hashes of a consistency proof, in number, as in C2SP tlog-witness.
 pub const CONSISTENCY: usize = 63;
 

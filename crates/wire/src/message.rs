@@ -54,8 +54,8 @@ pub struct Views(pub Vec<View>);
 pub struct ManifestRequest {
     /// The view.
     pub view: String,
-    /// The size of the ledger at the last checkpoint that was accepted, 0 for none.
-    pub size: u64,
+    /// The last checkpoint of the ledger that was accepted, as it was signed; empty for none.
+    pub checkpoint: Bytes,
 }
 
 /// A manifest, and that it is in its owner's ledger.
@@ -65,8 +65,20 @@ pub struct Manifest {
     pub manifest: Bytes,
     /// The proof of the record, with the checkpoint and its cosignatures (`spec/42-ledger.md` §5).
     pub proof: Bytes,
-    /// The consistency proof, from the size that was named to that of the checkpoint.
+    /// How the checkpoint goes on from the one that was named: the consistency proof, or the
+    /// inclusion proof of `lost`.
     pub consistency: Vec<[u8; 32]>,
+    /// What names that checkpoint as lost.
+    pub lost: Option<Lost>,
+}
+
+/// A record that names a checkpoint as lost (`spec/42-ledger.md` §2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Its place in the ledger.
+    pub index: u64,
+    /// Its bytes.
+    pub record: Bytes,
 }
 
 /// Asks for a publication or a difference, from some place on.
@@ -265,7 +277,7 @@ impl From<ManifestRequest> for wire::ManifestRequest {
     fn from(request: ManifestRequest) -> Self {
         Self {
             view: request.view,
-            size: request.size,
+            checkpoint: request.checkpoint,
         }
     }
 }
@@ -274,9 +286,12 @@ impl TryFrom<wire::ManifestRequest> for ManifestRequest {
     type Error = Malformed;
 
     fn try_from(request: wire::ManifestRequest) -> Result<Self, Malformed> {
+        if request.checkpoint.len() > limits::CHECKPOINT {
+            return Err(Malformed::Length);
+        }
         Ok(Self {
             view: named(request.view)?,
-            size: request.size,
+            checkpoint: request.checkpoint,
         })
     }
 }
@@ -288,6 +303,9 @@ impl From<Manifest> for wire::ManifestResponse {
             manifest: manifest.manifest,
             proof: manifest.proof,
             consistency: hashes.map(|hash| Bytes::copy_from_slice(hash)).collect(),
+            lost: manifest
+                .lost
+                .map(|Lost { index, record }| wire::Lost { index, record }),
         }
     }
 }
@@ -300,10 +318,16 @@ impl TryFrom<wire::ManifestResponse> for Manifest {
         filled(limits::PROOF, &response.proof)?;
         at_most(limits::CONSISTENCY, &response.consistency)?;
         let hashes = response.consistency.iter().map(|hash| fixed(hash));
+        if let Some(lost) = &response.lost {
+            filled(limits::RECORD, &lost.record)?;
+        }
         Ok(Self {
             manifest: response.manifest,
             proof: response.proof,
             consistency: hashes.collect::<Result<_, _>>()?,
+            lost: response
+                .lost
+                .map(|wire::Lost { index, record }| Lost { index, record }),
         })
     }
 }

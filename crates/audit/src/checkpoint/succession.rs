@@ -60,7 +60,8 @@ pub enum SuccessionError {
 
 impl Continuation {
     /// A consistency proof, or the place and the bytes of a record with its inclusion proof.
-    pub(crate) fn new(lost: Option<(u64, Vec<u8>)>, hashes: Vec<Hash>) -> Self {
+    #[must_use]
+    pub fn new(lost: Option<(u64, Vec<u8>)>, hashes: Vec<Hash>) -> Self {
         match lost {
             None => Self::Kept(hashes),
             Some((index, record)) => Self::Lost {

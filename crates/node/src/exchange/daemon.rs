@@ -45,6 +45,8 @@ pub struct Daemon {
     kept: Mutex<Delegations>,
     /// Held while a view is published, rotated or closed.
     publishing: Mutex<()>,
+    /// Held while states are recorded as lost.
+    naming: Mutex<()>,
 }
 
 impl Daemon {
@@ -88,6 +90,7 @@ impl Daemon {
             checkpoints,
             kept: Mutex::new(kept),
             publishing: Mutex::default(),
+            naming: Mutex::default(),
             canonicaliser,
             node,
         })
@@ -186,6 +189,10 @@ impl Daemon {
     /// The key that signs checkpoints: one's own, and those that this node cosigns.
     pub(super) const fn checkpoints(&self) -> &SigningKey {
         &self.checkpoints
+    }
+
+    pub(super) const fn naming(&self) -> &Mutex<()> {
+        &self.naming
     }
 
     pub(super) const fn publishing(&self) -> &Mutex<()> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use blindmatch_audit::checkpoint::{Checkpoint, Continuation};
+use blindmatch_audit::checkpoint::{Checkpoint, Continuation, SignedCheckpoint};
 use blindmatch_audit::proof::RecordProof;
 use blindmatch_membership::{MemberId, Witnesses};
 use blindmatch_psi::publication::{Domain, Manifest};
@@ -11,6 +11,7 @@ use blindmatch_store::views::{Accepted, PeerEpoch};
 use blindmatch_transport::message::ManifestRequest;
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel};
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::accept::{self, Before, Expected};
@@ -47,9 +48,10 @@ pub(super) async fn prepare(
         move || Ok(before(&daemon, &peer, &view))
     })
     .await?;
+    let (before, checkpoint) = before;
     let request = ManifestRequest {
         view: view.to_string(),
-        size: before.checkpoint.as_ref().map_or(0, |before| before.size),
+        checkpoint: checkpoint.map_or_else(Bytes::new, |signed| signed.to_string().into()),
     };
     let answer = match channel.manifest(request).await {
         Err(CallError::Refused(problem)) if problem.kind == Kind::NotNow => {
@@ -68,7 +70,8 @@ pub(super) async fn prepare(
             ledger: &daemon.ledger_keys_of(peer.member()),
             quorum: &witnesses.quorum().map_err(AskError::Quorum)?,
         };
-        let continuation = Continuation::Kept(answer.consistency);
+        let lost = answer.lost.map(|lost| (lost.index, lost.record.into()));
+        let continuation = Continuation::new(lost, answer.consistency);
         accept::accept(
             &answer.manifest,
             &answer.proof,
@@ -133,11 +136,12 @@ fn held(epoch: Arc<PeerEpoch>, manifest: &Manifest, bytes: u64) -> Option<Prepar
 }
 
 /// What was accepted of a peer: the newest checkpoint of its ledger that any of its publications
-/// stood in, and the newest manifest of the view.
-fn before(daemon: &Daemon, peer: &MemberId, view: &View) -> Before {
+/// stood in, also as it was signed, and the newest manifest of the view.
+fn before(daemon: &Daemon, peer: &MemberId, view: &View) -> (Before, Option<SignedCheckpoint>) {
     let (consortium, responder) = (peer.consortium().as_str(), peer.to_string());
     let view = view.to_string();
     let mut before = Before::default();
+    let mut signed = None;
     for epoch in daemon.views().peers() {
         let domain = epoch.domain();
         let of_peer =
@@ -158,6 +162,7 @@ fn before(daemon: &Daemon, peer: &MemberId, view: &View) -> Before {
                 .is_none_or(|newest| place(newest) < place(checkpoint))
             {
                 before.checkpoint = Some(checkpoint.clone());
+                signed = Some(proof.checkpoint.clone());
             }
             let newer = before.manifest.as_ref().is_none_or(|newest| {
                 let number = |manifest: &Manifest| manifest.edition.sequence();
@@ -168,5 +173,5 @@ fn before(daemon: &Daemon, peer: &MemberId, view: &View) -> Before {
             }
         }
     }
-    before
+    (before, signed)
 }

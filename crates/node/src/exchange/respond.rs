@@ -4,8 +4,10 @@ mod propose;
 mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 use std::sync::{Arc, Mutex};
 
+use blindmatch_audit::checkpoint::{Continuation, SignedCheckpoint};
 use blindmatch_audit::receipt::Side;
 use blindmatch_membership::Name;
 use blindmatch_policy::Direction;
@@ -13,12 +15,12 @@ use blindmatch_psi::agreement::RunId;
 use blindmatch_psi::publication::Stored;
 use blindmatch_store::views::{OwnEpoch, OwnPublication};
 use blindmatch_transport::message::{
-    Answer, Cosigned, FileRequest, Greeting, Manifest, ManifestRequest, Proposal, RosterRequest,
-    View as ViewMessage, Views,
+    Answer, Cosigned, FileRequest, Greeting, Lost, Manifest, ManifestRequest, Proposal,
+    RosterRequest, View as ViewMessage, Views,
 };
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{ChunkSender, Exchange, Frames, Peer, Witness};
-use blindmatch_wire::Problem;
+use blindmatch_wire::{Malformed, Problem};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -129,8 +131,9 @@ impl Serving {
         Views(views.collect())
     }
 
-    /// The publication that is offered, with its proof.
-    fn prove(&self, view: &View, size: u64) -> Result<Manifest, Problem> {
+    /// The publication that is offered, with its proof, to who accepted the checkpoint `accepted`
+    /// of this ledger last, or none.
+    fn prove(&self, view: &View, accepted: &[u8]) -> Result<Manifest, Problem> {
         let Offered {
             publication,
             record,
@@ -139,18 +142,47 @@ impl Serving {
         } = self.offered(view)?;
         let log = self.daemon().ledger().log();
         let present = cosigned.unverified().size;
-        let consistency = match size {
-            0 => Vec::new(),
-            // The one who asks has seen a checkpoint that is not here.
-            size if size > present => return Err(Kind::NotNow.into()),
-            size => log.consistency_proof(size, present).map_err(internal)?,
+        let how = match accepted {
+            [] => Continuation::Kept(Vec::new()),
+            accepted => self.continuation(accepted, present)?,
+        };
+        let (consistency, lost) = match how {
+            Continuation::Kept(proof) => (proof, None),
+            Continuation::Lost {
+                record,
+                index,
+                path,
+            } => {
+                let record = record.into();
+                (path, Some(Lost { index, record }))
+            }
         };
         let proof = log.prove(record, &cosigned).map_err(internal)?;
         Ok(Manifest {
             manifest: publication.manifest.encode().into(),
             proof: proof.to_string().into(),
             consistency,
+            lost,
         })
+    }
+
+    /// How the ledger of `size` records goes on from a checkpoint of it that a peer accepted. One of
+    /// an earlier incarnation that was lost is recorded as such, and covered by the next checkpoint
+    /// that is cosigned.
+    fn continuation(&self, accepted: &[u8], size: u64) -> Result<Continuation, Problem> {
+        let daemon = self.daemon();
+        let accepted = SignedCheckpoint::parse(accepted).map_err(|_| Malformed::Number)?;
+        let keys = daemon.node().ledger_keys().map_err(internal)?;
+        let signed = keys.iter().find_map(|key| accepted.verify(key).ok());
+        // One that this node does not know to have signed.
+        let old = signed.ok_or(Kind::NotNow)?;
+        let log = daemon.ledger().log();
+        if let Some(how) = log.continuation_at(old, size).map_err(internal)? {
+            return Ok(how);
+        }
+        daemon.name_lost(slice::from_ref(old)).map_err(internal)?;
+        // The one who asks has seen what is not here.
+        Err(Kind::NotNow.into())
     }
 }
 
@@ -188,7 +220,7 @@ impl Exchange for Serving {
 
     async fn manifest(&self, peer: &Peer, request: ManifestRequest) -> Result<Manifest, Problem> {
         let view = self.view_for(peer.member(), &request.view)?;
-        self.blocking(move |serving| serving.prove(&view, request.size))
+        self.blocking(move |serving| serving.prove(&view, &request.checkpoint))
             .await
     }
 

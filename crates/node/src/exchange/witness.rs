@@ -1,5 +1,6 @@
 //! Cosigning for others, and asking others to cosign (`spec/42-ledger.md` §6).
 
+use std::slice;
 use std::sync::Arc;
 
 use blindmatch_audit::checkpoint::{
@@ -11,7 +12,7 @@ use blindmatch_audit::record::{Event, Name as RecordName};
 use blindmatch_audit::witness::{Refusal, Request, decide};
 use blindmatch_membership::{Name, Witnesses};
 use blindmatch_transport::message::Cosigned;
-use blindmatch_transport::{CallError, Endpoint, Witness};
+use blindmatch_transport::{Endpoint, Witness};
 use bytes::Bytes;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -25,16 +26,40 @@ const OK: u16 = 200;
 const INTERNAL: u16 = 500;
 /// Another size than the one that the request begins from.
 const CONFLICT: u16 = 409;
+/// How often witnesses are asked where they show what is lost.
+const ROUNDS: u32 = 3;
 
 impl Serving {
     /// Has the newest checkpoint cosigned by every witness that can be reached, and keeps it once
     /// enough have; says whether they have. Calls the witnesses, or uses the streams that they
     /// opened.
     ///
+    /// What a witness cosigned of an earlier incarnation and is lost is recorded so first, since it
+    /// cosigns nothing before.
+    ///
     /// # Errors
     ///
     /// [`Error::Ledger`].
     pub async fn gather(&self, endpoint: &Endpoint) -> Result<bool, Error> {
+        let mut lost = Vec::new();
+        for _ in 0..ROUNDS {
+            let daemon = Arc::clone(self.daemon());
+            let named = spawn_blocking(move || daemon.name_lost(&lost));
+            named.await.unwrap_or(Ok(()))?;
+            let (cosigned, unnamed) = self.ask_all(endpoint).await;
+            if unnamed.is_empty() {
+                let daemon = Arc::clone(self.daemon());
+                let kept = spawn_blocking(move || daemon.keep(&cosigned));
+                return kept.await.unwrap_or(Ok(false));
+            }
+            lost = unnamed;
+        }
+        Ok(false)
+    }
+
+    /// Asks all witnesses at once; gives the newest checkpoint with their cosignatures, and what
+    /// they cosigned last that it does not go on from yet.
+    async fn ask_all(&self, endpoint: &Endpoint) -> (SignedCheckpoint, Vec<Checkpoint>) {
         let daemon = self.daemon();
         let head = daemon.ledger().log().head().clone();
         let mut asked = JoinSet::new();
@@ -47,26 +72,20 @@ impl Serving {
                 ask(serving.daemon(), &witness, &head, &one).await
             });
         }
-        let mut cosigned = head;
+        let (mut cosigned, mut lost) = (head, Vec::new());
         while let Some(answer) = asked.join_next().await {
-            if let Ok(Some(answer)) = answer {
-                for line in answer.signatures() {
-                    // One too many is none of the first hundred.
-                    let _ = cosigned.add(line);
+            match answer {
+                Ok(Some(Answer::Cosigned(answer))) => {
+                    for line in answer.signatures() {
+                        // One too many is none of the first hundred.
+                        let _ = cosigned.add(line);
+                    }
                 }
+                Ok(Some(Answer::Lost(state))) => lost.push(state),
+                Ok(None) | Err(_) => {}
             }
         }
-        let quorum = daemon.witnesses().quorum();
-        let enough = quorum.is_ok_and(|quorum| quorum.verify(&cosigned).is_ok());
-        let daemon = Arc::clone(daemon);
-        let kept = spawn_blocking(move || {
-            daemon.keep_delegations()?;
-            if enough {
-                daemon.ledger().keep_cosigned(&cosigned)?;
-            }
-            Ok(enough)
-        });
-        kept.await.unwrap_or(Ok(false))
+        (cosigned, lost)
     }
 
     /// The stream on which a member can be asked: a new one, or else one that it opened.
@@ -90,6 +109,34 @@ impl Serving {
 }
 
 impl Daemon {
+    /// Records states of earlier incarnations as lost that are neither here nor named; passes over
+    /// all others.
+    pub(super) fn name_lost(&self, states: &[Checkpoint]) -> Result<(), Error> {
+        let _one = lock(self.naming());
+        for state in states {
+            let log = self.ledger().log();
+            let lost = state.origin.ledger == log.origin().ledger
+                && state.origin.incarnation < log.incarnation()
+                && log.names(state).is_none()
+                && log.continuation_at(state, log.size())?.is_none();
+            if lost {
+                self.ledger().name_lost(slice::from_ref(state))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a checkpoint once enough have cosigned it; says whether they have.
+    fn keep(&self, cosigned: &SignedCheckpoint) -> Result<bool, Error> {
+        self.keep_delegations()?;
+        let quorum = self.witnesses().quorum();
+        let enough = quorum.is_ok_and(|quorum| quorum.verify(cosigned).is_ok());
+        if enough {
+            self.ledger().keep_cosigned(cosigned)?;
+        }
+        Ok(enough)
+    }
+
     fn cosign(&self, body: &[u8]) -> Result<Cosigned, Error> {
         let request = match Request::parse(body) {
             Ok(request) => request,
@@ -180,48 +227,90 @@ impl Daemon {
     }
 }
 
-/// Asks one witness, from what it cosigned last; gives the checkpoint with its cosignature.
+/// What a witness answers to a request to cosign.
+enum Answer {
+    /// The checkpoint with its cosignature.
+    Cosigned(SignedCheckpoint),
+    /// What it cosigned last, which is neither here nor named as lost.
+    Lost(Checkpoint),
+}
+
+/// What a witness cosigned last.
+enum Last {
+    /// So many records of this incarnation, 0 for never.
+    Size(u64),
+    /// A state of another one.
+    State(Checkpoint),
+}
+
+/// Asks one witness, from what it cosigned last.
 async fn ask(
     daemon: &Daemon,
     witness: &Witness,
     head: &SignedCheckpoint,
     one: &Quorum,
-) -> Option<SignedCheckpoint> {
-    let mut old = 0;
+) -> Option<Answer> {
+    let mut last = Last::Size(0);
     // What it cosigned last shows in its first answer; in between it may cosign a later head.
     for _ in 0..3 {
-        let Cosigned { status, body } = attempt(daemon, witness, head, old).await?.ok()?;
-        match status {
+        let request = match request(daemon, head, last).await? {
+            Ok(request) => request,
+            Err(lost) => return Some(Answer::Lost(lost)),
+        };
+        let answer = witness.ask(request.to_string().into()).await.ok()?;
+        let body = str::from_utf8(&answer.body).ok()?;
+        last = match answer.status {
             OK => {
-                let signed = format!("{}\n{}", head.unverified(), str::from_utf8(&body).ok()?);
+                let signed = format!("{}\n{body}", head.unverified());
                 let signed = SignedCheckpoint::parse(signed.as_bytes()).ok()?;
-                return one.verify(&signed).is_ok().then_some(signed);
+                let cosigned = one.verify(&signed).is_ok();
+                return cosigned.then_some(Answer::Cosigned(signed));
             }
-            CONFLICT => old = str::from_utf8(&body).ok()?.trim_end().parse().ok()?,
+            CONFLICT => match body.trim_end().parse() {
+                Ok(size) => Last::Size(size),
+                Err(_) => Last::State(Checkpoint::parse(body).ok()?),
+            },
             _ => return None,
-        }
+        };
     }
     None
 }
 
-async fn attempt(
+/// The request from what the witness cosigned last, or that where it is lost and not yet named.
+async fn request(
     daemon: &Daemon,
-    witness: &Witness,
     head: &SignedCheckpoint,
-    old: u64,
-) -> Option<Result<Cosigned, CallError>> {
-    let (log, size) = (daemon.ledger().log(), head.unverified().size);
-    let proof = spawn_blocking(move || match old {
-        0 => Ok(Vec::new()),
-        old => log.consistency_proof(old, size),
+    last: Last,
+) -> Option<Result<Request, Checkpoint>> {
+    let (log, checkpoint) = (daemon.ledger().log(), head.clone());
+    let made = spawn_blocking(move || {
+        let present = checkpoint.unverified();
+        let (old, incarnation, how) = match last {
+            Last::Size(size) => {
+                let proof = match size {
+                    0 => Vec::new(),
+                    size => log.consistency_proof(size, present.size).ok()?,
+                };
+                let how = Continuation::Kept(proof);
+                (size, present.origin.incarnation, how)
+            }
+            // Another node was restored in the place of this one.
+            Last::State(state) if state.origin.incarnation >= present.origin.incarnation => {
+                return None;
+            }
+            Last::State(state) => match log.continuation_at(&state, present.size).ok()? {
+                Some(how) => (state.size, state.origin.incarnation, how),
+                None => return Some(Err(state)),
+            },
+        };
+        Some(Ok(Request {
+            old,
+            incarnation,
+            how,
+            checkpoint,
+        }))
     });
-    let request = Request {
-        old,
-        incarnation: head.unverified().origin.incarnation,
-        how: Continuation::Kept(proof.await.ok()?.ok()?),
-        checkpoint: head.clone(),
-    };
-    Some(witness.ask(request.to_string().into()).await)
+    made.await.ok()?
 }
 
 /// With the size that was cosigned last, or with the checkpoint where that is of another

@@ -224,16 +224,33 @@ impl Log {
     /// [`LedgerError::NotOurs`] where neither is the case, or what is damaged.
     pub fn continuation(&self, old: &Checkpoint) -> Result<Continuation, LedgerError> {
         let size = self.head.unverified().size;
-        if let Some(index) = self.names(old).filter(|index| *index < size) {
-            return Ok(Continuation::Lost {
-                record: self.record(index)?.encode(),
-                index,
-                path: self.inclusion_proof(index, size)?,
-            });
+        if let Some(loss) = self.loss(old, size)? {
+            return Ok(loss);
         }
         self.check_ours(old)?;
         let proof = self.consistency_proof(old.size, size)?;
         Ok(Continuation::Kept(proof))
+    }
+
+    /// Shows that this ledger at `size` goes on from `old`, by what it says of itself: nothing where
+    /// `old` is of a size that it never had, and is not named as lost. Whoever was shown other
+    /// records of that size finds the fork.
+    ///
+    /// # Errors
+    ///
+    /// What is damaged.
+    pub fn continuation_at(
+        &self,
+        old: &Checkpoint,
+        size: u64,
+    ) -> Result<Option<Continuation>, LedgerError> {
+        if let Some(loss) = self.loss(old, size)? {
+            return Ok(Some(loss));
+        }
+        let sizes = self.sizes_of(old.origin.incarnation);
+        let had = sizes.is_some_and(|sizes| sizes.contains(&old.size)) && old.size <= size;
+        let proof = had.then(|| self.consistency_proof(old.size, size));
+        Ok(proof.transpose()?.map(Continuation::Kept))
     }
 
     /// What this ledger names as lost: the record that does, and the incarnation and size of the
@@ -244,10 +261,21 @@ impl Log {
     }
 
     /// The record that names this state of the ledger as lost.
-    pub(super) fn names(&self, old: &Checkpoint) -> Option<u64> {
+    #[must_use]
+    pub fn names(&self, old: &Checkpoint) -> Option<u64> {
         let lost = state(old);
         let mut named = self.lost.iter();
         named.find(|(_, named)| *named == lost).map(|(at, _)| *at)
+    }
+
+    /// The record that names this state as lost, proven in the tree of `size`.
+    fn loss(&self, old: &Checkpoint, size: u64) -> Result<Option<Continuation>, LedgerError> {
+        let Some(index) = self.names(old).filter(|index| *index < size) else {
+            return Ok(None);
+        };
+        let (record, path) = (self.record(index)?, self.inclusion_proof(index, size)?);
+        let lost = Some((index, record.encode()));
+        Ok(Some(Continuation::new(lost, path)))
     }
 
     pub(super) fn lose(&mut self, first: u64, lost: &[Checkpoint]) {

@@ -27,11 +27,13 @@ async fn every_call_is_answered() {
     assert_eq!(channel.views().await, Ok(Views(Vec::new())));
     let request = |view: &str| ManifestRequest {
         view: view.to_owned(),
-        size: 3,
+        checkpoint: Bytes::from_static(b"signed"),
     };
     let manifest = channel.manifest(request("abuse")).await.unwrap();
     assert_eq!(manifest.manifest, "abuse");
     assert_eq!(manifest.consistency, [[7; 32]; 3]);
+    let lost = manifest.lost.map(|lost| (lost.index, lost.record));
+    assert_eq!(lost, Some((5, Bytes::from_static(b"signed"))));
     let refused = channel.manifest(request("secret")).await;
     assert_eq!(
         refused,

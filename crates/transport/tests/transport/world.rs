@@ -12,8 +12,8 @@ use blindmatch_membership::{
     Roster, Signer, Terms,
 };
 use blindmatch_transport::message::{
-    Answer, Cosigned, FileRequest, Greeting, Manifest, ManifestRequest, Proposal, RosterRequest,
-    Views,
+    Answer, Cosigned, FileRequest, Greeting, Lost, Manifest, ManifestRequest, Proposal,
+    RosterRequest, Views,
 };
 use blindmatch_transport::problem::{Kind, Problem};
 use blindmatch_transport::{
@@ -327,6 +327,10 @@ impl Exchange for Answers {
             manifest: Bytes::from(request.view),
             proof: Bytes::from_static(b"a proof"),
             consistency: vec![[7; 32]; 3],
+            lost: Some(Lost {
+                index: 5,
+                record: request.checkpoint,
+            }),
         })
     }
 

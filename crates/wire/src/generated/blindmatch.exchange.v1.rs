@@ -54,9 +54,9 @@ pub struct View {
 pub struct ManifestRequest {
     #[prost(string, tag = "1")]
     pub view: ::prost::alloc::string::String,
-    /// Size of the ledger at the last checkpoint that was accepted, 0 for none.
-    #[prost(uint64, tag = "2")]
-    pub size: u64,
+    /// The last checkpoint of the ledger that was accepted, as it was signed, or empty.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub checkpoint: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ManifestResponse {
@@ -66,9 +66,20 @@ pub struct ManifestResponse {
     /// The record of the publication: C2SP tlog-proof, with the checkpoint and its cosignatures.
     #[prost(bytes = "bytes", tag = "2")]
     pub proof: ::prost::bytes::Bytes,
-    /// From the size that was named to that of the checkpoint, 32 bytes each.
+    /// How the checkpoint goes on from the one that was named: the consistency proof, or the inclusion
+    /// proof of what names it as lost; 32 bytes each.
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub consistency: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    #[prost(message, optional, tag = "4")]
+    pub lost: ::core::option::Option<Lost>,
+}
+/// A record of the ledger that names a checkpoint as lost.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Lost {
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub record: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FileRequest {

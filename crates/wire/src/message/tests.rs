@@ -58,6 +58,7 @@ fn manifests_come_with_a_proof_and_whole_hashes() {
         manifest: Bytes::from_static(b"manifest"),
         proof: vec![0; proof].into(),
         consistency: hashes,
+        lost: None,
     };
     let hash = Bytes::from(vec![7; 32]);
     let good = Manifest::try_from(manifest(65_536, vec![hash.clone(); 63])).unwrap();
@@ -73,6 +74,32 @@ fn manifests_come_with_a_proof_and_whole_hashes() {
     ] {
         assert_eq!(Manifest::try_from(response), Err(error));
     }
+    let lost = |length| wire::ManifestResponse {
+        lost: Some(wire::Lost {
+            index: u64::MAX,
+            record: vec![1; length].into(),
+        }),
+        ..manifest(1, vec![])
+    };
+    let good = Manifest::try_from(lost(1_024)).unwrap();
+    assert_eq!(wire::ManifestResponse::from(good), lost(1_024));
+    for length in [0, 1_025] {
+        assert_eq!(Manifest::try_from(lost(length)), Err(Malformed::Length));
+    }
+}
+
+#[test]
+fn a_request_for_a_manifest_shows_one_checkpoint_or_none() {
+    let request = |length: usize| wire::ManifestRequest {
+        view: "abuse".to_owned(),
+        checkpoint: vec![1; length].into(),
+    };
+    for length in [0, 65_536] {
+        let read = ManifestRequest::try_from(request(length)).unwrap();
+        assert_eq!(wire::ManifestRequest::from(read), request(length));
+    }
+    let refused = ManifestRequest::try_from(request(65_537));
+    assert_eq!(refused, Err(Malformed::Length));
 }
 
 #[test]
