@@ -78,7 +78,7 @@ pub enum CallError {
 
 /// What gRPC sends its requests by.
 #[derive(Clone)]
-struct Sender(http2::SendRequest<Body>);
+pub(crate) struct Sender(pub(crate) http2::SendRequest<Body>);
 
 impl Channel {
     /// Begins HTTP/2 on a connection of which the handshake is done.

@@ -6,6 +6,7 @@
 //! - [`credentials`]: the delegated TLS key and the certificates under it.
 //! - [`directory`]: who is a member at present; changing it ends connections of who no longer is.
 //! - [`exchange`]: what a node answers, as a trait.
+//! - [`admin`]: probes and metrics, for this machine; [`control`]: commands beside a node that serves.
 //! - [`server`]: the accept loop; [`channel`]: a connection that was dialled.
 //! - [`peer`]: who is at the other end, and the connection's exporter.
 //! - [`frames`], [`chunks`], [`witness`]: the calls that are streams.
@@ -17,9 +18,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod admin;
 pub mod certificate;
 pub mod channel;
 pub mod chunks;
+pub mod control;
 pub mod credentials;
 pub mod directory;
 pub mod endpoint;
@@ -38,6 +41,7 @@ mod tls;
 pub mod witness;
 
 pub use self::{
+    admin::Admin,
     channel::{CallError, Channel},
     chunks::{ChunkSender, Chunks},
     credentials::{Credentials, CredentialsError},

@@ -7,7 +7,7 @@
 //! - [`message`]: requests and answers.
 //! - [`problem`]: why a call failed, and what gRPC makes of it.
 //! - [`limits`]: how long the parts of a message may be.
-//! - [`exchange`]: the generated client and server.
+//! - [`exchange`], [`control`]: the generated clients and servers.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
@@ -32,5 +32,22 @@ pub mod problem;
 )]
 #[path = "generated/blindmatch.exchange.v1.rs"]
 pub mod exchange;
+
+/// Generated from `proto/blindmatch/control/v1/control.proto`.
+#[rustfmt::skip]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unnameable_types,
+    unused_qualifications,
+    elided_lifetimes_in_paths,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::restriction,
+    reason = "generated"
+)]
+#[path = "generated/blindmatch.control.v1.rs"]
+pub mod control;
 
 pub use self::{message::Malformed, problem::Problem};

@@ -3,10 +3,16 @@
 use std::path::Path;
 
 /// The packages, each with its file below `proto/`.
-pub(crate) const PACKAGES: [(&str, &str); 1] = [(
-    "blindmatch.exchange.v1",
-    "blindmatch/exchange/v1/exchange.proto",
-)];
+pub(crate) const PACKAGES: [(&str, &str); 2] = [
+    (
+        "blindmatch.control.v1",
+        "blindmatch/control/v1/control.proto",
+    ),
+    (
+        "blindmatch.exchange.v1",
+        "blindmatch/exchange/v1/exchange.proto",
+    ),
+];
 
 /// Writes one file for each package to `out`.
 pub(crate) fn compile(out: &Path) {
