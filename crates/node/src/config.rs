@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -22,6 +23,9 @@ pub(crate) const MAX_CONFIG: u64 = 1 << 20;
 /// The most days that an indicator may be kept after it was last imported: ten years.
 pub const MOST_DAYS: u32 = 3_660;
 
+/// The most seconds that a node may take to stop: an hour.
+const MOST_DRAIN: u16 = 3_600;
+
 /// A node's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +36,54 @@ pub struct Config {
     /// own ([`keep_days`](Self::keep_days)).
     #[serde(default)]
     keep_days: BTreeMap<Spanned<String>, u32>,
+    /// How it serves.
+    #[serde(default)]
+    pub serve: Serve,
+}
+
+/// How a node serves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// Where it listens, where that is not the address in the roster: behind a translation of
+    /// addresses, or on one of several networks.
+    pub listen: Option<SocketAddr>,
+    /// Where it answers probes and shows its metrics: an address of this machine alone.
+    #[serde(deserialize_with = "loopback")]
+    pub admin: Option<SocketAddr>,
+    /// Seconds that what is under way has to end when the node stops.
+    #[serde(deserialize_with = "seconds")]
+    pub drain_seconds: u16,
+    /// What is logged.
+    pub log: Level,
+    /// How it is logged.
+    pub log_format: LogFormat,
+}
+
+/// What is logged: what is of this level, and all that is graver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// What does not work.
+    Error,
+    /// What will soon not work, or is worth a look.
+    Warn,
+    /// What the node does.
+    #[default]
+    Info,
+    /// Each connection.
+    Debug,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Who a node is, as it will be in the roster.
@@ -144,8 +196,28 @@ impl Node {
              # the key of the old one destroyed.\n\
              # [keep_days]\n\
              # ip = 90\n\
-             # email = 730\n"
+             # email = 730\n\
+             \n\
+             # How `blindmatch serve` serves; these are the program's own.\n\
+             # [serve]\n\
+             # listen = \"0.0.0.0:7443\"    # where it is not the address above\n\
+             # admin = \"127.0.0.1:9443\"   # probes and metrics; nowhere without it\n\
+             # drain_seconds = 30\n\
+             # log = \"info\"               # error, warn, info or debug\n\
+             # log_format = \"text\"        # or json\n"
         )
+    }
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            admin: None,
+            drain_seconds: 30,
+            log: Level::default(),
+            log_format: LogFormat::default(),
+        }
     }
 }
 
@@ -191,6 +263,24 @@ fn address<'de, D: Deserializer<'de>>(value: D) -> Result<Address, D::Error> {
     parse(value, "HOST:PORT in lower case")
 }
 
+fn loopback<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SocketAddr>, D::Error> {
+    let address: SocketAddr = parse(value, "IP:PORT of this machine, e.g. 127.0.0.1:9443")?;
+    if address.ip().is_loopback() {
+        return Ok(Some(address));
+    }
+    let fault = "only this machine may ask there: write a loopback address, e.g. 127.0.0.1:9443";
+    Err(D::Error::custom(fault))
+}
+
+fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<u16, D::Error> {
+    let seconds = u16::deserialize(value)?;
+    if (1..=MOST_DRAIN).contains(&seconds) {
+        return Ok(seconds);
+    }
+    let fault = format_args!("this should be 1 to {MOST_DRAIN} seconds");
+    Err(D::Error::custom(fault))
+}
+
 /// A value that is written as text, of the form that `wanted` says.
 fn parse<'de, T: FromStr, D: Deserializer<'de>>(value: D, wanted: &str) -> Result<T, D::Error> {
     let text = String::deserialize(value)?;
@@ -222,6 +312,23 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_has_every_option() {
+        let sample = include_str!("../../../examples/blindmatch.toml");
+        Config::parse(sample).unwrap();
+        for section in ["node", "serve"] {
+            // What is not known is told with all that is.
+            let unknown =
+                sample.replace(&format!("[{section}]\n"), &format!("[{section}]\nx = 1\n"));
+            let fault = Config::parse(&unknown).unwrap_err().fault;
+            let (_, known) = fault.split_once("expected one of ").unwrap();
+            for option in known.split(", ") {
+                let option = option.trim_matches('`');
+                assert!(sample.contains(&format!("\n{option} = ")), "{option}");
+            }
+        }
+    }
+
+    #[test]
     fn days_are_set_by_type() {
         let config = Config::parse(&(first() + "[keep_days]\nip = 7\n")).unwrap();
         assert_eq!(config.keep_days(IndicatorType::Ip), 7);
@@ -237,6 +344,16 @@ mod tests {
             ("[keep_days]\nip = \"7\"\n", (2, 6), "u32"),
             ("[keepdays]\n", (1, 2), "keepdays"),
             ("[[\n", (1, 3), "key"),
+            ("[serve]\nadmin = \"0.0.0.0:80\"\n", (2, 9), "loopback"),
+            ("[serve]\nadmin = \"localhost:80\"\n", (2, 9), "IP:PORT"),
+            (
+                "[serve]\nlisten = \"acme.example:7443\"\n",
+                (2, 10),
+                "socket",
+            ),
+            ("[serve]\ndrain_seconds = 0\n", (2, 17), "1 to 3600"),
+            ("[serve]\nlog = \"trace\"\n", (2, 7), "debug"),
+            ("[serve]\nport = 1\n", (2, 1), "port"),
         ];
         let before = first().lines().count();
         for (added, (line, column), says) in cases {

@@ -4,6 +4,7 @@ mod hints;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use blindmatch_audit::checkpoint::{CheckpointError, SuccessionError};
@@ -175,6 +176,8 @@ pub enum Error {
     NoMember(Name),
     /// No port of this machine can be listened at.
     Port(io::Error),
+    /// A node cannot listen where it is to.
+    Listen(SocketAddr, io::Error),
     /// The roster in force does not list this node with the identity that it has.
     NotListed(DelegationError),
     /// The TLS key cannot be used.
@@ -380,6 +383,7 @@ impl fmt::Display for Error {
             ),
             Self::MemberExists(name) => write!(f, "the roster has a member {name} already"),
             Self::NoMember(name) => write!(f, "the roster has no member {name}"),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Port(error) => write!(f, "cannot listen on 127.0.0.1: {error}"),
             Self::NotListed(error) => {
                 write!(f, "this node is no member by the roster in force: {error}")

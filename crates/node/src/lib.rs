@@ -37,5 +37,6 @@ pub use blindmatch_audit as audit;
 pub use blindmatch_membership as membership;
 pub use blindmatch_policy as rules;
 pub use blindmatch_store as store;
+pub use blindmatch_transport as transport;
 pub use error::Error;
 pub use node::{Node, NodeFiles};

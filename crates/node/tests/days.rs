@@ -374,7 +374,7 @@ impl World {
         let [key, backup] = ["storage.key", "b.backup"].map(|file| self.folder().join(file));
         let b = self.daemon("b");
         b.node().export_to(Kind::Storage, &key).unwrap();
-        b.node().backup(b.ledger(), &backup).unwrap();
+        b.node().backup(b.ledger(), &backup, false).unwrap();
         [key, backup]
     }
 

@@ -136,7 +136,7 @@ impl World {
         let Running {
             serving, endpoint, ..
         } = self.node(member);
-        let daemon = Arc::clone(serving.daemon());
+        let daemon = serving.daemon();
         let published = tokio::task::spawn_blocking(move || daemon.publish());
         let published = published.await.unwrap().unwrap();
         assert!(serving.gather(endpoint).await.unwrap());
@@ -183,7 +183,7 @@ impl World {
         .unwrap()
     }
 
-    fn daemon(&self, member: &str) -> &Arc<Daemon> {
+    fn daemon(&self, member: &str) -> Arc<Daemon> {
         self.node(member).serving.daemon()
     }
 

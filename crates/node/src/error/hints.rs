@@ -316,6 +316,10 @@ impl Error {
                  FILE`"
                     .to_owned(),
             ],
+            Self::Listen(..) => vec![
+                "name an address of this machine that is free: listen, in [serve] of blindmatch.toml"
+                    .to_owned(),
+            ],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
             Self::MemberExists(_) => {
                 vec!["put a new card in its place with --replace".to_owned()]

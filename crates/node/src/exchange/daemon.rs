@@ -58,32 +58,73 @@ impl Daemon {
     /// [`Error::NoRoster`] where none is in force, [`Error::NotListed`] where it does not list this
     /// node, and those of everything that is opened.
     pub fn open(node: Node, canonicaliser: Canonicaliser, clock: Clock) -> Result<Self, Error> {
+        Self::over(node, canonicaliser, clock, None)
+    }
+
+    /// The same node by what the operator's files, the roster and the keys are now; what is open
+    /// stays open. The directory and the credentials are shared, and changed at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(super) fn read_again(&self) -> Result<Self, Error> {
+        let node = self.node.read_again()?;
+        let (canonicaliser, clock) = (self.canonicaliser.clone(), Arc::clone(&self.clock));
+        Self::over(node, canonicaliser, clock, Some(self))
+    }
+
+    fn over(
+        node: Node,
+        canonicaliser: Canonicaliser,
+        clock: Clock,
+        before: Option<&Self>,
+    ) -> Result<Self, Error> {
         let roster = node.roster()?;
         let delegation = node.delegation()?;
         let id = delegation.check(&roster, clock());
         let id = id.map_err(Error::NotListed)?;
         let kept = node.peers()?;
-        let directory = Directory::new(roster, kept.clone());
-        // This node is a witness of others' ledgers, which it verifies like anybody.
-        let own = directory.adopt(delegation.to_string().as_bytes(), clock());
-        own.map_err(Error::NotListed)?;
         let (tls, receipts, checkpoints) = node.signing_keys(&delegation)?;
-        let credentials = Credentials::new(&tls, delegation).map_err(Error::Credentials)?;
         let policy = node.policy()?;
         let canonicaliser = node.with_payment_key(canonicaliser)?;
         let exclusions = node.exclusions(&canonicaliser)?;
         let (ledger, _) = node.ledger()?;
+        let index = node.index(&ledger.log())?;
+        let (collections, views, runs) = (node.collections()?, node.views()?, node.runs()?);
+        let payment_key = node.payment_key()?.map(|key| key.id());
+
+        let signed = delegation.to_string();
+        let (directory, credentials) = match before {
+            Some(Self {
+                directory,
+                credentials,
+                ..
+            }) => {
+                let replaced = credentials.replace(&tls, delegation);
+                replaced.map_err(Error::Credentials)?;
+                directory.set_roster(roster);
+                (directory.clone(), credentials.clone())
+            }
+            None => {
+                let credentials = Credentials::new(&tls, delegation);
+                let credentials = credentials.map_err(Error::Credentials)?;
+                (Directory::new(roster, kept.clone()), credentials)
+            }
+        };
+        // This node is a witness of others' ledgers, which it verifies like anybody.
+        let own = directory.adopt(signed.as_bytes(), clock());
+        own.map_err(Error::NotListed)?;
         Ok(Self {
             id,
             clock,
             exclusions,
-            payment_key: node.payment_key()?.map(|key| key.id()),
+            payment_key,
             policy,
-            index: node.index(&ledger.log())?,
-            collections: node.collections()?,
-            views: node.views()?,
-            runs: node.runs()?,
             ledger,
+            index,
+            collections,
+            views,
+            runs,
             directory,
             credentials,
             receipts,

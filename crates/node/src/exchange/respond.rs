@@ -27,6 +27,7 @@ use tokio::task::spawn_blocking;
 
 use super::daemon::{Daemon, lock};
 use super::publish::Offered;
+use super::service::Counters;
 use super::view::{View, with};
 use crate::error::Error;
 
@@ -41,7 +42,10 @@ const READ: u64 = 1 << 19;
 pub struct Serving(Arc<Inner>);
 
 struct Inner {
-    daemon: Arc<Daemon>,
+    /// Replaced when what the operator's files say has changed; what is under way goes on by the one
+    /// that it began with.
+    daemon: Mutex<Arc<Daemon>>,
+    reading: Mutex<()>,
     /// Held while a debit is held against the budget and recorded.
     charging: Mutex<()>,
     /// Held while it is decided whether to cosign.
@@ -52,6 +56,7 @@ struct Inner {
     witnesses: Mutex<BTreeMap<Name, Witness>>,
     /// The items of publications, by the digests of their manifests.
     sizes: Mutex<BTreeMap<[u8; 32], u64>>,
+    counters: Counters,
 }
 
 impl Serving {
@@ -59,19 +64,40 @@ impl Serving {
     #[must_use]
     pub fn new(daemon: Arc<Daemon>) -> Self {
         Self(Arc::new(Inner {
-            daemon,
+            daemon: Mutex::new(daemon),
+            reading: Mutex::default(),
             charging: Mutex::default(),
             witnessing: Mutex::default(),
             streams: Mutex::default(),
             witnesses: Mutex::default(),
             sizes: Mutex::default(),
+            counters: Counters::default(),
         }))
     }
 
-    /// The node.
+    /// The node, as it is now.
     #[must_use]
-    pub fn daemon(&self) -> &Arc<Daemon> {
-        &self.0.daemon
+    pub fn daemon(&self) -> Arc<Daemon> {
+        Arc::clone(&lock(&self.0.daemon))
+    }
+
+    /// Goes from now on by what the operator's files, the roster and the keys are now. Connections of
+    /// members that are none any more end. Reads the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Daemon::open`]: nothing has changed then.
+    pub fn read_again(&self) -> Result<(), Error> {
+        // Whoever comes later reads later.
+        let _reading = lock(&self.0.reading);
+        let read = Arc::new(self.daemon().read_again()?);
+        *lock(&self.0.daemon) = read;
+        Ok(())
+    }
+
+    /// What is counted for metrics.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.0.counters
     }
 
     pub(super) fn witnessing(&self) -> &Mutex<()> {

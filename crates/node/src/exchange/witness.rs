@@ -43,12 +43,12 @@ impl Serving {
     pub async fn gather(&self, endpoint: &Endpoint) -> Result<bool, Error> {
         let mut lost = Vec::new();
         for _ in 0..ROUNDS {
-            let daemon = Arc::clone(self.daemon());
+            let daemon = self.daemon();
             let named = spawn_blocking(move || daemon.name_lost(&lost));
             named.await.unwrap_or(Ok(()))?;
             let (cosigned, unnamed) = self.ask_all(endpoint).await;
             if unnamed.is_empty() {
-                let daemon = Arc::clone(self.daemon());
+                let daemon = self.daemon();
                 let kept = spawn_blocking(move || daemon.keep(&cosigned));
                 return kept.await.unwrap_or(Ok(false));
             }
@@ -69,7 +69,7 @@ impl Serving {
                 let witness = serving.reach(&endpoint, &member).await?;
                 // Its delegation may have become known by that.
                 let one = serving.daemon().witness(&member)?;
-                ask(serving.daemon(), &witness, &head, &one).await
+                ask(&serving.daemon(), &witness, &head, &one).await
             });
         }
         let (mut cosigned, mut lost) = (head, Vec::new());

@@ -23,7 +23,7 @@ use rand::RngExt;
 
 use super::{Serving, internal};
 use crate::error::Error;
-use crate::exchange::daemon::lock;
+use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::publish::Place;
 use crate::exchange::view::View;
 use crate::policy::role;
@@ -38,11 +38,21 @@ impl Serving {
         let (direction, view) = self.direction(peer, &proposal)?;
         let (epoch, publication) = self.proposed(&view, direction)?;
         let manifest = &publication.manifest;
-        let now = self.daemon().now();
-        let decided = self.decide(peer, &proposal, direction, &view, &epoch, manifest);
+        let daemon = self.daemon();
+        let now = daemon.now();
+        let decided = self.decide(
+            &daemon,
+            peer,
+            &proposal,
+            direction,
+            &view,
+            (&epoch, manifest),
+        );
         let grant = match decided.map_err(internal)? {
             Ok(grant) => grant,
             Err(refusal) => {
+                let rule = [("rule", refusal.code())];
+                self.counters().add("blindmatch_denials_total", &rule, 1);
                 let told = Told::new(&proposal, &refusal.for_peer());
                 return Ok(Answer::Refusal(told.encode().into()));
             }
@@ -51,7 +61,7 @@ impl Serving {
         if now >= manifest.expires {
             return Err(Kind::EpochOver.into());
         }
-        let runs = self.daemon().runs();
+        let runs = daemon.runs();
         let of_peer = |run| {
             let run = runs.run(run);
             run.is_ok_and(|run| run.head().peer.as_str() == peer.member().as_str())
@@ -88,7 +98,8 @@ impl Serving {
         peer: &MemberId,
         proposal: &'a Agreement,
     ) -> Result<(&'a Direction, View), Problem> {
-        let own = self.daemon().id();
+        let daemon = self.daemon();
+        let own = daemon.id();
         let [first, second] = &proposal.parties;
         let [direction] = proposal.directions.as_slice() else {
             return Err(Malformed::Number.into());
@@ -141,16 +152,15 @@ impl Serving {
     }
 
     /// What the policy says of a run, by what peers were charged until now.
-    pub(super) fn decide(
+    fn decide<'d>(
         &self,
+        daemon: &'d Daemon,
         peer: &MemberId,
         agreement: &Agreement,
         direction: &Direction,
         view: &View,
-        epoch: &OwnEpoch,
-        manifest: &Manifest,
-    ) -> Result<Result<Grant<'_>, Refusal>, Error> {
-        let daemon = self.daemon();
+        (epoch, manifest): (&OwnEpoch, &Manifest),
+    ) -> Result<Result<Grant<'d>, Refusal>, Error> {
         let known = daemon.directory().known();
         let roster = &known.roster;
         let member = |name| roster.members.get(name).map(|member| role(member.role));

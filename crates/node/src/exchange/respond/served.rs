@@ -90,7 +90,8 @@ impl Serving {
 
     /// What the rule that serves a view to a peer allows now.
     fn budget(&self, peer: &Name, view: &View) -> Option<Budget> {
-        let policy = self.daemon().policy();
+        let daemon = self.daemon();
+        let policy = daemon.policy();
         let kind = view.indicator_type;
         let rule = policy.rule_serving(peer.as_str(), kind, &view.purpose, Protocol::Lookup)?;
         Some(policy.budget(rule, kind))
@@ -106,12 +107,14 @@ impl Served {
     ) -> Result<(), Problem> {
         let Self { keys, account } = self;
         let journal: Arc<dyn Journal> = Arc::clone(&account) as Arc<dyn Journal>;
-        let daemon = Arc::clone(account.serving.daemon());
+        let daemon = account.serving.daemon();
         let now = move || UnixSeconds(daemon.now());
         let end = drive(&mut session, &mut frames, &keys, &journal, &now).await;
         // The peer has the receipt once it ends the stream in order. Until then, and where it was
         // told why not or is gone, the run can be resumed.
-        if end != Ok(End::Concluded) || !matches!(frames.receive().await, Ok(None)) {
+        let concluded = end == Ok(End::Concluded) && matches!(frames.receive().await, Ok(None));
+        account.count(concluded);
+        if !concluded {
             return Ok(());
         }
         let concluded = spawn_blocking(move || account.run.conclude(None, &mut rand::rng())).await;
@@ -132,7 +135,13 @@ impl Journal for Account {
             .run
             .take(store.record(), &mut reserve, &mut rand::rng())
         {
-            Ok(Taken::Stored) => store.stored().1,
+            Ok(Taken::Stored) => {
+                if let Record::Debit(debit) = store.record() {
+                    let counters = self.serving.counters();
+                    counters.add("blindmatch_oprf_evaluations_total", &[], debit.evaluations);
+                }
+                store.stored().1
+            }
             Ok(Taken::Contradicted) => store.contradicted(),
             Ok(Taken::Refused) | Err(_) => store.refused(),
         }
@@ -140,6 +149,23 @@ impl Journal for Account {
 }
 
 impl Account {
+    /// Counts a run, or a connection of it that broke.
+    fn count(&self, concluded: bool) {
+        let head = self.run.head();
+        let kind = head.direction().map(|direction| &*direction.indicator_type);
+        let kind = kind.and_then(|kind| str::from_utf8(kind).ok());
+        let labels = [
+            ("peer", head.peer.as_str()),
+            ("type", kind.unwrap_or_default()),
+            (
+                "outcome",
+                if concluded { "concluded" } else { "broken_off" },
+            ),
+        ];
+        let counters = self.serving.counters();
+        counters.add("blindmatch_runs_total", &labels, 1);
+    }
+
     /// Whether the budgets cover a debit besides all that are in the ledger.
     fn covers(&self, debit: &Debit) -> Result<bool, Error> {
         let daemon = self.serving.daemon();

@@ -1,0 +1,108 @@
+//! What a node does every day.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use blindmatch_store::collection::CollectionError;
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+use super::Counters;
+use crate::error::Error;
+use crate::exchange::daemon::Daemon;
+use crate::exchange::respond::Serving;
+
+/// How long a day is.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// With so many days left, an expiry is told of.
+const WARN_DAYS: [u64; 3] = [30, 14, 3];
+
+/// Does the chores at once, every day, and whenever something `changed`.
+pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
+    let mut day = interval(DAY);
+    day.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let a_day_is_over = tokio::select! {
+            _ = day.tick() => true,
+            () = changed.notified() => false,
+        };
+        let daemon = serving.daemon();
+        let serving = serving.clone();
+        let done = spawn_blocking(move || {
+            publish(&daemon);
+            if a_day_is_over {
+                expire(&daemon, serving.counters());
+                tell_expiries(&daemon);
+            }
+        });
+        if done.await.is_err() {
+            error!("a chore of the day ended in a panic");
+        }
+    }
+}
+
+fn publish(daemon: &Daemon) {
+    match daemon.publish() {
+        Ok(views) => views.iter().for_each(|view| info!(%view, "published")),
+        Err(error) => error!(%error, "cannot publish"),
+    }
+}
+
+/// Destroys what has expired: matches, values of collections.
+fn expire(daemon: &Daemon, counters: &Counters) {
+    let destroyed = |what, count| {
+        counters.add("blindmatch_ttl_deletions_total", &[("what", what)], count);
+    };
+    let now = daemon.now();
+    match daemon.runs().expire(now) {
+        Ok(0) => {}
+        Ok(runs) => {
+            destroyed("runs", runs);
+            info!(runs, "matches destroyed: kept for as long as they may be");
+        }
+        Err(error) => error!(%error, "cannot destroy matches that have expired"),
+    }
+    let (collections, canonicaliser) = (daemon.collections(), daemon.canonicaliser());
+    let exclusions = daemon.exclusions();
+    let node = daemon.node();
+    match node.expire(collections, canonicaliser, exclusions, now, false) {
+        Ok(expired) => {
+            if expired.values > 0 {
+                destroyed("values", expired.values);
+                info!(values = expired.values, "values destroyed that had expired");
+            }
+            for error in expired.left {
+                error!(%error, "not all that has expired could be destroyed");
+            }
+        }
+        // An import destroys what has expired too.
+        Err(Error::Collection(_, CollectionError::Busy)) => {}
+        Err(error) => error!(%error, "cannot destroy values that have expired"),
+    }
+}
+
+/// Tells of the roster, the delegation and the legal bases that will soon be over.
+fn tell_expiries(daemon: &Daemon) {
+    let now = daemon.now();
+    for (what, expires) in expiries(daemon) {
+        let days = expires.saturating_sub(now) / DAY.as_secs();
+        if WARN_DAYS.iter().any(|warn| days <= *warn) {
+            warn!(%what, days_left = days, "expires soon");
+        }
+    }
+}
+
+/// What expires, and when, in seconds since 1970.
+pub(super) fn expiries(daemon: &Daemon) -> Vec<(String, u64)> {
+    let mut expiries = vec![(
+        "roster".to_owned(),
+        daemon.directory().known().roster.expires,
+    )];
+    if let Ok(delegation) = daemon.node().delegation() {
+        expiries.push(("delegation".to_owned(), delegation.expires));
+    }
+    expiries
+}

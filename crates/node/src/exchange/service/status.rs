@@ -1,0 +1,210 @@
+//! Whether a node can serve, and its metrics.
+//!
+//! Labels name members, types, rules and views, and no value of anything else.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Mutex;
+
+use blindmatch_store::home::HomeError;
+use blindmatch_transport::admin::Status;
+use tokio::task::spawn_blocking;
+
+use super::chores::expiries;
+use crate::error::Error;
+use crate::exchange::daemon::{Daemon, lock};
+use crate::exchange::respond::Serving;
+
+/// Counts, by the name of the metric and by its labels as they are shown.
+#[derive(Default)]
+pub(in crate::exchange) struct Counters(Mutex<BTreeMap<(&'static str, String), u64>>);
+
+/// What a metric is, for whoever reads its name.
+const HELP: &[(&str, &str, &str)] = &[
+    (
+        "blindmatch_runs_total",
+        "counter",
+        "Runs that a peer asked for, by how they ended.",
+    ),
+    (
+        "blindmatch_denials_total",
+        "counter",
+        "Runs that were refused, by the rule that refused.",
+    ),
+    (
+        "blindmatch_oprf_evaluations_total",
+        "counter",
+        "Evaluations that were charged.",
+    ),
+    (
+        "blindmatch_connections_refused_total",
+        "counter",
+        "Connections that were not served.",
+    ),
+    (
+        "blindmatch_calls_shed_total",
+        "counter",
+        "Calls that were not taken: there were too many.",
+    ),
+    (
+        "blindmatch_ttl_deletions_total",
+        "counter",
+        "Values and runs destroyed since they had expired.",
+    ),
+    (
+        "blindmatch_ledger_records",
+        "gauge",
+        "Records in the ledger.",
+    ),
+    (
+        "blindmatch_ledger_cosigned_records",
+        "gauge",
+        "Records that enough witnesses cosigned.",
+    ),
+    (
+        "blindmatch_expiry_seconds",
+        "gauge",
+        "Seconds until something expires.",
+    ),
+    (
+        "blindmatch_views_published",
+        "gauge",
+        "Views that peers can ask.",
+    ),
+    (
+        "blindmatch_runs_unfinished",
+        "gauge",
+        "Runs that have not ended.",
+    ),
+    (
+        "blindmatch_store_free_bytes",
+        "gauge",
+        "Free space where the home is.",
+    ),
+    (
+        "blindmatch_last_record_seconds",
+        "gauge",
+        "Seconds since the last record.",
+    ),
+];
+
+impl Counters {
+    /// Adds to a count. Labels are pairs of a name and what it is.
+    pub(in crate::exchange) fn add(&self, name: &'static str, labels: &[(&str, &str)], count: u64) {
+        let mut counts = lock(&self.0);
+        let slot = counts.entry((name, shown(labels))).or_default();
+        *slot = slot.saturating_add(count);
+    }
+}
+
+impl Status for Serving {
+    async fn ready(&self) -> Result<(), String> {
+        let daemon = self.daemon();
+        let ready = spawn_blocking(move || readiness(&daemon)).await;
+        ready.unwrap_or_else(|_| Err("it could not be seen".to_owned()))
+    }
+
+    async fn metrics(&self) -> String {
+        let serving = self.clone();
+        let metrics = spawn_blocking(move || metrics(&serving)).await;
+        metrics.unwrap_or_default()
+    }
+}
+
+/// What keeps a node from answering peers.
+fn readiness(daemon: &Daemon) -> Result<(), String> {
+    let told = |error: Error| error.to_string();
+    let now = daemon.now();
+    let roster = daemon.node().roster().map_err(told)?;
+    let delegation = daemon.node().delegation().map_err(told)?;
+    delegation
+        .check(&roster, now)
+        .map_err(|error| told(Error::NotListed(error)))?;
+    if daemon.ledger().log().time() > now {
+        return Err("the clock shows an earlier time than the last record".to_owned());
+    }
+    daemon.facts(|facts| facts.least_number()).map_err(told)?;
+    Ok(())
+}
+
+fn metrics(serving: &Serving) -> String {
+    let daemon = serving.daemon();
+    let mut all: BTreeMap<(&str, String), u64> = lock(&serving.counters().0).clone();
+    let mut gauge = |name, labels: &[(&str, &str)], value| all.insert((name, shown(labels)), value);
+    let (log, now) = (daemon.ledger().log(), daemon.now());
+    gauge("blindmatch_ledger_records", &[], log.size());
+    if let Ok(Some(cosigned)) = log.cosigned() {
+        let records = cosigned.unverified().size;
+        gauge("blindmatch_ledger_cosigned_records", &[], records);
+    }
+    let ago = now.saturating_sub(log.time());
+    gauge("blindmatch_last_record_seconds", &[], ago);
+    for (what, expires) in expiries(&daemon) {
+        let left = expires.saturating_sub(now);
+        gauge("blindmatch_expiry_seconds", &[("what", &what)], left);
+    }
+    let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+    let views = count(daemon.views().own().len());
+    gauge("blindmatch_views_published", &[], views);
+    let unfinished = count(daemon.runs().unfinished().len());
+    gauge("blindmatch_runs_unfinished", &[], unfinished);
+    if let Ok(free) = daemon.node().disk().free_space().map_err(HomeError::Disk) {
+        gauge("blindmatch_store_free_bytes", &[], free);
+    }
+    written(&all)
+}
+
+/// The text format of Prometheus.
+fn written(all: &BTreeMap<(&str, String), u64>) -> String {
+    let mut text = String::new();
+    for (name, kind, help) in HELP {
+        let mut values = all.iter().filter(|((of, _), _)| of == name).peekable();
+        if values.peek().is_none() {
+            continue;
+        }
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for ((_, labels), value) in values {
+            let _ = writeln!(text, "{name}{labels} {value}");
+        }
+    }
+    text
+}
+
+/// Labels as Prometheus has them.
+fn shown(labels: &[(&str, &str)]) -> String {
+    if labels.is_empty() {
+        return String::new();
+    }
+    let escaped = |value: &str| {
+        let value = value.replace('\\', r"\\").replace('"', "\\\"");
+        value.replace('\n', "\\n")
+    };
+    let pairs: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+        .collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_is_shown_with_its_help() {
+        let counters = Counters::default();
+        counters.add("blindmatch_denials_total", &[("rule", "a\"b\\")], 2);
+        counters.add("blindmatch_denials_total", &[("rule", "a\"b\\")], 1);
+        let text = written(&lock(&counters.0));
+        let shown: Vec<_> = text.lines().collect();
+        assert_eq!(
+            shown,
+            [
+                "# HELP blindmatch_denials_total Runs that were refused, by the rule that refused.",
+                "# TYPE blindmatch_denials_total counter",
+                r#"blindmatch_denials_total{rule="a\"b\\"} 3"#,
+            ]
+        );
+    }
+}
