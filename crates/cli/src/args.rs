@@ -9,19 +9,25 @@ pub(crate) mod ledger;
 pub(crate) mod node;
 pub(crate) mod policy;
 pub(crate) mod roster;
+pub(crate) mod serve;
 
+use std::any::TypeId;
 use std::env;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use blindmatch_node::Node;
 use blindmatch_node::membership::{Address, Name};
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::error::Error;
+use crate::error::{Error, printable};
+use crate::session::Session;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -42,6 +48,32 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Those of a command that was typed in `directory`, which its paths are relative to.
+    pub(crate) fn of(words: &[OsString], directory: &Path) -> Result<Self, clap::Error> {
+        let command = resolving(Self::command(), directory);
+        Self::from_arg_matches(&command.try_get_matches_from(words)?)
+    }
+}
+
+/// `command`, all of whose paths become absolute. What stands for the standard input stays.
+fn resolving(command: clap::Command, directory: &Path) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        if argument.get_value_parser().type_id() != TypeId::of::<PathBuf>() {
+            return argument;
+        }
+        let directory = directory.to_owned();
+        argument.value_parser(PathBufValueParser::new().map(move |path| {
+            if path == Path::new("-") {
+                path
+            } else {
+                directory.join(path)
+            }
+        }))
+    });
+    command.mut_subcommands(|inner| resolving(inner, directory))
 }
 
 /// Options of every command.
@@ -77,11 +109,18 @@ pub(crate) struct Global {
     /// Say more on stderr, e.g. how each file was read.
     #[arg(short, long, global = true, help_heading = "Everywhere")]
     pub(crate) verbose: bool,
+    /// Where the command runs.
+    #[arg(skip)]
+    pub(crate) session: Session,
 }
 
 impl Global {
     /// The node's home.
     pub(crate) fn home(&self) -> Result<PathBuf, Error> {
+        if let Some(service) = self.session.service() {
+            let daemon = service.serving().daemon();
+            return Ok(daemon.node().disk().root().to_owned());
+        }
         let own = || Some(env::home_dir()?.join(".blindmatch"));
         self.home.clone().or_else(own).ok_or_else(|| {
             Error::new("this user has no home directory").hint("name the node's with --home DIR")
@@ -90,11 +129,35 @@ impl Global {
 
     /// The home where the command itself names it, so that the next one has to as well.
     pub(crate) fn named_home(&self) -> Option<&Path> {
-        let typed = |word: OsString| {
+        let typed = |word: &OsString| {
             let word = word.to_string_lossy();
             word == "--home" || word.starts_with("--home=")
         };
-        self.home.as_deref().filter(|_| env::args_os().any(typed))
+        let home = self.home.as_deref();
+        let home = home.filter(|_| self.session.words().iter().any(typed));
+        home.map(|home| self.session.typed(home))
+    }
+
+    /// The node: opened, so that this process owns its home, or that which the command runs inside.
+    pub(crate) fn node(&self) -> Result<Node, Error> {
+        Ok(self.open(&self.home()?)?)
+    }
+
+    /// The same, whose home is this.
+    pub(crate) fn open(&self, home: &Path) -> Result<Node, blindmatch_node::Error> {
+        match self.session.service() {
+            Some(service) => service.serving().daemon().node().read_again(),
+            None => Node::open(home),
+        }
+    }
+
+    /// Prints text and a line end on the standard error, where all goes that is not the result. Where
+    /// that fails there is nobody to tell.
+    ///
+    /// What others wrote cannot steer the terminal.
+    pub(crate) fn tell(&self, what: impl Display) {
+        let text = printable(&what.to_string());
+        let _ = self.session.tell(format!("{text}\n").as_bytes());
     }
 }
 
@@ -172,9 +235,78 @@ pub(crate) enum Command {
     /// Look for what is wrong or soon will be, and say what to do.
     #[command(after_help = node::DOCTOR_EXAMPLE)]
     Doctor(node::DoctorArguments),
+    /// Answer other members, publish what they may ask, and cosign their ledgers.
+    #[command(after_help = serve::EXAMPLE)]
+    Serve(serve::ServeArguments),
     /// Try everything on this machine: several nodes, real exchanges, results checked in the clear.
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArguments),
+}
+
+impl Command {
+    /// Whether it works on a node, so that one which serves has to run it. The others read and write
+    /// files, or make a home.
+    pub(crate) const fn opens_node(&self) -> bool {
+        use self::{keys::KeysCommand, policy::PolicyCommand, roster::RosterCommand};
+        match self {
+            Self::Card(arguments) => arguments.file.is_none(),
+            Self::Keys(command) => {
+                !matches!(command, KeysCommand::Sign(_) | KeysCommand::Import(_))
+            }
+            Self::Roster(command) => {
+                matches!(command, RosterCommand::Trust(_) | RosterCommand::Install(_))
+            }
+            Self::Policy(command) => matches!(command, PolicyCommand::Explain(_)),
+            Self::Init(_)
+            | Self::Restore(_)
+            | Self::Indicators(_)
+            | Self::Config(_)
+            | Self::Ledger(_)
+            | Self::Serve(_)
+            | Self::Demo(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether it changes what a node that serves goes by: keys, roster, lists.
+    pub(crate) const fn changes_node(&self) -> bool {
+        matches!(
+            self,
+            Self::Card(_) | Self::Keys(_) | Self::Roster(_) | Self::Exclusions(_) | Self::Doctor(_)
+        )
+    }
+
+    /// Whether it changes what there is to publish.
+    pub(crate) const fn changes_rows(&self) -> bool {
+        matches!(self, Self::Import(_))
+    }
+
+    /// Its name, for logs.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::Card(_) => "card",
+            Self::Keys(_) => "keys",
+            Self::Roster(_) => "roster",
+            Self::Indicators(_) => "indicators",
+            Self::Import(_) => "import",
+            Self::Collections(_) => "collections",
+            Self::Exclusions(_) => "exclusions",
+            Self::Config(_) => "config",
+            Self::Policy(_) => "policy",
+            Self::Ledger(_) => "ledger",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
+            Self::Doctor(_) => "doctor",
+            Self::Serve(_) => "serve",
+            Self::Batch(_) => "batch",
+            Self::Query(_) => "query",
+            Self::Matches(_) => "matches",
+            Self::Epoch(_) => "epoch",
+            Self::Status(_) => "status",
+            Self::Demo(_) => "demo",
+        }
+    }
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {

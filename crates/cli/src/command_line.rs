@@ -1,7 +1,8 @@
 //! The command as the user typed it, so that a hint can repeat it with something changed.
 
-use std::env;
 use std::path::PathBuf;
+
+use crate::session::Session;
 
 /// The words of the command without its files.
 pub(crate) struct CommandLine {
@@ -10,11 +11,11 @@ pub(crate) struct CommandLine {
 
 impl CommandLine {
     /// The command that runs, whose files are `files`.
-    pub(crate) fn typed(files: &[PathBuf]) -> Self {
+    pub(crate) fn typed(files: &[PathBuf], session: &Session) -> Self {
+        let files: Vec<_> = files.iter().map(|file| session.typed(file)).collect();
         let is_file = |word: &String| files.iter().any(|file| file.as_os_str() == word.as_str());
-        let words = env::args_os()
-            .skip(1)
-            .map(|word| word.to_string_lossy().into_owned());
+        let words = session.words().iter().skip(1);
+        let words = words.map(|word| word.to_string_lossy().into_owned());
         Self {
             words: words.filter(|word| !is_file(word)).collect(),
         }

@@ -20,4 +20,5 @@ pub(crate) mod payment;
 pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod roster;
+pub(crate) mod serve;
 pub(crate) mod status;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use blindmatch_node::demo::Outcome;
 use blindmatch_node::error::Ending;
 
+use crate::args::Global;
 use crate::command_line::quoted;
-use crate::output::tell;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +82,11 @@ impl Error {
     }
 
     /// Prints it to stderr; where even that fails, the exit code has to do. Commands in it name
-    /// the `home` that was named.
-    pub(crate) fn print(&self, home: Option<&Path>) {
-        tell(format_args!("error: {}", self.message));
+    /// the home that was named.
+    pub(crate) fn print(&self, global: &Global) {
+        global.tell(format_args!("error: {}", self.message));
         for hint in &self.hints {
-            tell(format_args!("hint: {}", named(hint, home)));
+            global.tell(format_args!("hint: {}", named(hint, global.named_home())));
         }
     }
 }

@@ -7,7 +7,8 @@ use blindmatch_feeds::{ColumnInfo, Summary, Tally};
 use blindmatch_indicator::IndicatorType;
 use serde::Serialize;
 
-use crate::output::{self, Fact, Table, grouped};
+use crate::args::Global;
+use crate::output::{Fact, Table, grouped};
 
 /// One file, as it was read.
 #[derive(Serialize)]
@@ -97,9 +98,9 @@ impl Counts {
 }
 
 impl FileReport {
-    pub(crate) fn new(file: String, summary: &Summary, verbose: bool) -> Self {
-        if verbose {
-            output::tell(format_args!(
+    pub(crate) fn new(file: String, summary: &Summary, global: &Global) -> Self {
+        if global.verbose {
+            global.tell(format_args!(
                 "{file}: {}, {}",
                 summary.format, summary.reached
             ));

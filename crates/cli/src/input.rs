@@ -1,20 +1,26 @@
 //! Opening feeds: files, standard input, MISP feed folders; with progress on long ones.
 
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use blindmatch_feeds::{FeedError, Options, Row, Summary, read, read_misp_folder};
 use blindmatch_indicator::Canonicaliser;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::args::Global;
 use crate::error::Error;
 
 /// Shorter files are read before a bar could be seen.
 const PROGRESS_FROM_BYTES: u64 = 4 << 20;
 
 /// One thing on the command line that can be read as a feed.
-pub(crate) enum Source {
+pub(crate) struct Source<'g> {
+    kind: Kind,
+    global: &'g Global,
+}
+
+enum Kind {
     Stdin,
     File {
         path: PathBuf,
@@ -26,9 +32,51 @@ pub(crate) enum Source {
     },
 }
 
-impl Source {
+impl<'g> Source<'g> {
     /// Opens `path`; `-` is standard input.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, global: &'g Global) -> Result<Self, Error> {
+        let kind = Kind::of(path)?;
+        Ok(Self { kind, global })
+    }
+
+    /// The name in reports.
+    pub(crate) fn name(&self) -> String {
+        match &self.kind {
+            Kind::Stdin => "-".to_owned(),
+            Kind::File { path, .. } | Kind::MispFolder { path } => {
+                self.global.session.typed(path).display().to_string()
+            }
+        }
+    }
+
+    /// Reads it to the end, row by row into `sink`.
+    pub(crate) fn read(
+        self,
+        options: &Options,
+        canonicaliser: &Canonicaliser,
+        sink: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<Summary, FeedError> {
+        match self.kind {
+            Kind::Stdin => read(self.global.session.input(), options, canonicaliser, sink),
+            Kind::File { path, file, bytes } => {
+                let bar = progress(&path, bytes, self.global);
+                let summary = read(bar.wrap_read(file), options, canonicaliser, sink);
+                bar.finish_and_clear();
+                summary
+            }
+            Kind::MispFolder { path } => {
+                let mut open = |name: &str| {
+                    let file = File::open(path.join(name))?;
+                    Ok(Box::new(file) as Box<dyn Read>)
+                };
+                read_misp_folder(&mut open, options, sink)
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn of(path: &Path) -> Result<Self, Error> {
         if path == Path::new("-") {
             return Ok(Self::Stdin);
         }
@@ -53,40 +101,6 @@ impl Source {
                 "a folder is read only as a MISP feed, which has a {MANIFEST}"
             )))
     }
-
-    /// The name in reports.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Stdin => "-".to_owned(),
-            Self::File { path, .. } | Self::MispFolder { path } => path.display().to_string(),
-        }
-    }
-
-    /// Reads it to the end, row by row into `sink`.
-    pub(crate) fn read(
-        self,
-        options: &Options,
-        canonicaliser: &Canonicaliser,
-        quiet: bool,
-        sink: &mut dyn FnMut(&Row<'_>),
-    ) -> Result<Summary, FeedError> {
-        match self {
-            Self::Stdin => read(io::stdin().lock(), options, canonicaliser, sink),
-            Self::File { path, file, bytes } => {
-                let bar = progress(&path, bytes, quiet);
-                let summary = read(bar.wrap_read(file), options, canonicaliser, sink);
-                bar.finish_and_clear();
-                summary
-            }
-            Self::MispFolder { path } => {
-                let mut open = |name: &str| {
-                    let file = File::open(path.join(name))?;
-                    Ok(Box::new(file) as Box<dyn Read>)
-                };
-                read_misp_folder(&mut open, options, sink)
-            }
-        }
-    }
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -103,8 +117,8 @@ fn cannot_read(path: &Path, error: &io::Error) -> Error {
 }
 
 /// A bar on a terminal for a long file, else one that shows nothing.
-fn progress(path: &Path, bytes: u64, quiet: bool) -> ProgressBar {
-    if quiet || bytes < PROGRESS_FROM_BYTES || !io::stderr().is_terminal() {
+fn progress(path: &Path, bytes: u64, global: &Global) -> ProgressBar {
+    if global.quiet || bytes < PROGRESS_FROM_BYTES || !global.session.shows_progress() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(

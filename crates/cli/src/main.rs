@@ -2,8 +2,8 @@
 //! came of it; results go to stdout, all else to stderr.
 
 #![forbid(unsafe_code)]
-// These panic where nobody reads on: `output` prints.
-#![warn(clippy::print_stdout, clippy::print_stderr)]
+// A command may run inside a node: it speaks by its session.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod args;
 mod command_line;
@@ -11,11 +11,13 @@ mod commands;
 mod error;
 mod feed_hints;
 mod feed_report;
+mod forward;
 mod indicators;
 mod input;
 mod output;
 mod reading;
 mod refusals;
+mod session;
 mod tables;
 
 use std::env;
@@ -28,17 +30,32 @@ use clap::Parser;
 use crate::args::indicators::IndicatorsCommand;
 use crate::args::{Arguments, Command};
 use crate::error::{Error, Exit, printable};
+use crate::forward::forward;
+use crate::session::Session;
 
 fn main() -> ExitCode {
     // clap itself ends the process with 2 on wrong usage and with 0 on --help and --version.
-    let arguments = Arguments::parse();
-    match choose_kernels().and_then(|()| run(&arguments)) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            error.print(arguments.global.named_home());
-            error.exit.into()
-        }
+    let mut arguments = Arguments::parse();
+    arguments.global.session = Session::own(env::args_os().collect());
+    let forwarded = choose_kernels().and_then(|()| forward(&arguments));
+    ExitCode::from(match forwarded {
+        Ok(Some(exit)) => exit,
+        Ok(None) => run(&arguments),
+        Err(error) => told(&error, &arguments),
+    })
+}
+
+/// Runs a command, and tells what is wrong where it fails; gives its exit code.
+fn run(arguments: &Arguments) -> u8 {
+    match run_command(arguments) {
+        Ok(exit) => exit as u8,
+        Err(error) => told(&error, arguments),
     }
+}
+
+fn told(error: &Error, arguments: &Arguments) -> u8 {
+    error.print(&arguments.global);
+    error.exit as u8
 }
 
 /// Takes the kernels that the environment names, for tests and measurements.
@@ -57,7 +74,7 @@ fn choose_kernels() -> Result<(), Error> {
     })
 }
 
-fn run(arguments: &Arguments) -> Result<Exit, Error> {
+fn run_command(arguments: &Arguments) -> Result<Exit, Error> {
     let global = &arguments.global;
     match &arguments.command {
         Command::Init(arguments) => commands::init::run(arguments, global),
@@ -69,6 +86,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Backup(arguments) => commands::backup::backup(arguments, global),
         Command::Restore(arguments) => commands::backup::restore(arguments, global),
         Command::Doctor(arguments) => commands::doctor::run(arguments, global),
+        Command::Serve(arguments) => commands::serve::run(arguments, global),
         Command::Demo(arguments) => {
             let suffixes = tables::public_suffixes(arguments.tables.as_deref())?;
             let canonicaliser = Canonicaliser::new(suffixes);

@@ -1,7 +1,7 @@
 //! Printing results: a table for people, JSON, lines of JSON or CSV for scripts.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -44,8 +44,8 @@ struct Envelope<'a, R> {
 }
 
 /// Prints the report of `command`, which its JSON names, on stdout in the form that was asked for.
-pub(crate) fn show<R: Report>(command: &str, report: &R, output: Output) -> Result<(), Error> {
-    let text = match output {
+pub(crate) fn show<R: Report>(command: &str, report: &R, global: &Global) -> Result<(), Error> {
+    let text = match global.output {
         Output::Table => report.table(),
         Output::Json => {
             let envelope = Envelope {
@@ -68,20 +68,18 @@ pub(crate) fn show<R: Report>(command: &str, report: &R, output: Output) -> Resu
             String::from_utf8(bytes).map_err(cannot_encode)?
         }
     };
-    print(&text)
+    print(&text, global)
 }
 
 /// Prints text and a line end. A reader that has seen enough (a closed pipe) is no error.
 ///
 /// What others wrote (names in a card, a roster, a feed) cannot steer the terminal.
-pub(crate) fn print(text: &str) -> Result<(), Error> {
+pub(crate) fn print(text: &str, global: &Global) -> Result<(), Error> {
     let text = printable(text.trim_end());
     if text.is_empty() {
         return Ok(());
     }
-    let mut stdout = io::stdout().lock();
-    let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-    match printed {
+    match global.session.print(format!("{text}\n").as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new(format!(
             "cannot write to standard output: {error}"
         ))),
@@ -167,19 +165,10 @@ impl Table {
     }
 }
 
-/// Prints text and a line end on stderr, where all goes that is not the result. Where that fails
-/// there is nobody to tell.
-///
-/// What others wrote cannot steer the terminal.
-pub(crate) fn tell(text: impl Display) {
-    let text = printable(&text.to_string());
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 /// Tells what to do next, unless that is not wanted.
 pub(crate) fn next(global: &Global, what: &str) {
     if !global.quiet {
-        tell(format_args!("next: {}", named(what, global.named_home())));
+        global.tell(format_args!("next: {}", named(what, global.named_home())));
     }
 }
 

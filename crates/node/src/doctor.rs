@@ -1,7 +1,6 @@
 //! What is wrong with a node, or soon will be, and what to do about it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::{fmt, iter};
 
 use blindmatch_indicator::{Canonicaliser, IndicatorType};
@@ -65,11 +64,10 @@ pub enum State {
 ///
 /// Those of opening the node and its ledger, and those of the disk; [`Error::Collection`].
 pub fn repair(
-    home: &Path,
+    node: &Node,
     canonicaliser: &Canonicaliser,
     discard_damaged: bool,
 ) -> Result<Vec<Finding>, Error> {
-    let node = Node::open(home)?;
     let (log, _) = node.ledger()?;
     let mut done = Vec::new();
     let mut destroyed = |error: &dyn fmt::Display| {
@@ -92,7 +90,7 @@ pub fn repair(
     }
     if let Some(used) = node.file_keys_in_use()? {
         let keys = node.home().file_keys();
-        for id in file_keys_of(&node)? {
+        for id in file_keys_of(node)? {
             if !used.contains(&id) {
                 keys.destroy(id).map_err(|error| file_key(id, error))?;
                 destroyed(&format!("keys/files/{id} opened nothing"));
@@ -103,10 +101,10 @@ pub fn repair(
     Ok(done)
 }
 
-/// Looks at everything in the home, by the tables that `canonicaliser` uses.
+/// Looks at everything in the home, where it opens, by the tables that `canonicaliser` uses.
 #[must_use]
-pub fn examine(home: &Path, canonicaliser: &Canonicaliser) -> Vec<Finding> {
-    let node = match Node::open(home) {
+pub fn examine(node: Result<Node, Error>, canonicaliser: &Canonicaliser) -> Vec<Finding> {
+    let node = match node {
         Ok(node) => node,
         Err(error) => return vec![Finding::wrong("home", &error)],
     };

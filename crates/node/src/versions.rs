@@ -212,7 +212,7 @@ mod tests {
         drop((node, collections));
 
         let found = |about: &str| {
-            let findings = examine(&home, &canonicaliser).into_iter();
+            let findings = examine(Node::open(&home), &canonicaliser).into_iter();
             let findings = findings.filter(|one| one.about == about && one.state == State::Wrong);
             findings.collect::<Vec<_>>()
         };
@@ -225,7 +225,7 @@ mod tests {
         assert!(lost.what.contains("1 of pan"), "{lost:?}");
         assert!(lost.next.concat().contains("import --collection clients"));
 
-        repair(&home, &canonicaliser, false).unwrap();
+        repair(&Node::open(&home).unwrap(), &canonicaliser, false).unwrap();
         assert_eq!(found("collections"), [lost]);
         let node = Node::open(&home).unwrap();
         let collections = node.collections().unwrap();

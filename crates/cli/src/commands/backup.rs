@@ -32,7 +32,7 @@ struct Row<'a> {
 }
 
 pub(crate) fn backup(arguments: &BackupArguments, global: &Global) -> Result<Exit, Error> {
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let ledger = ledger::open(&node, global)?;
     let (summary, left_out) = node.backup(&ledger, &arguments.file, arguments.without_damaged)?;
     let written = Written {
@@ -42,14 +42,14 @@ pub(crate) fn backup(arguments: &BackupArguments, global: &Global) -> Result<Exi
         bytes: summary.bytes,
         left_out: left_out.iter().map(ToString::to_string).collect(),
     };
-    output::show("backup", &written, global.output)?;
+    output::show("backup", &written, global)?;
     let exit = if left_out.is_empty() {
         Exit::Done
     } else {
         Exit::Partly
     };
     for error in left_out {
-        Error::from(error).print(global.named_home());
+        Error::from(error).print(global);
     }
     if !node.is_storage_key_exported()? {
         let what = "without the storage key nobody can read it, and that was never exported: \
@@ -140,7 +140,7 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
         lost_records: continued.lost.map(|(_, records)| records),
         lost_signed,
     };
-    output::show("restore", &restored, global.output)?;
+    output::show("restore", &restored, global)?;
     for file in alone {
         let what = format!(
             "{} is signed by the node only, no witness: ask the witnesses for what they have",

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
     if arguments.dry_run {
         let foreseen = work.daemon.foresee(&batch)?;
         let exit = Exit::of(foreseen.iter().map(|one| &one.outcome));
-        output::show("batch_dry_run", &Foreseen::of(&foreseen), global.output)?;
+        output::show("batch_dry_run", &Foreseen::of(&foreseen), global)?;
         return Ok(exit);
     }
     let bar = bar(global);
@@ -44,12 +44,12 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
             }
         }
     });
-    let pairs = work.wait(work.asker().batch(&batch, &watch))?;
+    let pairs = work.wait(work.asker().batch(&batch, &watch));
     bar.finish_and_clear();
     let pairs = pairs?;
     let exit = Exit::of(pairs.iter().map(|pair| &pair.outcome));
     let asked = Asked::of(&pairs, exit);
-    output::show("batch", &asked, global.output)?;
+    output::show("batch", &asked, global)?;
     advise(&asked, global);
     Ok(exit)
 }

@@ -1,8 +1,8 @@
 //! `blindmatch card`.
 
+use blindmatch_node::NodeFiles;
 use blindmatch_node::membership::Card;
 use blindmatch_node::roster::ceremony::read_card;
-use blindmatch_node::{Node, NodeFiles};
 use serde::Serialize;
 
 use crate::args::node::CardArguments;
@@ -31,10 +31,10 @@ pub(crate) fn run(arguments: &CardArguments, global: &Global) -> Result<Exit, Er
         fingerprint: card.fingerprint().to_string(),
         card: card.to_string(),
     };
-    output::show("card", &shown, global.output)?;
+    output::show("card", &shown, global)?;
     // The card alone is on stdout, so that it can be written to a file.
     if global.output == Output::Table && !global.quiet {
-        output::tell(format_args!("fingerprint: {}", shown.fingerprint));
+        global.tell(format_args!("fingerprint: {}", shown.fingerprint));
     }
     Ok(Exit::Done)
 }
@@ -44,7 +44,9 @@ fn own(arguments: &CardArguments, global: &Global) -> Result<Card, Error> {
     let home = global.home()?;
     if arguments.new_key {
         let offline = arguments.identity.as_deref();
-        let card = Node::open(&home)?.renew_card_key(offline, &mut rand::rng())?;
+        let card = global
+            .open(&home)?
+            .renew_card_key(offline, &mut rand::rng())?;
         let what = "give the card to the administrator, who puts it in the place of the one before: \
                     blindmatch roster add --replace ROSTER CARD";
         output::next(global, what);
@@ -54,7 +56,9 @@ fn own(arguments: &CardArguments, global: &Global) -> Result<Card, Error> {
     if files.card_is_current()? {
         return Ok(files.card()?);
     }
-    Ok(Node::open(&home)?.sign_card(arguments.identity.as_deref())?)
+    Ok(global
+        .open(&home)?
+        .sign_card(arguments.identity.as_deref())?)
 }
 
 impl Report for Shown {

@@ -18,7 +18,7 @@ use crate::output::{self, Report, Side, Table, grouped, hex, time};
 use crate::tables::public_suffixes;
 
 pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<Exit, Error> {
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     match &arguments.command {
         None => {
             let (contents, mut damaged) = node.readable_contents()?;
@@ -31,14 +31,14 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
                 }
             }
             list.damaged = damaged.iter().map(ToString::to_string).collect();
-            output::show("collections", &list, global.output)?;
+            output::show("collections", &list, global)?;
             let exit = if damaged.is_empty() {
                 Exit::Done
             } else {
                 Exit::Error
             };
             for error in damaged {
-                Error::from(error).print(global.named_home());
+                Error::from(error).print(global);
             }
             if list.collections.is_empty() && exit == Exit::Done {
                 output::next(global, "blindmatch import --collection NAME FILE");
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
             let canonicaliser = Canonicaliser::new(public_suffixes(tables.tables.as_deref())?);
             let excluded = node.excluded(&collections, &contents, &canonicaliser)?;
             let shown = Shown::of(&contents, key, excluded);
-            output::show("collections_show", &shown, global.output)?;
+            output::show("collections_show", &shown, global)?;
         }
         Some(CollectionsCommand::Remove { name, yes }) => remove(&node, name, *yes, global)?,
     }
@@ -80,13 +80,13 @@ fn remove(node: &Node, name: &CollectionName, yes: bool, global: &Global) -> Res
         Err(error) => return Err(error.into()),
     };
     let question = format!("Destroy the collection {name} ({holds}) for good?");
-    confirm(&question, yes)?;
+    confirm(&question, yes, global)?;
     node.remove_collection(name)?;
     let removed = Removed {
         collection: name.to_string(),
         held: holds,
     };
-    output::show("collections_remove", &removed, global.output)
+    output::show("collections_remove", &removed, global)
 }
 
 #[derive(Serialize)]

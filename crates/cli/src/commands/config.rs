@@ -22,6 +22,9 @@ struct Checked {
     role: String,
     consortium: String,
     address: String,
+    /// Where it listens, where that is another.
+    listen: Option<String>,
+    admin: Option<String>,
     keep_days: BTreeMap<&'static str, u32>,
 }
 
@@ -39,9 +42,11 @@ pub(crate) fn run(command: &ConfigCommand, global: &Global) -> Result<Exit, Erro
         role: config.node.role.to_string(),
         consortium: config.node.consortium.to_string(),
         address: config.node.address.to_string(),
+        listen: config.serve.listen.map(|at| at.to_string()),
+        admin: config.serve.admin.map(|at| at.to_string()),
         keep_days: IndicatorType::ALL.iter().map(days).collect(),
     };
-    output::show("config_check", &checked, global.output)?;
+    output::show("config_check", &checked, global)?;
     Ok(Exit::Done)
 }
 
@@ -54,6 +59,11 @@ impl Report for Checked {
             .row(&["role", &self.role])
             .row(&["consortium", &self.consortium])
             .row(&["address", &self.address]);
+        for (what, at) in [("listen", &self.listen), ("admin", &self.admin)] {
+            if let Some(at) = at {
+                table.row(&[what, at]);
+            }
+        }
         let mut by_days: BTreeMap<u32, Vec<&str>> = BTreeMap::new();
         for (kind, days) in &self.keep_days {
             by_days.entry(*days).or_default().push(kind);
@@ -71,6 +81,11 @@ impl Report for Checked {
             Fact::new("consortium", "", &self.consortium),
             Fact::new("address", "", &self.address),
         ];
+        let places = [("listen", &self.listen), ("admin", &self.admin)];
+        let places = places
+            .into_iter()
+            .filter_map(|(what, at)| Some((what, at.as_ref()?)));
+        facts.extend(places.map(|(what, at)| Fact::new(what, "", at)));
         let days = self.keep_days.iter();
         facts.extend(days.map(|(kind, days)| Fact::new("keep_days", kind, days)));
         facts

@@ -1,5 +1,6 @@
 //! `blindmatch demo`.
 
+#[expect(clippy::print_stderr, reason = "no node runs this command")]
 mod folder;
 mod report;
 
@@ -50,7 +51,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Error> {
     let tell = |what: &str| {
         if !global.quiet {
-            output::tell(what);
+            global.tell(what);
         }
     };
     let suffixes = tables::public_suffixes(arguments.tables.as_deref())?;
@@ -85,9 +86,9 @@ pub(crate) fn run(
     let differences = differences(&expected, &exchanged.pairs);
     let kept = arguments.dir.as_deref();
     let demonstrated = Demonstrated::of(&exchanged, &differences, kept);
-    output::show("demo", &demonstrated, global.output)?;
+    output::show("demo", &demonstrated, global)?;
     for difference in &differences {
-        output::tell(format_args!("error: {difference}"));
+        global.tell(format_args!("error: {difference}"));
     }
     folder.remove()?;
     if let Some(kept) = kept {
@@ -213,10 +214,10 @@ fn import(
 ) -> Result<Result<Imported, ImportError<FeedError>>, Error> {
     let member = consortium.members.get(&set.member);
     let member = member.ok_or_else(|| Error::new(format!("there is no {}", set.member)))?;
-    let feed = Source::open(&set.file)?;
+    let feed = Source::open(&set.file, global)?;
     let imported = member.desk(canonicaliser)?.import(
         source.clone(),
-        |canonicaliser, sink| feed.read(&set.options, canonicaliser, global.quiet, sink),
+        |canonicaliser, sink| feed.read(&set.options, canonicaliser, sink),
         &mut |_| {},
     );
     Ok(imported.map(|(report, _)| report))

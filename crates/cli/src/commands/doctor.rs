@@ -29,17 +29,24 @@ pub(crate) fn run(arguments: &DoctorArguments, global: &Global) -> Result<Exit, 
     let canonicaliser = Canonicaliser::new(tables::public_suffixes(arguments.tables.as_deref())?);
     let mut findings = Vec::new();
     if arguments.repair {
+        if global.session.service().is_some() {
+            // It destroys what nothing uses, and a node at work makes what is not used yet.
+            return Err(
+                Error::new("a node that serves is not repaired while it does")
+                    .hint("stop it, type the same again, and start it"),
+            );
+        }
         let discard_damaged = arguments.discard_damaged;
-        findings.extend(repair(&global.home()?, &canonicaliser, discard_damaged)?);
+        findings.extend(repair(&global.node()?, &canonicaliser, discard_damaged)?);
     }
-    findings.extend(examine(&global.home()?, &canonicaliser));
+    findings.extend(examine(global.open(&global.home()?), &canonicaliser));
     let count = |state| findings.iter().filter(|one| one.state == state).count();
     let examined = Examined {
         ok: count(State::Wrong) == 0,
         warnings: count(State::Warning),
         findings: findings.iter().map(|one| Shown::of(one, global)).collect(),
     };
-    output::show("doctor", &examined, global.output)?;
+    output::show("doctor", &examined, global)?;
     Ok(if examined.ok { Exit::Done } else { Exit::Error })
 }
 

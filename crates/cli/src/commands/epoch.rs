@@ -22,7 +22,7 @@ pub(crate) fn run(command: &EpochCommand, global: &Global) -> Result<Exit, Error
                 .map(|(peer, epoch)| View::of(peer, false, epoch)),
         )
         .collect();
-    output::show("epoch_list", &Epochs { views }, global.output)?;
+    output::show("epoch_list", &Epochs { views }, global)?;
     Ok(Exit::Done)
 }
 

@@ -1,9 +1,9 @@
 //! `blindmatch exclusions`.
 
 use blindmatch_indicator::Canonicaliser;
+use blindmatch_node::NodeFiles;
 use blindmatch_node::exclusions::Known;
 use blindmatch_node::membership::Name;
-use blindmatch_node::{Node, NodeFiles};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -20,14 +20,14 @@ pub(crate) fn run(command: &ExclusionsCommand, global: &Global) -> Result<Exit, 
             let list = List {
                 lists: known.iter().map(Line::of).collect(),
             };
-            output::show("exclusions_list", &list, global.output)?;
+            output::show("exclusions_list", &list, global)?;
         }
         ExclusionsCommand::Add(arguments) => add(arguments, global)?,
         ExclusionsCommand::Remove { name } => {
-            let removed = Node::open(&global.home()?)?.remove_exclusions(name)?;
+            let removed = global.node()?.remove_exclusions(name)?;
             let list = name.to_string();
             let changed = Removed { list, removed };
-            output::show("exclusions_remove", &changed, global.output)?;
+            output::show("exclusions_remove", &changed, global)?;
             if !removed {
                 output::next(global, "see which were added: blindmatch exclusions list");
             }
@@ -41,7 +41,7 @@ fn add(arguments: &AddExclusionsArguments, global: &Global) -> Result<(), Error>
         Some(name) => name.clone(),
         None => named_by(arguments)?,
     };
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let canonicaliser = canonicaliser(&arguments.tables)?;
     let added = node.add_exclusions(&name, &arguments.list, &canonicaliser)?;
     let changed = Changed {
@@ -49,7 +49,7 @@ fn add(arguments: &AddExclusionsArguments, global: &Global) -> Result<(), Error>
         entries: added.entries,
         unusable: added.unusable,
     };
-    output::show("exclusions_add", &changed, global.output)?;
+    output::show("exclusions_add", &changed, global)?;
     let what =
         "it applies to what is imported from now on; import sources again to apply it to them";
     output::next(global, what);

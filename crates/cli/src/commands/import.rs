@@ -4,7 +4,6 @@ use std::slice;
 
 use blindmatch_feeds::{FeedError, Format, Reached, Refused, Sieve, Summary};
 use blindmatch_indicator::Indicator;
-use blindmatch_node::Node;
 use blindmatch_node::collections::Wanted;
 use blindmatch_node::import::{ImportError, import};
 use blindmatch_node::store::collection::{CollectionKind, Mode};
@@ -43,7 +42,7 @@ struct Imported {
 }
 
 pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, Error> {
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let mode = match (arguments.append, arguments.remove) {
         (true, _) => Mode::Append,
         (_, true) => Mode::Remove,
@@ -68,13 +67,13 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         arguments.expire,
     )?;
     for left in &expired.left {
-        output::tell(format_args!(
+        global.tell(format_args!(
             "warning: {left}; what expired in it is not destroyed"
         ));
     }
     let files = slice::from_ref(&arguments.file);
-    let line = CommandLine::typed(files);
-    let source = Source::open(&arguments.file)?;
+    let line = CommandLine::typed(files, &global.session);
+    let source = Source::open(&arguments.file, global)?;
     let file = source.name();
     let mut refusals = arguments
         .refused
@@ -94,7 +93,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     let sieve = Sieve::new(&canonicaliser).excluding(&excluding, rand::random());
     let options = reading::options(&arguments.reading);
     let read = |sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
-        match source.read(&options, &canonicaliser, global.quiet, sink) {
+        match source.read(&options, &canonicaliser, sink) {
             // A feed of which nothing is left empties its source, on the same word as one that lost
             // much of it.
             Err(FeedError::Empty) if arguments.allow_shrink && mode == Mode::Replace => {
@@ -131,7 +130,7 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
             Mode::Append => "append",
             Mode::Remove => "remove",
         },
-        files: vec![FileReport::new(file, &summary, global.verbose)],
+        files: vec![FileReport::new(file, &summary, global)],
         counts: report.tally.into(),
         added: report.added,
         removed: report.removed,
@@ -143,11 +142,11 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
         expired: expired.values,
         snapshot: hex(&report.contents.digest()),
     };
-    output::show("import", &imported, global.output)?;
+    output::show("import", &imported, global)?;
     let refused = imported.counts.refused_total();
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {
-        output::tell("hint: --refused FILE lists each refused value's place, reason and shape");
+        global.tell("hint: --refused FILE lists each refused value's place, reason and shape");
     }
     Ok(if arguments.strict && refused > 0 {
         Exit::Partly

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &InitArguments, global: &Global) -> Result<Exit, Er
         fingerprint: node.card()?.fingerprint().to_string(),
         delegation_expires: time(node.delegation()?.expires),
     };
-    output::show("init", &made, global.output)?;
+    output::show("init", &made, global)?;
     let card = format!("blindmatch card > {}.card", who.member);
     for what in [
         "keep the storage key elsewhere: blindmatch keys export storage --to FILE",

@@ -1,13 +1,12 @@
 //! `blindmatch keys`.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use blindmatch_node::exported::{Kind, put_back_storage_key};
+use blindmatch_node::files;
 use blindmatch_node::membership::Delegation;
 use blindmatch_node::node_keys::sign_delegation;
 use blindmatch_node::store::disk::Disk;
-use blindmatch_node::{Node, files};
 use serde::Serialize;
 
 use super::{ledger, payment};
@@ -24,7 +23,7 @@ pub(crate) fn run(command: &KeysCommand, global: &Global) -> Result<Exit, Error>
         KeysCommand::Rotate(arguments) => rotate(arguments, false, global),
         KeysCommand::Revoke(arguments) => {
             let question = "Destroy the node keys in use and delegate to new ones?";
-            confirm(question, arguments.yes)?;
+            confirm(question, arguments.yes, global)?;
             rotate(&arguments.rotate, true, global)
         }
         KeysCommand::Sign(arguments) => {
@@ -34,7 +33,7 @@ pub(crate) fn run(command: &KeysCommand, global: &Global) -> Result<Exit, Error>
                 delegation,
             } = arguments;
             let signed = sign_delegation(request, identity, delegation)?;
-            output::show("keys_sign", &Delegated::new(&signed), global.output)?;
+            output::show("keys_sign", &Delegated::new(&signed), global)?;
             let file = delegation.display();
             let what = format!("on the node: `blindmatch keys rotate --delegation {file}`");
             output::next(global, &what);
@@ -55,7 +54,7 @@ struct Delegated {
 }
 
 fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<Exit, Error> {
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let mut rng = rand::rng();
     if let Some(file) = &arguments.request {
         let request = node.request_delegation(arguments.days, revoke, &mut rng)?;
@@ -63,7 +62,7 @@ fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<
         let requested = Requested {
             file: file.display().to_string(),
         };
-        output::show("keys_request", &requested, global.output)?;
+        output::show("keys_request", &requested, global)?;
         let what = "where the identity key is kept: `blindmatch keys sign --identity IDENTITY \
                     REQUEST DELEGATION`";
         output::next(global, what);
@@ -82,7 +81,7 @@ fn rotate(arguments: &RotateArguments, revoke: bool, global: &Global) -> Result<
         }
     };
     let command = if revoke { "keys_revoke" } else { "keys_rotate" };
-    output::show(command, &Delegated::new(&delegation), global.output)?;
+    output::show(command, &Delegated::new(&delegation), global)?;
     Ok(Exit::Done)
 }
 
@@ -148,7 +147,7 @@ fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
             "the storage key cannot be removed: the node needs it",
         ));
     }
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let words = match &arguments.to {
         Some(file) => {
             node.export_to(kind, file)?;
@@ -156,7 +155,7 @@ fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
         }
         None => {
             let question = format!("Show the {kind} key on this terminal?");
-            confirm(&question, arguments.yes)?;
+            confirm(&question, arguments.yes, global)?;
             Some(node.export(kind)?.to_text().to_string())
         }
     };
@@ -172,7 +171,7 @@ fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
         words,
         removed: arguments.remove,
     };
-    output::show("keys_export", &exported, global.output)?;
+    output::show("keys_export", &exported, global)?;
     if kind == Kind::Storage {
         node.storage_key_was_exported()?;
     }
@@ -213,11 +212,11 @@ fn import(arguments: &ImportKeyArguments, global: &Global) -> Result<Exit, Error
     } = arguments;
     let home = global.home()?;
     let (name, text) = if from.as_os_str() == "-" {
-        let (name, stdin) = (Path::new("what was typed"), io::stdin());
-        if stdin.is_terminal() {
-            output::tell("Type the 24 words of the storage key, then Enter and Ctrl-D.");
+        let name = Path::new("what was typed");
+        if global.session.is_input_terminal() {
+            global.tell("Type the 24 words of the storage key, then Enter and Ctrl-D.");
         }
-        (name, files::secret_of(stdin.lock(), name)?)
+        (name, files::secret_of(global.session.input(), name)?)
     } else {
         (from.as_path(), files::read_secret(from)?)
     };
@@ -225,7 +224,7 @@ fn import(arguments: &ImportKeyArguments, global: &Global) -> Result<Exit, Error
         key: "storage",
         put_back: put_back_storage_key(&Disk::new(&home), name, &text)?,
     };
-    output::show("keys_import", &imported, global.output)?;
+    output::show("keys_import", &imported, global)?;
     if imported.put_back {
         output::next(global, "see what else may be damaged: blindmatch doctor");
     }
@@ -250,22 +249,20 @@ impl Report for Imported {
 }
 
 /// Asks on the terminal, unless `yes`; where nobody can be asked, the answer is no.
-pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), Error> {
+pub(crate) fn confirm(question: &str, yes: bool, global: &Global) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
     let refused = || Error::new("not confirmed; nothing was done").hint("to confirm it, add --yes");
-    if !io::stdin().is_terminal() {
+    let session = &global.session;
+    if !session.is_input_terminal() {
         return Err(refused());
     }
-    let mut stderr = io::stderr();
-    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     // What nobody can read nobody confirms.
+    let asked = session.tell(format!("{question} [y/N] ").as_bytes());
     asked.map_err(|_| refused())?;
-    let mut answer = String::new();
-    let read = io::stdin().read_line(&mut answer);
-    match (read, answer.trim()) {
-        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+    match session.input().line().as_deref().map(str::trim) {
+        Ok("y" | "Y" | "yes") => Ok(()),
         _ => Err(refused()),
     }
 }

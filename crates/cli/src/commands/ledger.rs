@@ -28,14 +28,14 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
             let files = NodeFiles::read(&global.home()?)?;
             let based = files.prove(arguments.record, &arguments.file)?;
             let written = Written::new(&arguments.file, Some(arguments.record), &based);
-            output::show("ledger_proof", &written, global.output)?;
+            output::show("ledger_proof", &written, global)?;
         }
         LedgerCommand::Checkpoint => checkpoint(global)?,
         LedgerCommand::Export(arguments) => {
             let files = NodeFiles::read(&global.home()?)?;
             let based = files.export_ledger(&arguments.file, arguments.all)?;
             let written = Written::new(&arguments.file, None, &based);
-            output::show("ledger_export", &written, global.output)?;
+            output::show("ledger_export", &written, global)?;
             tell_left_out(&written, global);
         }
     }
@@ -46,14 +46,14 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
 pub(crate) fn open(node: &Node, global: &Global) -> Result<Arc<Ledger>, Error> {
     let (ledger, tail) = node.ledger()?;
     if !global.quiet {
-        tell(&tail, "were cut off");
+        tell(&tail, "were cut off", global);
     }
     Ok(ledger)
 }
 
-fn tell(tail: &Tail, becomes: &str) {
+fn tell(tail: &Tail, becomes: &str, global: &Global) {
     if let Some(torn) = &tail.torn {
-        output::tell(format_args!(
+        global.tell(format_args!(
             "note: a crash left {} bytes of an append that nobody was told of behind record {}; \
              they {becomes} ({} at byte {})",
             grouped(torn.bytes),
@@ -82,7 +82,7 @@ fn tell_left_out(written: &Written, global: &Global) {
              --all FILE",
         )
     };
-    output::tell(format_args!(
+    global.tell(format_args!(
         "note: {} has {size} of the ledger's {records} records, {why}",
         written.file
     ));
@@ -176,11 +176,11 @@ fn verify_own(arguments: &VerifyArguments, global: &Global) -> Result<(), Error>
         uncovered: tail.uncovered,
         torn_bytes: tail.torn.as_ref().map_or(0, |torn| torn.bytes),
     };
-    output::show("ledger_verify", &own, global.output)?;
+    output::show("ledger_verify", &own, global)?;
     if !global.quiet {
-        tell(&tail, "will be cut off when the node next writes");
+        tell(&tail, "will be cut off when the node next writes", global);
         for half_done in half_done {
-            output::tell(format_args!("note: {half_done}"));
+            global.tell(format_args!("note: {half_done}"));
             output::next(global, half_done.next());
         }
     }
@@ -306,7 +306,7 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
         record: record.map(|(index, _)| index),
         signed: Signed::new(cosigners),
     };
-    output::show("ledger_verify", &shown, global.output)
+    output::show("ledger_verify", &shown, global)
 }
 
 impl Report for Shown {
@@ -437,7 +437,7 @@ fn checkpoint(global: &Global) -> Result<(), Error> {
         key: key.to_string(),
         checkpoint: signed.to_string(),
     };
-    output::show("ledger_checkpoint", &shown, global.output)
+    output::show("ledger_checkpoint", &shown, global)
 }
 
 impl Report for Head {

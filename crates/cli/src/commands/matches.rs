@@ -26,31 +26,31 @@ pub(crate) fn run(command: &MatchesCommand, global: &Global) -> Result<Exit, Err
 
 fn list(arguments: &ListArguments, global: &Global) -> Result<Exit, Error> {
     let work = AtWork::open(arguments.which.tables.tables.as_deref(), global)?;
-    let mut list = List::of(&work.daemon, &arguments.which)?;
+    let mut list = List::of(&work.daemon, &arguments.which, global)?;
     list.values = arguments.values;
     if !arguments.values {
         list.matches.iter_mut().for_each(|one| one.indicator = None);
     }
-    output::show("matches", &list, global.output)?;
+    output::show("matches", &list, global)?;
     Ok(list.exit())
 }
 
 fn show(id: MatchId, tables: Option<&Path>, global: &Global) -> Result<Exit, Error> {
     let work = AtWork::open(tables, global)?;
-    let kept = kept(&work.daemon)?;
+    let kept = kept(&work.daemon, global)?;
     let found = kept.matches.iter().find(|one| one.id == id);
     let found = found.ok_or_else(|| {
         Error::new(format!("there is no match {id}"))
             .hint("see which there are: blindmatch matches list --all")
     })?;
     let shown = Shown(Line::of(&work.daemon, found));
-    output::show("matches_show", &shown, global.output)?;
+    output::show("matches_show", &shown, global)?;
     Ok(Exit::Done)
 }
 
 fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
     let work = AtWork::open(arguments.which.tables.tables.as_deref(), global)?;
-    let list = List::of(&work.daemon, &arguments.which)?;
+    let list = List::of(&work.daemon, &arguments.which, global)?;
     let text = match arguments.format {
         ExportFormat::Csv => csv(&list.matches)?,
         ExportFormat::Ndjson => {
@@ -62,7 +62,7 @@ fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
         }
     };
     match &arguments.out {
-        None => output::print(&text)?,
+        None => output::print(&text, global)?,
         Some(out) => {
             files::stream_private(out, |to| {
                 let written = to.write_all(text.as_bytes());
@@ -90,11 +90,11 @@ fn csv(lines: &[Line]) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(cannot_encode)
 }
 
-fn kept(daemon: &Daemon) -> Result<Kept, Error> {
+fn kept(daemon: &Daemon, global: &Global) -> Result<Kept, Error> {
     let storage = daemon.node().home().storage_key();
     let kept = Kept::read(daemon.runs(), storage, daemon.now())?;
     for damage in &kept.damaged {
-        output::tell(format_args!(
+        global.tell(format_args!(
             "warning: {damage}; what was found there is not shown"
         ));
     }
@@ -182,8 +182,8 @@ struct Flat<'a> {
 }
 
 impl List {
-    fn of(daemon: &Daemon, which: &Which) -> Result<Self, Error> {
-        let kept = kept(daemon)?;
+    fn of(daemon: &Daemon, which: &Which, global: &Global) -> Result<Self, Error> {
+        let kept = kept(daemon, global)?;
         let mut list = Self {
             matches: Vec::new(),
             excluded: BTreeMap::new(),

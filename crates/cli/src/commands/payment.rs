@@ -1,6 +1,5 @@
 //! `blindmatch keys payment`.
 
-use blindmatch_node::Node;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -21,7 +20,7 @@ struct Payment {
 }
 
 pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Error> {
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let mut rng = rand::rng();
     let mut made = None;
     let (name, id, file) = match command {
@@ -46,7 +45,7 @@ pub(crate) fn run(command: &PaymentCommand, global: &Global) -> Result<Exit, Err
         made,
         file: file.map(|file| file.display().to_string()),
     };
-    output::show(name, &payment, global.output)?;
+    output::show(name, &payment, global)?;
     match command {
         PaymentCommand::New(arguments) => {
             if arguments.replace {

@@ -2,7 +2,7 @@
 
 use blindmatch_node::rules::{Actor, Explanation, Finding, Policy, Question, Severity};
 use blindmatch_node::store::home::HomeError;
-use blindmatch_node::{Node, NodeFiles, policy};
+use blindmatch_node::{NodeFiles, policy};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -53,7 +53,7 @@ fn check(arguments: &PolicyCheckArguments, global: &Global) -> Result<Exit, Erro
         }
     };
     let checked = Checked::of(&policy, &findings);
-    output::show("policy_check", &checked, global.output)?;
+    output::show("policy_check", &checked, global)?;
     let wrong = findings
         .iter()
         .any(|finding| finding.severity() == Severity::Error);
@@ -154,7 +154,7 @@ fn explain(arguments: &ExplainArguments, global: &Global) -> Result<Exit, Error>
         protocol: arguments.protocol.map(Into::into),
         set_size: arguments.set_size,
     };
-    let explanations = match Node::open(&home) {
+    let explanations = match global.open(&home) {
         Err(blindmatch_node::Error::Home(HomeError::Locked(_))) => {
             files.explain(&policy, &question)?
         }
@@ -165,7 +165,7 @@ fn explain(arguments: &ExplainArguments, global: &Global) -> Result<Exit, Error>
         decisions: explanations.iter().map(Decision::of).collect(),
         text: text.join("\n"),
     };
-    output::show("policy_explain", &explained, global.output)?;
+    output::show("policy_explain", &explained, global)?;
     Ok(ending(&explanations))
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &QueryArguments, global: &Global) -> Result<Exit, E
     let of_peers = if query.indicators.is_empty() {
         Vec::new()
     } else {
-        work.wait(asker.query(query))??
+        work.wait(asker.query(query))?
     };
     let answers = Answers::new(
         &indicators,
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &QueryArguments, global: &Global) -> Result<Exit, E
         arguments.case.clone(),
         daemon.now(),
     );
-    output::show("query", &answers, global.output)?;
+    output::show("query", &answers, global)?;
     answers.advise(global);
     if arguments.fail_on_match && answers.held > 0 {
         return Ok(Exit::Found);
@@ -94,8 +94,8 @@ fn indicators(
     }
     if let Some(path) = &arguments.file {
         let files = slice::from_ref(path);
-        let line = CommandLine::typed(files);
-        let source = Source::open(path)?;
+        let line = CommandLine::typed(files, &global.session);
+        let source = Source::open(path, global)?;
         let file = source.name();
         let options = reading::options(&arguments.reading);
         let mut sieve = Sieve::new(canonicaliser);
@@ -105,7 +105,7 @@ fn indicators(
             reading: &arguments.reading,
         };
         source
-            .read(&options, canonicaliser, global.quiet, &mut |row| {
+            .read(&options, canonicaliser, &mut |row| {
                 sieve.take(row, &mut take, &mut |one| {
                     refused.push(format!(
                         "{}: {} ({})",
@@ -115,7 +115,7 @@ fn indicators(
             })
             .map_err(|error| feed_hints::explain(&asked, &file, &error))?;
         for refused in refused {
-            output::tell(format_args!("warning: {file}: {refused}"));
+            global.tell(format_args!("warning: {file}: {refused}"));
         }
     }
     if indicators.is_empty() {

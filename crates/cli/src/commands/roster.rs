@@ -9,7 +9,7 @@ use blindmatch_node::exclusions::shipped;
 use blindmatch_node::membership::{Digest, Fingerprint, KeySet, Name, WordsError};
 use blindmatch_node::roster::ceremony::{self, Adding, Beginning, SUFFIXES, Terms};
 use blindmatch_node::store::home::HomeError;
-use blindmatch_node::{Node, NodeFiles, clock};
+use blindmatch_node::{NodeFiles, clock};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(command: &RosterCommand, global: &Global) -> Result<Exit, Erro
         RosterCommand::Add(arguments) => add(arguments, global)?,
         RosterCommand::Remove(arguments) => {
             let roster = ceremony::remove(&arguments.roster, &arguments.members)?;
-            output::show("roster_remove", &ShownRoster::of(&roster), global.output)?;
+            output::show("roster_remove", &ShownRoster::of(&roster), global)?;
         }
         RosterCommand::Sign(arguments) => sign(arguments, global)?,
         RosterCommand::Show(arguments) => show(arguments.roster.as_deref(), global)?,
@@ -58,7 +58,7 @@ fn keygen(arguments: &KeygenArguments, global: &Global) -> Result<(), Error> {
         public_key: key.to_string(),
         file: arguments.file.display().to_string(),
     };
-    output::show("roster_keygen", &shown, global.output)?;
+    output::show("roster_keygen", &shown, global)?;
     let what = format!(
         "keep {} offline, and a copy of it; give the public key to whoever makes the roster",
         shown.file
@@ -106,7 +106,7 @@ fn new(arguments: &NewArguments, global: &Global) -> Result<(), Error> {
         },
     };
     let roster = ceremony::begin(beginning, terms, &arguments.file)?;
-    output::show("roster_new", &ShownRoster::of(&roster), global.output)?;
+    output::show("roster_new", &ShownRoster::of(&roster), global)?;
     let file = arguments.file.display();
     if roster.roster().members.is_empty() {
         let what = format!("add members: blindmatch roster add {file} CARD...");
@@ -133,11 +133,11 @@ fn add(arguments: &AddArguments, global: &Global) -> Result<(), Error> {
         }
     };
     let roster = ceremony::add(&arguments.roster, &cards, how, arguments.witness_quorum)?;
-    output::show("roster_add", &ShownRoster::of(&roster), global.output)?;
+    output::show("roster_add", &ShownRoster::of(&roster), global)?;
     if !global.quiet {
         for card in &cards {
             let name = &card.member().name;
-            output::tell(format_args!("{name}: {}", card.fingerprint()));
+            global.tell(format_args!("{name}: {}", card.fingerprint()));
         }
     }
     let what = "compare these words with each member, by telephone or in person";
@@ -151,7 +151,7 @@ fn add(arguments: &AddArguments, global: &Global) -> Result<(), Error> {
 fn sign(arguments: &SignArguments, global: &Global) -> Result<(), Error> {
     let before = arguments.after.as_deref();
     let (roster, signatures) = ceremony::sign(&arguments.roster, &arguments.key, before)?;
-    output::show("roster_sign", &ShownRoster::of(&roster), global.output)?;
+    output::show("roster_sign", &ShownRoster::of(&roster), global)?;
     let file = arguments.roster.display();
     let missing = signatures.need.saturating_sub(signatures.have);
     let what = match missing {
@@ -171,14 +171,14 @@ fn verify(file: &Path, global: &Global) -> Result<(), Error> {
     match NodeFiles::read(&global.home()?) {
         Err(blindmatch_node::Error::Home(HomeError::NotAHome(_))) if global.home.is_none() => {
             let roster = ceremony::verify(file)?;
-            output::show("roster_show", &ShownRoster::of(&roster), global.output)?;
+            output::show("roster_show", &ShownRoster::of(&roster), global)?;
             let what = "it is whole, in force and signed by enough of its own keys; compare the \
                         words of its fingerprint with an administrator's";
             output::next(global, what);
         }
         files => {
             let judged = files?.judge_roster(file)?;
-            output::show("roster_verify", &Changed::of(&judged), global.output)?;
+            output::show("roster_verify", &Changed::of(&judged), global)?;
         }
     }
     Ok(())
@@ -189,7 +189,7 @@ fn show(file: Option<&Path>, global: &Global) -> Result<(), Error> {
         Some(file) => ceremony::read(file)?,
         None => NodeFiles::read(&global.home()?)?.held_roster()?,
     };
-    output::show("roster_show", &ShownRoster::of(&roster), global.output)
+    output::show("roster_show", &ShownRoster::of(&roster), global)
 }
 
 #[derive(Serialize)]
@@ -202,11 +202,11 @@ fn trust(arguments: &TrustArguments, global: &Global) -> Result<(), Error> {
     let fingerprint: Fingerprint = words.parse().map_err(|error: WordsError| {
         Error::usage(error).hint("ask for the words again, and type all twelve")
     })?;
-    Node::open(&global.home()?)?.trust_fingerprint(fingerprint)?;
+    global.node()?.trust_fingerprint(fingerprint)?;
     let trusted = Trusted {
         fingerprint: fingerprint.to_string(),
     };
-    output::show("roster_trust", &trusted, global.output)?;
+    output::show("roster_trust", &trusted, global)?;
     output::next(global, "blindmatch roster install ROSTER");
     Ok(())
 }
@@ -222,10 +222,10 @@ impl Report for Trusted {
 }
 
 fn install(file: &Path, global: &Global) -> Result<(), Error> {
-    let node = Node::open(&global.home()?)?;
+    let node = global.node()?;
     let ledger = ledger::open(&node, global)?;
     let judged = node.install_roster(&ledger, file)?;
-    output::show("roster_install", &Changed::of(&judged), global.output)?;
+    output::show("roster_install", &Changed::of(&judged), global)?;
     if !judged.lists_us {
         let own = &node.config().node.member;
         let what = format!(

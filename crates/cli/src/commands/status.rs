@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &TablesArguments, global: &Global) -> Result<Exit, 
             };
             let own = &files.config().node;
             if !global.quiet {
-                output::tell(format_args!(
+                global.tell(format_args!(
                     "{} of {}: not at work",
                     own.member, own.consortium
                 ));
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &TablesArguments, global: &Global) -> Result<Exit, 
     };
     let status = Status::of(&work.daemon)?;
     let shown = Shown::of(&status, &home.display().to_string(), global);
-    output::show("status", &shown, global.output)?;
+    output::show("status", &shown, global)?;
     Ok(Exit::Done)
 }
 

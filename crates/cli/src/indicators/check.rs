@@ -33,14 +33,14 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
     let mut refusals = refused
         .map(|path| RefusalReport::create(path, &arguments.files))
         .transpose()?;
-    let line = CommandLine::typed(&arguments.files);
+    let line = CommandLine::typed(&arguments.files, &global.session);
     let asked = Asked {
         line: &line,
         reading: &arguments.reading,
     };
     let mut files = Vec::new();
     for path in &arguments.files {
-        let source = Source::open(path)?;
+        let source = Source::open(path, global)?;
         let file = source.name();
         let mut report = |refused: &Refused<'_>| {
             if let Some(refusals) = &mut refusals {
@@ -49,9 +49,9 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
         };
         let mut sink = |row: &Row<'_>| intake.take(row, &mut report);
         let summary = source
-            .read(&options, &canonicaliser, global.quiet, &mut sink)
+            .read(&options, &canonicaliser, &mut sink)
             .map_err(|error| feed_hints::explain(&asked, &file, &error))?;
-        files.push(FileReport::new(file, &summary, global.verbose));
+        files.push(FileReport::new(file, &summary, global));
     }
     let looks_like = intake.looks_like();
     let tally = intake.tally();
@@ -69,11 +69,11 @@ pub(crate) fn run(arguments: &CheckArguments, global: &Global) -> Result<Exit, E
         files,
         counts: tally.into(),
     };
-    output::show("indicators_check", &report, global.output)?;
+    output::show("indicators_check", &report, global)?;
     let refused = report.counts.refused_total();
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {
-        output::tell("hint: --refused FILE lists each refused value's place, reason and shape");
+        global.tell("hint: --refused FILE lists each refused value's place, reason and shape");
     }
     Ok(if arguments.strict && refused > 0 {
         Exit::Partly

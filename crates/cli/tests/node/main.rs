@@ -19,4 +19,5 @@ mod place;
 mod policy;
 mod restore;
 mod roster;
+mod serve;
 mod witnesses;

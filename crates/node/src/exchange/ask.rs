@@ -127,6 +127,11 @@ impl Asker {
         Self::new(daemon, endpoint)
     }
 
+    /// The same one, by what the operator's files are now.
+    pub(super) fn with_daemon(self, daemon: Arc<Daemon>) -> Self {
+        Self { daemon, ..self }
+    }
+
     /// The same one, which waits no longer than this for a publication that is not here yet.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(super) use self::status::Counters;
-use blindmatch_transport::{Endpoint, Limits, Server};
+use blindmatch_transport::{Limits, Server};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -24,7 +24,7 @@ use crate::error::Error;
 /// A node that serves, for as long as this is there.
 pub struct Service {
     serving: Serving,
-    endpoint: Endpoint,
+    asker: Asker,
     address: SocketAddr,
     /// Until it is drained.
     server: Mutex<Option<Server>>,
@@ -64,7 +64,7 @@ impl Service {
     pub fn start(daemon: Daemon, listener: TcpListener) -> Result<Self, Error> {
         let daemon = Arc::new(daemon);
         let endpoint = daemon.endpoint(Limits::default());
-        let serving = Serving::new(daemon);
+        let serving = Serving::new(Arc::clone(&daemon));
         let endpoint = endpoint.with_events(events::listen(&serving));
         listener.set_nonblocking(true).map_err(Error::Port)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Port)?;
@@ -77,7 +77,7 @@ impl Service {
         ];
         Ok(Self {
             serving,
-            endpoint,
+            asker: Asker::new(daemon, endpoint),
             address,
             server: Mutex::new(Some(server)),
             changed,
@@ -99,7 +99,7 @@ impl Service {
     /// The node, as it asks others: by what the operator's files are now.
     #[must_use]
     pub fn asker(&self) -> Asker {
-        Asker::new(self.serving.daemon(), self.endpoint.clone())
+        self.asker.clone().with_daemon(self.serving.daemon())
     }
 
     /// Where it listens.

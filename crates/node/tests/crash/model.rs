@@ -306,7 +306,7 @@ impl Model {
         if self.card.is_none() {
             return Ok(());
         }
-        for finding in examine(home, &canonicaliser()) {
+        for finding in examine(Node::open(home), &canonicaliser()) {
             if finding.state == State::Wrong {
                 *counts.entry("wrong, by doctor").or_default() += 1;
                 if finding.next.is_empty() || self.open.is_none() {
@@ -390,7 +390,7 @@ impl Model {
             return Err("another list of exclusions".to_owned());
         }
         drop(node);
-        let findings = examine(home, &canonicaliser());
+        let findings = examine(Node::open(home), &canonicaliser());
         if let Some(finding) = findings.iter().find(|one| one.state == State::Wrong) {
             return Err(format!("{finding:?}"));
         }

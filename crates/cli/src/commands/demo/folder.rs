@@ -2,6 +2,7 @@
 //! ends the program.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::thread;
@@ -12,7 +13,6 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
-use crate::output;
 
 /// As a shell has it for a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
@@ -36,7 +36,7 @@ impl Folder {
         };
         match fs::read_dir(kept).map(|mut entries| entries.next().is_none()) {
             Ok(true) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Ok(false) => {
                 return Err(Error::new(format!("{} is not empty", kept.display()))
                     .hint("name a folder that does not exist yet with --dir DIR"));
@@ -96,14 +96,14 @@ fn remove_when_interrupted(folder: &Path) -> Result<(), Error> {
             }
         }
         if folder.exists() {
-            output::tell(format_args!("error: left behind: {}", folder.display()));
+            let _ = writeln!(io::stderr(), "error: left behind: {}", folder.display());
         }
         process::exit(INTERRUPTED);
     });
     Ok(())
 }
 
-fn left_behind(folder: &Path, error: &std::io::Error) -> Error {
+fn left_behind(folder: &Path, error: &io::Error) -> Error {
     Error::new(format!("cannot remove {}: {error}", folder.display()))
 }
 
@@ -111,7 +111,7 @@ fn left_behind(folder: &Path, error: &std::io::Error) -> Error {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::env;
-    use std::io::{self, BufRead, BufReader};
+    use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -125,7 +125,7 @@ mod tests {
         if env::var_os(STARTED).is_some() {
             let folder = Folder::make(None).unwrap();
             fs::write(folder.path().join("secret.key"), "secret").unwrap();
-            output::tell(format_args!("folder={}", folder.path().display()));
+            let _ = writeln!(io::stderr(), "folder={}", folder.path().display());
             // Until its parent is gone.
             io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
         }

@@ -1,0 +1,494 @@
+//! Nodes that serve, as processes: how they begin and end, and commands beside them.
+
+use std::env::temp_dir;
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use blindmatch_indicator::PublicSuffixes;
+use blindmatch_node::demo::Consortium;
+use blindmatch_node::membership::{Digest, Name};
+
+use crate::place::{Place, Test, stderr};
+
+/// How long anything here may take.
+const MOST: Duration = Duration::from_secs(60);
+
+/// Members that found a consortium, each with a home at `nodes/NAME`.
+struct Network {
+    place: Place,
+    members: Vec<Name>,
+}
+
+/// A process that serves a home.
+struct Serving {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Network {
+    fn of(names: &[&str]) -> Result<Self, Box<dyn Error>> {
+        let place = Place::new()?;
+        let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
+        let list = format!("public_suffix_list-{}.dat", PublicSuffixes::VERSION_1);
+        let digest = Digest::of(&fs::read(tables.join(list))?);
+        let members: Result<Vec<Name>, _> = names.iter().map(|name| name.parse()).collect();
+        let members = members.map_err(|_| "a name")?;
+        // What it listens at is free again behind this.
+        Consortium::found(&place.path("net"), &members, digest)?;
+        Ok(Self { place, members })
+    }
+
+    fn home(&self, member: &str) -> PathBuf {
+        self.place.path("net").join("nodes").join(member)
+    }
+
+    fn serve(&self, member: &str) -> Result<Serving, Box<dyn Error>> {
+        Serving::start(&self.place, &self.home(member))
+    }
+
+    fn line(&self, member: &str, line: &str) -> String {
+        format!("--home {} {line}", self.home(member).display())
+    }
+}
+
+impl Serving {
+    /// Starts a node, and waits until it listens.
+    fn start(place: &Place, home: &Path) -> Result<Self, Box<dyn Error>> {
+        let home = home.to_str().ok_or("a path")?;
+        let mut child = place
+            .command(["--home", home, "serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = child.stderr.take().ok_or("a pipe")?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let reader = thread::spawn({
+            let log = Arc::clone(&log);
+            move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    log.lock().unwrap().push(line);
+                }
+            }
+        });
+        let serving = Self {
+            child,
+            log,
+            reader: Some(reader),
+        };
+        serving.said("listening on ")?;
+        Ok(serving)
+    }
+
+    /// Waits until the log has a line with this in it, and gives the line.
+    fn said(&self, what: &str) -> Result<String, Box<dyn Error>> {
+        let begin = Instant::now();
+        while begin.elapsed() < MOST {
+            let log = self.log.lock().unwrap();
+            if let Some(line) = log.iter().find(|line| line.contains(what)) {
+                return Ok(line.clone());
+            }
+            drop(log);
+            sleep(Duration::from_millis(20));
+        }
+        Err(format!("not said: {what}; but: {:#?}", self.log.lock().unwrap()).into())
+    }
+
+    fn count(&self, what: &str) -> usize {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|line| line.contains(what)).count()
+    }
+
+    fn signal(&self, name: &str) -> Test {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status()?;
+        assert!(sent.success());
+        Ok(())
+    }
+
+    fn ended(mut self) -> Result<(ExitStatus, Vec<String>), Box<dyn Error>> {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                if let Some(reader) = self.reader.take() {
+                    reader.join().map_err(|_| "the reader")?;
+                }
+                let log = self.log.lock().unwrap().clone();
+                return Ok((status, log));
+            }
+            assert!(begin.elapsed() < MOST, "it does not end");
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn three_nodes_serve_until_they_are_told_to_end() -> Test {
+    let net = Network::of(&["acme", "bolt", "core"])?;
+    let nodes: Result<Vec<_>, _> = net.members.iter().map(|m| net.serve(m.as_str())).collect();
+    let nodes = nodes?;
+    net.place
+        .write("ips.txt", "192.0.2.1\n8.8.4.4\n9.9.9.9\n")?;
+    let import = "import --collection fraud --kind abuse ips.txt";
+    net.place.ok(&net.line("acme", import))?;
+    nodes[0].said("command=\"import\"")?;
+    nodes[0].said("published view=abuse/ip/")?;
+    // The others are its witnesses, and nobody told anybody to go on.
+    let begin = Instant::now();
+    loop {
+        let ledger = net.place.json(&net.line("acme", "ledger verify"))?;
+        if ledger["cosigned_size"].is_u64() {
+            break;
+        }
+        assert!(begin.elapsed() < MOST, "{ledger}");
+        sleep(Duration::from_millis(100));
+    }
+    for node in nodes {
+        node.signal("TERM")?;
+        let (status, log) = node.ended()?;
+        assert_eq!(status.code(), Some(0), "{log:#?}");
+    }
+    for member in &net.members {
+        assert!(!net.home(member.as_str()).join("control.sock").exists());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_node_that_was_killed_starts_again() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    for _ in 0..3 {
+        let node = net.serve("acme")?;
+        net.place.ok(&net.line("acme", "collections"))?;
+        node.signal("KILL")?;
+        let (status, _) = node.ended()?;
+        assert_eq!(status.code(), None);
+        // Its socket is there, and answers nobody.
+        assert!(net.home("acme").join("control.sock").exists());
+        net.place.ok(&net.line("acme", "collections"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_home_is_served_once() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    let node = net.serve("acme")?;
+    let owner = format!("process {} has this home open", node.child.id());
+    net.place.fails(&net.line("acme", "serve"), 1, &[&owner])?;
+    let home = net.home("acme");
+    let (home, said) = (home.display(), "there is a home here already");
+    let again = format!(
+        "--home {home} init --member acme --role provider --consortium demo --address a.example:1"
+    );
+    net.place.fails(&again, 1, &[said])?;
+    // Without its socket it is as any process that has the home.
+    fs::remove_file(net.home("acme").join("control.sock"))?;
+    net.place
+        .fails(&net.line("acme", "collections"), 1, &[&owner])
+}
+
+#[test]
+fn a_second_signal_ends_a_node_at_once() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    let node = net.serve("acme")?;
+    // A command whose input does not come keeps it from ending.
+    let home = net.home("acme");
+    let home = home.to_str().ok_or("a path")?;
+    let mut waiting = net
+        .place
+        .command(["--home", home, "import", "--collection", "c", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    node.said("command=\"import\"")?;
+    node.signal("TERM")?;
+    node.said("ending: what is under way may end")?;
+    node.signal("INT")?;
+    let begin = Instant::now();
+    let (status, _) = node.ended()?;
+    assert_eq!(status.code(), Some(1));
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert_eq!(waiting.wait()?.code(), Some(1));
+    // Nothing of it is there.
+    assert_eq!(
+        net.place.json(&net.line("acme", "collections"))?["collections"],
+        serde_json::json!([])
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_read_again_goes_at_once() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    let node = net.serve("acme")?;
+    fs::write(net.home("acme").join("policy.toml"), "[[allow]]\n")?;
+    node.signal("HUP")?;
+    node.said("not read again: it goes on as before")?;
+    fs::write(net.home("acme").join("policy.toml"), "")?;
+    node.signal("HUP")?;
+    node.said("read again: configuration, policy, roster, keys")?;
+    net.place.ok(&net.line("acme", "keys rotate"))?;
+    assert_eq!(node.count("read again: configuration"), 2);
+    Ok(())
+}
+
+#[test]
+fn another_user_gives_no_commands() -> Test {
+    let id = Command::new("id").arg("-u").output()?;
+    if id.stdout != b"0\n" {
+        // Only root can be somebody else.
+        return Ok(());
+    }
+    let net = Network::of(&["acme", "bolt"])?;
+    let node = net.serve("acme")?;
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    let home = net.home("acme");
+    for folder in home
+        .ancestors()
+        .take_while(|at| at.starts_with(net.place.path("")))
+    {
+        open(folder, 0o755)?;
+    }
+    let socket = home.join("control.sock");
+    assert_eq!(fs::metadata(&socket)?.permissions().mode() & 0o777, 0o600);
+    let program = net.place.path("blindmatch");
+    fs::copy(env!("CARGO_BIN_EXE_blindmatch"), &program)?;
+    let nobody = || -> std::io::Result<Output> {
+        Command::new("setpriv")
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .args([&program, Path::new("--home"), &home])
+            .arg("collections")
+            .current_dir("/")
+            .output()
+    };
+    // The file's own mode keeps him off; should it not, whose process it is does.
+    assert!(!nobody()?.status.success());
+    assert_eq!(node.count("commands refused"), 0);
+    open(&socket, 0o666)?;
+    let output = nobody()?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let said = stderr(&output);
+    assert!(
+        said.contains("from its own user and from root alone"),
+        "{said}"
+    );
+    node.said("commands refused: of another user operator=65534")?;
+    assert_eq!(node.count("command=\"collections\""), 0);
+    Ok(())
+}
+
+/// Every command that works on a node, in an order in which it makes sense, with whether a node that
+/// serves runs it. `<` says what is on its standard input.
+const COMMANDS: &[(&str, bool)] = &[
+    ("card", true),
+    ("config check", false),
+    ("policy check", false),
+    ("roster show", false),
+    ("roster install ROSTER", true),
+    ("import --collection fraud --kind abuse ips.txt", true),
+    (
+        "import --collection fraud --source mail -<a@example.com\nb@example.com\n",
+        true,
+    ),
+    (
+        "import --collection clients --strict --refused refused.jsonl bad.txt",
+        true,
+    ),
+    ("import --collection clients --type email ips.txt", true),
+    ("import --collection clients missing.txt", true),
+    ("collections", true),
+    ("collections show fraud --output ndjson", true),
+    ("collections show nothing", true),
+    ("exclusions list", true),
+    ("exclusions add public-resolvers", true),
+    ("exclusions remove public-resolvers", true),
+    ("exclusions remove public-resolvers", true),
+    (
+        "policy explain --peer bolt --type ip --purpose abuse-prevention",
+        true,
+    ),
+    (
+        "policy explain --peer nobody --type ip --purpose abuse-prevention --output csv",
+        true,
+    ),
+    ("keys export storage --to storage.key", true),
+    ("keys export identity", true),
+    ("keys payment new", true),
+    ("keys rotate", true),
+    ("keys rotate --request request", true),
+    ("keys revoke", true),
+    ("keys revoke --yes", true),
+    ("card --new-key", true),
+    ("ledger checkpoint", false),
+    ("ledger verify", false),
+    ("ledger proof 1 proof", false),
+    ("ledger export export", false),
+    ("backup backup.bin", true),
+    ("backup backup.bin", true),
+    ("doctor --output json", true),
+    ("doctor --repair", true),
+];
+
+#[test]
+fn commands_do_the_same_beside_a_node_as_by_themselves() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    let copied = |to: &str| -> Result<(Place, PathBuf), Box<dyn Error>> {
+        let place = Place::new()?;
+        let home = place.path(to);
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(net.home("acme"))
+            .arg(&home)
+            .status()?;
+        assert!(copied.success());
+        place.write("ips.txt", "192.0.2.1\n8.8.4.4\n9.9.9.9\n")?;
+        place.write("bad.txt", "9.9.9.9\nnothing at all\n")?;
+        Ok((place, home))
+    };
+    let roster = net.place.path("net/administrators/roster.txt");
+    let ((alone, _), (beside, served)) = (copied("home")?, copied("home")?);
+    let node = Serving::start(&beside, &served)?;
+    let mut forwarded = 0;
+    for (line, is_forwarded) in COMMANDS {
+        let line = line.replace("ROSTER", &roster.display().to_string());
+        let (words, input) = line.split_once('<').unwrap_or((&line, ""));
+        let run = |place: &Place| -> Result<Output, Box<dyn Error>> {
+            let mut child = place
+                .command(
+                    ["--home", "home"]
+                        .into_iter()
+                        .chain(words.split_whitespace()),
+                )
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            let mut stdin = child.stdin.take().ok_or("a pipe")?;
+            // One that reads nothing may be gone.
+            let _ = stdin.write_all(input.as_bytes());
+            drop(stdin);
+            Ok(child.wait_with_output()?)
+        };
+        let (own, its) = (run(&alone)?, run(&beside)?);
+        let shown = |output: &Output| {
+            (
+                output.status.code(),
+                masked(&output.stdout),
+                masked(&output.stderr),
+            )
+        };
+        assert_eq!(shown(&own), shown(&its), "{line}");
+        forwarded += usize::from(*is_forwarded);
+        // Its line may be on the way.
+        let begin = Instant::now();
+        while node.count("command operator=") < forwarded && begin.elapsed() < MOST {
+            sleep(Duration::from_millis(5));
+        }
+        assert_eq!(node.count("command operator="), forwarded, "{line}");
+    }
+    node.signal("TERM")?;
+    let (status, log) = node.ended()?;
+    assert_eq!(status.code(), Some(0), "{log:#?}");
+    // Nothing is left half done.
+    beside.ok("--home home doctor")?;
+    Ok(())
+}
+
+/// What does not differ from one node or moment to the next: without numbers, keys and digests, and
+/// without the folder.
+fn masked(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "+/=-_.:".contains(c);
+    let mut masked = String::new();
+    for line in text.lines() {
+        let words = line.split_inclusive(|c| !is_word(c));
+        for word in words {
+            let bare = word.trim_end_matches(|c| !is_word(c));
+            // A home that is named by its whole path, and by a part of it.
+            let is_path = bare.starts_with("home/") || Path::new(bare).starts_with(temp_dir());
+            let file = bare.rsplit('/').next().filter(|_| is_path);
+            let bare = file.unwrap_or(bare);
+            masked.push_str(
+                if bare.len() >= 20 || bare.chars().any(|c| c.is_ascii_digit()) {
+                    "#"
+                } else {
+                    bare
+                },
+            );
+            masked.push(' ');
+        }
+        masked.push('\n');
+    }
+    masked
+}
+
+#[test]
+fn probes_are_answered_to_this_machine() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    let config = net.home("acme").join("blindmatch.toml");
+    let mut text = fs::read_to_string(&config)?;
+    text.push_str("[serve]\nadmin = \"127.0.0.1:0\"\nlog_format = \"json\"\n");
+    fs::write(&config, &text)?;
+    let node = net.serve("acme")?;
+    let said = node.said("probes and metrics on ")?;
+    let address: SocketAddr = said.rsplit(' ').next().ok_or("an address")?.parse()?;
+    assert!(address.ip().is_loopback());
+    let ask = |path: &str| -> Result<(String, String), Box<dyn Error>> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: node\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("an answer")?;
+        let status = head.split(' ').nth(1).ok_or("a status")?;
+        Ok((status.to_owned(), body.to_owned()))
+    };
+    assert_eq!(ask("/livez")?, ("200".to_owned(), "ok\n".to_owned()));
+    assert_eq!(ask("/readyz")?, ("200".to_owned(), "ok\n".to_owned()));
+    let (status, metrics) = ask("/metrics")?;
+    assert_eq!(status, "200");
+    let records = metrics
+        .lines()
+        .find(|line| line.starts_with("blindmatch_ledger_records "));
+    let records: u64 = records
+        .ok_or_else(|| metrics.clone())?
+        .rsplit(' ')
+        .next()
+        .ok_or("")?
+        .parse()?;
+    assert!(records > 1, "{metrics}");
+    assert!(
+        metrics.contains("blindmatch_expiry_seconds{what=\"roster\"}"),
+        "{metrics}"
+    );
+    assert_eq!(ask("/")?.0, "404");
+    // At other addresses of this machine nobody listens.
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], address.port()));
+    assert!(TcpStream::connect(elsewhere).is_err());
+    // Each line of the log is an object.
+    net.place.ok(&net.line("acme", "collections"))?;
+    let line = node.said("\"command\":\"collections\"")?;
+    serde_json::from_str::<serde_json::Value>(&line)?;
+    node.signal("TERM")?;
+    node.ended()?;
+    fs::write(&config, text.replace("127.0.0.1:0", "0.0.0.0:9443"))?;
+    net.place
+        .fails(&net.line("acme", "serve"), 1, &["loopback"])
+}
