@@ -1,6 +1,5 @@
 //! `blindmatch demo`.
 
-#[expect(clippy::print_stderr, reason = "no node runs this command")]
 mod folder;
 mod report;
 

@@ -235,6 +235,44 @@ fn a_second_signal_ends_a_node_at_once() -> Test {
 }
 
 #[test]
+fn input_that_breaks_off_is_not_all_of_it() -> Test {
+    let net = Network::of(&["acme", "bolt"])?;
+    let node = net.serve("acme")?;
+    let home = net.home("acme");
+    let home = home.to_str().ok_or("a path")?;
+    let mut import = net
+        .place
+        .command(["--home", home, "import", "--collection", "c", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut stdin = import.stdin.take().ok_or("a pipe")?;
+    // More than one part of it is read before it breaks off.
+    for number in 0..10_000 {
+        writeln!(stdin, "user{number}@example.com")?;
+    }
+    import.kill()?;
+    import.wait()?;
+    // Only one import runs at a time, so this one has waited for the end of the other.
+    net.place.write("ips.txt", "9.9.9.9\n")?;
+    let begin = Instant::now();
+    let other = net.line("acme", "import --collection d ips.txt");
+    while !net.place.run(&other)?.status.success() {
+        assert!(begin.elapsed() < MOST);
+        sleep(Duration::from_millis(20));
+    }
+    let collections = net
+        .place
+        .ok(&net.line("acme", "collections --output ndjson"))?;
+    assert!(
+        collections.contains("\"d\"") && !collections.contains("\"c\""),
+        "{collections}"
+    );
+    drop(node);
+    Ok(())
+}
+
+#[test]
 fn what_is_read_again_goes_at_once() -> Test {
     let net = Network::of(&["acme", "bolt"])?;
     let node = net.serve("acme")?;
@@ -336,7 +374,7 @@ const COMMANDS: &[(&str, bool)] = &[
     ("keys rotate --request request", true),
     ("keys revoke", true),
     ("keys revoke --yes", true),
-    ("card --new-key", true),
+    ("card --new-key --quiet", true),
     ("ledger checkpoint", false),
     ("ledger verify", false),
     ("ledger proof 1 proof", false),
@@ -448,6 +486,10 @@ fn probes_are_answered_to_this_machine() -> Test {
     text.push_str("[serve]\nadmin = \"127.0.0.1:0\"\nlog_format = \"json\"\n");
     fs::write(&config, &text)?;
     let node = net.serve("acme")?;
+    net.place.write("ips.txt", "8.8.4.4\n9.9.9.9\n")?;
+    net.place
+        .ok(&net.line("acme", "import --collection fraud --kind abuse ips.txt"))?;
+    node.said("\"published\"")?;
     let said = node.said("probes and metrics on ")?;
     let address: SocketAddr = said.rsplit(' ').next().ok_or("an address")?.parse()?;
     assert!(address.ip().is_loopback());
@@ -464,6 +506,8 @@ fn probes_are_answered_to_this_machine() -> Test {
     assert_eq!(ask("/readyz")?, ("200".to_owned(), "ok\n".to_owned()));
     let (status, metrics) = ask("/metrics")?;
     assert_eq!(status, "200");
+    let budget = "blindmatch_budget_left_evaluations{view=\"abuse/ip/abuse-prevention\",peer=\"bolt\",span=\"day\"} ";
+    assert!(metrics.contains(budget), "{metrics}");
     let records = metrics
         .lines()
         .find(|line| line.starts_with("blindmatch_ledger_records "));

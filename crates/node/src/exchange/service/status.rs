@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Mutex;
 
+use blindmatch_membership::Name;
+use blindmatch_policy::Protocol;
 use blindmatch_store::home::HomeError;
 use blindmatch_transport::admin::Status;
 use tokio::task::spawn_blocking;
@@ -14,6 +16,7 @@ use super::chores::expiries;
 use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::respond::Serving;
+use crate::exchange::view::served;
 
 /// Counts, by the name of the metric and by its labels as they are shown.
 #[derive(Default)]
@@ -45,6 +48,16 @@ const HELP: &[(&str, &str, &str)] = &[
         "blindmatch_calls_shed_total",
         "counter",
         "Calls that were not taken: there were too many.",
+    ),
+    (
+        "blindmatch_budget_evaluations",
+        "gauge",
+        "Evaluations that a peer may have of a view, in a day and in an epoch.",
+    ),
+    (
+        "blindmatch_budget_left_evaluations",
+        "gauge",
+        "What is left of them.",
     ),
     (
         "blindmatch_ttl_deletions_total",
@@ -143,6 +156,15 @@ fn metrics(serving: &Serving) -> String {
         let left = expires.saturating_sub(now);
         gauge("blindmatch_expiry_seconds", &[("what", &what)], left);
     }
+    for budget in budgets(&daemon).unwrap_or_default() {
+        let (view, peer) = (budget.view.as_str(), budget.peer.as_str());
+        for (span, all, charged) in budget.spans {
+            let labels = [("view", view), ("peer", peer), ("span", span)];
+            gauge("blindmatch_budget_evaluations", &labels, all);
+            let left = all.saturating_sub(charged);
+            gauge("blindmatch_budget_left_evaluations", &labels, left);
+        }
+    }
     let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
     let views = count(daemon.views().own().len());
     gauge("blindmatch_views_published", &[], views);
@@ -152,6 +174,44 @@ fn metrics(serving: &Serving) -> String {
         gauge("blindmatch_store_free_bytes", &[], free);
     }
     written(&all)
+}
+
+/// What a peer may ask of a view.
+struct Budgets {
+    view: String,
+    peer: String,
+    /// By day and epoch: all, and what was charged of it.
+    spans: [(&'static str, u64, u64); 2],
+}
+
+fn budgets(daemon: &Daemon) -> Result<Vec<Budgets>, Error> {
+    let (policy, known) = (daemon.policy(), daemon.directory().known());
+    let time = daemon.now().max(daemon.ledger().log().time());
+    let mut budgets = Vec::new();
+    for view in served(policy) {
+        let Some(epoch) = daemon.own_epoch(&view) else {
+            continue;
+        };
+        let (name, kind) = (view.to_string(), view.indicator_type);
+        for peer in known.roster.members.keys().map(Name::as_str) {
+            let rule = policy.rule_serving(peer, kind, &view.purpose, Protocol::Lookup);
+            let Some(rule) = rule.filter(|_| peer != daemon.id().member().as_str()) else {
+                continue;
+            };
+            let number = epoch.domain().epoch;
+            let charged = daemon.facts(|facts| facts.charged(&name, peer, number, time))?;
+            let all = policy.budget(rule, kind);
+            budgets.push(Budgets {
+                view: name.clone(),
+                peer: peer.to_owned(),
+                spans: [
+                    ("day", all.day, charged.day),
+                    ("epoch", all.epoch, charged.epoch),
+                ],
+            });
+        }
+    }
+    Ok(budgets)
 }
 
 /// The text format of Prometheus.
