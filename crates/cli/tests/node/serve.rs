@@ -66,6 +66,8 @@ impl Serving {
         let home = home.to_str().ok_or("a path")?;
         let mut child = place
             .command(["--home", home, "serve"])
+            // Where commands are typed is another directory.
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -251,6 +253,8 @@ fn input_that_breaks_off_is_not_all_of_it() -> Test {
     for number in 0..10_000 {
         writeln!(stdin, "user{number}@example.com")?;
     }
+    // All of it is read by then, and more is wanted.
+    sleep(Duration::from_millis(500));
     import.kill()?;
     import.wait()?;
     // Only one import runs at a time, so this one has waited for the end of the other.
