@@ -386,7 +386,6 @@ const COMMANDS: &[(&str, bool)] = &[
     ("backup backup.bin", true),
     ("backup backup.bin", true),
     ("doctor --output json", true),
-    ("doctor --repair", true),
 ];
 
 #[test]

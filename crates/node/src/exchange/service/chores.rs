@@ -13,6 +13,7 @@ use super::Counters;
 use crate::error::Error;
 use crate::exchange::daemon::Daemon;
 use crate::exchange::respond::Serving;
+use crate::exchange::tidy::Tidied;
 
 /// How long a day is.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -33,6 +34,7 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
         let serving = serving.clone();
         let done = spawn_blocking(move || {
             publish(&daemon);
+            tidy(&daemon, serving.counters());
             if a_day_is_over {
                 expire(&daemon, serving.counters());
                 tell_expiries(&daemon);
@@ -51,20 +53,36 @@ fn publish(daemon: &Daemon) {
     }
 }
 
-/// Destroys what has expired: matches, values of collections.
+/// Ends what is over: epochs and their keys, runs that cannot go on, matches.
+fn tidy(daemon: &Daemon, counters: &Counters) {
+    match daemon.tidy(daemon.now()) {
+        Ok(tidied) if tidied == Tidied::default() => {}
+        Ok(Tidied {
+            closed,
+            forgotten,
+            runs,
+            results,
+        }) => {
+            counters.add(
+                "blindmatch_ttl_deletions_total",
+                &[("what", "runs")],
+                results,
+            );
+            info!(
+                closed,
+                forgotten, runs, results, "epochs, runs and matches ended whose time is over"
+            );
+        }
+        Err(error) => error!(%error, "cannot end all whose time is over"),
+    }
+}
+
+/// Destroys values of collections that have expired.
 fn expire(daemon: &Daemon, counters: &Counters) {
     let destroyed = |what, count| {
         counters.add("blindmatch_ttl_deletions_total", &[("what", what)], count);
     };
     let now = daemon.now();
-    match daemon.runs().expire(now) {
-        Ok(0) => {}
-        Ok(runs) => {
-            destroyed("runs", runs);
-            info!(runs, "matches destroyed: kept for as long as they may be");
-        }
-        Err(error) => error!(%error, "cannot destroy matches that have expired"),
-    }
     let (collections, canonicaliser) = (daemon.collections(), daemon.canonicaliser());
     let exclusions = daemon.exclusions();
     let node = daemon.node();
