@@ -27,13 +27,16 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Backup`]; [`Error::Key`] and [`Error::Ledger`] where the home is damaged.
+    /// [`Error::Backup`]; [`Error::Key`] and [`Error::Ledger`] where the home is damaged, or a key is
+    /// missing that has to be in it.
     pub fn backup(
         &self,
         ledger: &Ledger,
         to: &Path,
         without_damaged: bool,
     ) -> Result<(Summary, Vec<Error>), Error> {
+        let (_, refused) = self.check_keys()?;
+        refused.into_iter().next().map_or(Ok(()), Err)?;
         let collections = self.collections()?;
         let damaged = if without_damaged {
             self.damaged_collections(&collections)?

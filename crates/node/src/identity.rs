@@ -17,7 +17,7 @@ use crate::config;
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
 use crate::node::{Node, NodeFiles, publish};
-use crate::payment::wrapped::generate_recipient;
+use crate::payment::wrapped::{generate_recipient, recipient_of};
 use crate::{files, node_keys};
 
 /// The exported identity key, where it is no longer in the home.
@@ -28,7 +28,7 @@ const CARD: &str = "roster/card";
 const MAX_NOTE: u64 = 1 << 14;
 
 const IDENTITY: &str = "identity";
-const HPKE: &str = "hpke";
+pub(crate) const HPKE: &str = "hpke";
 /// Stands beside the keys once the storage key was exported.
 const STORAGE_EXPORTED: &str = "storage-exported";
 /// Makes the keys, the card and the first delegation of a new node.
@@ -221,6 +221,17 @@ impl Node {
     pub fn remove_identity(&self, kept: &Path) -> Result<(), Error> {
         self.identity(Some(kept))?;
         self.destroy_keys(&[IDENTITY.to_owned()])
+    }
+
+    /// Checks the key of the card: that it is there, and, where the card reads, the one that it names.
+    pub(crate) fn check_card_key(&self) -> Result<(), Error> {
+        let public = recipient_of(&*self.hpke_secret()?);
+        match self.card() {
+            Ok(card) if public != Some(card.member().hpke.0) => {
+                Err(Error::Key(HPKE.to_owned(), KeyError::Damaged))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What is sealed to this member is opened with this.

@@ -20,10 +20,10 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
-use crate::identity::{Offline, generate, load, store};
+use crate::identity::{HPKE, Offline, generate, load, store};
 use crate::ledger::{delegated, settings};
 use crate::node::{Node, NodeFiles, publish};
-use crate::payment::wrapped::generate_recipient;
+use crate::payment::wrapped::{generate_recipient, recipient_of};
 use crate::{clock, config, files};
 
 /// Before the number of a delegation, in the name of its file.
@@ -33,8 +33,12 @@ const MAX_NOTE: u64 = 1 << 14;
 /// Stands, with the number of a delegation behind it, among the keys until that is recorded, where the
 /// checkpoint key of the one before is lost, which says so otherwise.
 const UNRECORDED: &str = "unrecorded-";
+const TLS: &str = "tls";
+const RECEIPTS: &str = "receipts";
+const CHECKPOINTS: &str = "checkpoints";
+const NODE_HPKE: &str = "node-hpke";
 /// The node keys of one delegation, each with its number behind it.
-const NODE_KEYS: [&str; 4] = ["tls", "receipts", "checkpoints", "node-hpke"];
+const NODE_KEYS: [&str; 4] = [TLS, RECEIPTS, CHECKPOINTS, NODE_HPKE];
 
 /// Makes the first node keys, and delegates to them.
 pub(crate) fn found(
@@ -102,9 +106,8 @@ impl NodeFiles {
     ///
     /// [`Error::Damaged`], [`Error::DelegationMissing`].
     pub fn delegation(&self) -> Result<Delegation, Error> {
-        let [_, _, checkpoints, _] = NODE_KEYS;
         for delegation in self.delegations()?.into_iter().rev() {
-            let key = format!("keys/{checkpoints}-{}", delegation.number);
+            let key = format!("keys/{}", checkpoint_key_name(delegation.number));
             if self.disk().exists(&key).map_err(HomeError::Disk)? {
                 return Ok(delegation);
             }
@@ -139,12 +142,11 @@ impl NodeFiles {
 
     /// The highest number behind `number` of which there is a key that signs checkpoints.
     fn later_keys(&self, number: u64) -> Result<Option<u64>, Error> {
-        let [_, _, checkpoints, _] = NODE_KEYS;
         let names = self.disk().list(KEYS).map_err(HomeError::Disk)?;
         let numbers = names.iter().filter_map(|name| {
             let (kind, number) = name.rsplit_once('-')?;
             let number = number.parse::<u64>().ok();
-            number.filter(|_| kind == checkpoints)
+            number.filter(|_| kind == CHECKPOINTS)
         });
         Ok(numbers.filter(|found| *found > number).max())
     }
@@ -232,32 +234,42 @@ impl Node {
     /// receipts and checkpoints.
     pub(crate) fn signing_keys(&self, delegation: &Delegation) -> Result<SigningKeys, Error> {
         let keys = self.home().named_keys();
-        let [tls, receipts, _, _] = NODE_KEYS.map(|kind| format!("{kind}-{}", delegation.number));
-        let signer = SigningKey::from_bytes(&*load(&keys, &receipts)?);
-        if signer.verifying_key() != delegation.keys.receipts {
-            return Err(Error::Key(receipts, KeyError::Damaged));
-        }
-        Ok((load(&keys, &tls)?, signer, signing_key(&keys, delegation)?))
+        let receipts = SigningKey::from_bytes(&*node_key(&keys, delegation, RECEIPTS)?);
+        let tls = node_key(&keys, delegation, TLS)?;
+        Ok((tls, receipts, signing_key(&keys, delegation)?))
     }
 
-    /// Loads every key by name of the home, and holds the one that signs checkpoints against the
-    /// delegation; gives their number, and an error for each that cannot be used.
+    /// Loads every key by name of the home and every one that has to be there, and holds those that the
+    /// delegation in use and the card name against these; gives their number, and an error for each
+    /// that cannot be used.
     ///
     /// # Errors
     ///
     /// Those of reading.
     pub fn check_keys(&self) -> Result<(usize, Vec<Error>), Error> {
         let keys = self.home().named_keys();
-        let names = self.key_names()?;
-        let count = names.len();
-        let mut refused = Vec::new();
-        for name in names {
+        let mut others = self.key_names()?;
+        others.retain(|name| name != HPKE);
+        let mut count = 1;
+        let mut refused: Vec<_> = self.check_card_key().err().into_iter().collect();
+        match self.delegation() {
+            Ok(own) => {
+                others.retain(|name| {
+                    NODE_KEYS
+                        .iter()
+                        .all(|kind| *name != node_key_name(kind, own.number))
+                });
+                count += NODE_KEYS.len();
+                let named = NODE_KEYS.iter();
+                refused.extend(named.filter_map(|kind| node_key(&keys, &own, kind).err()));
+            }
+            Err(error) => refused.push(error),
+        }
+        count += others.len();
+        for name in others {
             if let Err(error) = keys.load(&name) {
                 refused.push(Error::Key(name, error));
             }
-        }
-        if refused.is_empty() {
-            refused.extend(self.checkpoint_key(&keys).err());
         }
         Ok((count, refused))
     }
@@ -481,8 +493,11 @@ fn node_keys(names: &[String], in_force: u64, next: u64) -> IdleKeys {
 
 /// The name of the key that signs checkpoints under the delegation of this number.
 pub(crate) fn checkpoint_key_name(number: u64) -> String {
-    let [_, _, checkpoints, _] = NODE_KEYS;
-    format!("{checkpoints}-{number}")
+    node_key_name(CHECKPOINTS, number)
+}
+
+fn node_key_name(kind: &str, number: u64) -> String {
+    format!("{kind}-{number}")
 }
 
 /// What stands among the keys while the delegation of this number is not recorded.
@@ -526,7 +541,7 @@ impl NodeSecrets {
             &**hpke,
         ];
         for (name, seed) in NODE_KEYS.into_iter().zip(seeds) {
-            store(keys, &format!("{name}-{}", terms.number), seed)?;
+            store(keys, &node_key_name(name, terms.number), seed)?;
         }
         terms.request(receipts, checkpoints).map_err(Error::OwnCard)
     }
@@ -550,13 +565,34 @@ fn path(delegation: &Delegation) -> String {
     format!("roster/{DELEGATION}{}", delegation.number)
 }
 
-/// The key that signs checkpoints under this delegation, if it is the one that the delegation
-/// names: a checkpoint of another key would take the place of the ledger's last good one.
+/// The key that signs checkpoints under this delegation.
 fn signing_key(keys: &NamedKeys, delegation: &Delegation) -> Result<SigningKey, Error> {
-    let name = checkpoint_key_name(delegation.number);
-    let key = SigningKey::from_bytes(&*load(keys, &name)?);
-    if key.verifying_key() == delegation.keys.checkpoints {
-        Ok(key)
+    Ok(SigningKey::from_bytes(&*node_key(
+        keys,
+        delegation,
+        CHECKPOINTS,
+    )?))
+}
+
+/// The secret half of the node key of one kind under this delegation, if it is the one that the
+/// delegation names: a checkpoint of another key would take the place of the ledger's last good one.
+fn node_key(
+    keys: &NamedKeys,
+    delegation: &Delegation,
+    kind: &str,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let name = node_key_name(kind, delegation.number);
+    let secret = load(keys, &name)?;
+    let signer = || SigningKey::from_bytes(&secret).verifying_key();
+    let named = &delegation.keys;
+    let is_named = match kind {
+        TLS => ed25519_spki(&signer()) == named.tls,
+        RECEIPTS => signer() == named.receipts,
+        CHECKPOINTS => signer() == named.checkpoints,
+        _ => recipient_of(&secret) == Some(named.hpke.0),
+    };
+    if is_named {
+        Ok(secret)
     } else {
         Err(Error::Key(name, KeyError::Damaged))
     }

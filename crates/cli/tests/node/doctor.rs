@@ -195,6 +195,57 @@ fn a_key_that_changed_is_named_and_not_used() -> Test {
 }
 
 #[test]
+fn a_key_that_is_gone_is_missed_and_made_anew() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to storage")?;
+    let (rotate, renew) = ("keys rotate", "card --new-key");
+    for (key, number, command) in [
+        ("tls-", 1, rotate),
+        ("receipts-", 2, rotate),
+        ("node-hpke-", 3, rotate),
+        ("checkpoints-", 4, rotate),
+        ("hpke", 5, renew),
+    ] {
+        let key = match key {
+            "hpke" => key.to_owned(),
+            kind => format!("{kind}{number}"),
+        };
+        fs::remove_file(place.path(&format!("acme/keys/{key}")))?;
+        let named = format!("keys/{key}: the key is not there");
+        let examined = wrong(&place, "acme")?;
+        assert_eq!(state(&examined, "keys"), ["wrong"], "{key}: {examined}");
+        assert!(examined.to_string().contains(&named), "{key}: {examined}");
+        let next = format!("blindmatch --home acme {command}");
+        place.fails("--home acme backup b", 1, &[&named, &next])?;
+        assert!(!place.path("b").exists());
+        place.ok(&format!("--home acme {command}"))?;
+        let examined = place.json("--home acme doctor")?;
+        assert_eq!(state(&examined, "keys"), ["ok"], "{key}: {examined}");
+        place.ok(&format!("--home acme backup {number}.backup"))?;
+    }
+    // Another key than the one that is named, under its name and the storage key of the home, is none.
+    let home = blindmatch_node::Node::open(&place.path("acme"))?;
+    let keys = home.home().named_keys();
+    for key in [
+        "tls-5",
+        "receipts-5",
+        "node-hpke-5",
+        "checkpoints-5",
+        "hpke",
+    ] {
+        let own = keys.load(key)?;
+        keys.store(key, &[7; 32])?;
+        let (_, refused) = home.check_keys()?;
+        let refused: Vec<_> = refused.iter().map(ToString::to_string).collect();
+        assert_eq!(refused.len(), 1, "{key}: {refused:?}");
+        assert!(refused.concat().starts_with(&format!("keys/{key}: ")));
+        keys.store(key, &own)?;
+    }
+    assert!(home.check_keys()?.1.is_empty());
+    Ok(())
+}
+
+#[test]
 fn a_delegation_whose_file_is_gone_is_named_and_put_back() -> Test {
     let place = Place::with_acme()?;
     place.ok("--home acme keys export storage --to storage")?;

@@ -186,6 +186,13 @@ pub fn generate_recipient(rng: &mut impl CryptoRng) -> (Zeroizing<[u8; 32]>, [u8
     )
 }
 
+/// The public half of an X25519 secret key; nothing where it is none.
+#[must_use]
+pub fn recipient_of(secret: &[u8; 32]) -> Option<[u8; 32]> {
+    let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret).ok()?;
+    Some(X25519HkdfSha256::sk_to_pk(&secret).to_bytes().into())
+}
+
 impl fmt::Display for WrapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
