@@ -11,7 +11,6 @@ use blindmatch_store::collection::{
     SourceName, Ttl,
 };
 use blindmatch_store::keys::FileId;
-use blindmatch_store::ledger::LedgerError;
 use blindmatch_store::merge::Rows;
 use blindmatch_store::runs;
 use blindmatch_store::views::Views;
@@ -20,6 +19,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::exclusions::today;
 use crate::import::derived;
+use crate::ledger::check_clock;
 use crate::node::Node;
 use crate::payment::PaymentKeyId;
 
@@ -230,11 +230,9 @@ impl Node {
         if !matches!(found, Err(CollectionError::Missing)) {
             return Ok(());
         }
-        let (last, now) = (self.log()?.0.time(), plan.now);
-        if now < last {
-            return Err(LedgerError::Time { last, now }.into());
-        }
-        let mut newest = last;
+        let ((log, _), now) = (self.log()?, plan.now);
+        check_clock(&log, now)?;
+        let mut newest = log.time();
         for name in collections.names()? {
             // What cannot be read vouches for no time.
             if let Ok(contents) = collections.contents(&name) {

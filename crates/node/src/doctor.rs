@@ -16,6 +16,7 @@ use crate::clock;
 use crate::collections::{contents, under_other_key};
 use crate::error::Error;
 use crate::kernels;
+use crate::ledger::check_clock;
 use crate::node::{Node, PEERS};
 use crate::node_keys::Standing;
 use crate::payment::PaymentKeyId;
@@ -553,12 +554,8 @@ fn ledger(look: &Look<'_>) -> Looked {
             &[],
         ));
     }
-    if log.time() > look.now {
-        found.push(Finding::of(
-            State::Wrong,
-            "the clock shows an earlier time than the last record: nothing more is recorded",
-            &["set the clock of this machine right; see: date"],
-        ));
+    if let Err(error) = check_clock(&log, look.now) {
+        found.push(Finding::wrong("", &error));
     }
     Ok(found)
 }

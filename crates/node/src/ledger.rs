@@ -18,7 +18,7 @@ use blindmatch_audit::proof::RecordProof;
 use blindmatch_audit::record::{Event, Name, Record};
 use blindmatch_membership::Delegation;
 use blindmatch_store::keys::NamedKeys;
-use blindmatch_store::ledger::{Ledger, Log, SEGMENT, Settings, Tail};
+use blindmatch_store::ledger::{Ledger, LedgerError, Log, SEGMENT, Settings, Tail};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -44,13 +44,16 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Ledger`], with what is damaged and where; [`Error::LedgerOlder`], and nothing is
-    /// changed then.
+    /// [`Error::Ledger`], with what is damaged and where, or where the clock is behind the newest record;
+    /// [`Error::LedgerOlder`]; nothing is changed then.
     pub fn ledger(&self) -> Result<(Arc<Ledger>, Tail), Error> {
+        let check = |log: &Log| {
+            check_clock(log, clock::now())?;
+            self.recorded(log)
+        };
         let (mut cut, mut checked) = (Tail::default(), None);
         let ledger = self.opened().ledger.share(|| -> Result<_, Error> {
             let settings = settings(self, &self.home().named_keys())?;
-            let check = |log: &Log| self.recorded(log);
             let opened = Ledger::open_checked(self.home().disk(), settings, check)?;
             let (ledger, tail, recorded) = opened;
             (cut, checked) = (tail, Some(recorded));
@@ -58,7 +61,7 @@ impl Node {
         })?;
         let recorded = match checked {
             Some(recorded) => recorded,
-            None => self.recorded(&ledger.log())?,
+            None => check(&ledger.log())?,
         };
         self.complete(&ledger, recorded)?;
         Ok((ledger, cut))
@@ -185,6 +188,16 @@ impl NodeFiles {
         let own = &self.config().node;
         ledger_name(own.consortium.as_str(), own.member.as_str()).map_err(Error::Name)
     }
+}
+
+/// Holds the clock against the newest record, before anything is written that a record has to follow: a
+/// ledger takes none that is older.
+pub(crate) fn check_clock(log: &Log, now: u64) -> Result<(), Error> {
+    let last = log.time();
+    if now < last {
+        return Err(LedgerError::Time { last, now }.into());
+    }
+    Ok(())
 }
 
 /// What the ledger of the node with these files and keys is written with.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
 use crate::identity::{HPKE, Offline, generate, load, store};
-use crate::ledger::{delegated, settings};
+use crate::ledger::{check_clock, delegated, settings};
 use crate::node::{Node, NodeFiles, publish};
 use crate::payment::wrapped::{generate_recipient, recipient_of};
 use crate::{clock, config, files};
@@ -186,13 +186,6 @@ impl NodeFiles {
         })
     }
 
-    /// The number of the delegation that follows `last`, the newest that is here: after a restore it
-    /// is above all that the lost home may have given out (`spec/41 §6.2`).
-    fn next_number(&self, last: &Delegation) -> Result<u64, Error> {
-        let (log, _) = self.log()?;
-        Ok(last.next_number(log.least_number()))
-    }
-
     /// Keeps a delegation of this member that was made after the backup: its keys are lost, but what
     /// they signed is known by them, and its number is not given out again.
     pub(crate) fn keep_lost_delegation(&self, file: &Path) -> Result<(), Error> {
@@ -348,7 +341,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// Those of reading and writing.
+    /// [`Error::Ledger`] where the clock is behind; those of reading and writing.
     pub fn request_delegation(
         &self,
         days: u8,
@@ -358,7 +351,10 @@ impl Node {
         let now = clock::now();
         let in_force = (now, now + u64::from(days) * 86_400);
         let last = self.newest_delegation()?;
-        let number = self.next_number(&last)?;
+        let (log, _) = self.log()?;
+        check_clock(&log, now)?;
+        // After a restore it is above all that the lost home may have given out (`spec/41 §6.2`).
+        let number = last.next_number(log.least_number());
         let idle = node_keys(&self.key_names()?, last.number, number);
         self.destroy_keys(&idle.newer)?;
         let secrets = NodeSecrets::generate(rng);
@@ -386,7 +382,8 @@ impl Node {
         }
         let keys = self.home().named_keys();
         let number = delegation.number;
-        let requested = self.next_number(&last)? == number
+        let (log, _) = self.log()?;
+        let requested = last.next_number(log.least_number()) == number
             && delegation.member == last.member
             && delegation.consortium == last.consortium
             && delegation.identity == last.identity
@@ -418,7 +415,8 @@ impl Node {
         let checkpoints = signing_key(&keys, delegation)?;
         if ledger.is_none() {
             // What else is wrong with it has to be known before anything changes.
-            self.verify_ledger()?;
+            let (log, ..) = self.verify_ledger()?;
+            check_clock(&log, clock::now())?;
         }
         let before = checkpoint_key_name(self.newest_delegation()?.number);
         if !self.key_names()?.contains(&before) {

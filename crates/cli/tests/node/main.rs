@@ -2,6 +2,7 @@
 
 mod asking;
 mod backup;
+mod clock;
 mod closed;
 mod collections;
 mod doctor;

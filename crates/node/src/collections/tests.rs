@@ -5,6 +5,7 @@ use std::sync::Arc;
 use blindmatch_indicator::{LabelFields, PublicSuffixes};
 use blindmatch_membership::Address;
 use blindmatch_store::collection::Mention;
+use blindmatch_store::ledger::LedgerError;
 use tempfile::TempDir;
 
 use super::*;

@@ -14,6 +14,7 @@ use blindmatch_store::collection::CollectionError;
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
+use blindmatch_store::moment::Moment;
 
 use super::Error;
 use crate::ledger::exported::ExportedError;
@@ -379,9 +380,14 @@ fn ledger(error: &LedgerError) -> Vec<String> {
         LedgerError::NoSuchRecord(_) => {
             vec!["see how many there are, counted from 0: blindmatch ledger verify".to_owned()]
         }
-        LedgerError::Time { .. } => {
-            vec!["is the clock of this machine right? see: date".to_owned()]
-        }
+        LedgerError::Time { last, .. } => vec![
+            "is the clock of this machine right? see: date".to_owned(),
+            format!(
+                "if it is, it was ahead when that was recorded, and nothing more is recorded before {}; \
+                 to go on now with a backup that is older than that record, {RESTORE}",
+                Moment(*last)
+            ),
+        ],
         LedgerError::Stopped(_) => {
             vec![
                 "see what was recorded, then type the same again: blindmatch ledger verify"
