@@ -27,16 +27,15 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Backup`]; [`Error::Key`] and [`Error::Ledger`] where the home is damaged, or a key is
-    /// missing that has to be in it.
+    /// [`Error::Backup`]; those of reading where something of the home is damaged or missing, with its
+    /// name.
     pub fn backup(
         &self,
         ledger: &Ledger,
         to: &Path,
         without_damaged: bool,
     ) -> Result<(Summary, Vec<Error>), Error> {
-        let (_, refused) = self.check_keys()?;
-        refused.into_iter().next().map_or(Ok(()), Err)?;
+        self.check_copied()?;
         let collections = self.collections()?;
         let damaged = if without_damaged {
             self.damaged_collections(&collections)?
@@ -65,6 +64,18 @@ impl Node {
         let damaged = damaged.into_iter();
         let left_out = damaged.map(|(name, error)| Error::Collection(name, error));
         Ok((written?, left_out.collect()))
+    }
+
+    /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with
+    /// which `doctor` names it. The ledger and the collections are read as they are copied.
+    fn check_copied(&self) -> Result<(), Error> {
+        let (_, refused) = self.check_keys()?;
+        refused.into_iter().next().map_or(Ok(()), Err)?;
+        self.card()?;
+        self.delegations()?;
+        self.trust()?;
+        self.peers()?;
+        self.check_own_exclusions()
     }
 
     /// The collections of which something does not read, and why.

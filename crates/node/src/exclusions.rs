@@ -137,6 +137,15 @@ impl NodeFiles {
         }
     }
 
+    /// Whether the lists that were added are here as they were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ExclusionsChanged`], [`Error::ExclusionsLost`], and those of reading.
+    pub(crate) fn check_own_exclusions(&self) -> Result<(), Error> {
+        self.lists().map(drop)
+    }
+
     /// What the roster that is held names.
     fn roster_exclusions(&self) -> Result<BTreeMap<Name, Digest>, Error> {
         let trust = self.trust()?;

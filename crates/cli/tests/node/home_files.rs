@@ -126,6 +126,51 @@ fn no_byte_of_a_home_changes_unnoticed() -> Test {
     Ok(())
 }
 
+#[test]
+fn a_backup_takes_nothing_in_that_is_damaged() -> Test {
+    let place = place_of_a_full_home()?;
+    let backup = format!("--home {HOME} backup b");
+    let mut taken = below(&place, "roster")?;
+    taken.extend(below(&place, "exclusions")?);
+    taken.push("exclusions.added".to_owned());
+    for file in ["card", "trust", "peers", "delegation-1"] {
+        assert!(taken.contains(&format!("roster/{file}")), "{taken:?}");
+    }
+    assert!(taken.len() > 5, "{taken:?}");
+    for file in &taken {
+        let path = place.path(&format!("{HOME}/{file}"));
+        let whole = fs::read(&path)?;
+        let mut damages = Vec::new();
+        for at in [0, whole.len() / 2, whole.len() - 1] {
+            let mut flipped = whole.clone();
+            if let Some(byte) = flipped.get_mut(at) {
+                *byte ^= 1;
+            }
+            damages.push(flipped);
+        }
+        if !file.starts_with("exclusions.") {
+            damages.push(Vec::new());
+        }
+        for damaged in damages {
+            fs::write(&path, damaged)?;
+            place.fails(&backup, 1, &[file, "hint: "])?;
+        }
+        fs::write(&path, &whole)?;
+    }
+    for list in below(&place, "exclusions")? {
+        let path = place.path(&format!("{HOME}/{list}"));
+        let whole = fs::read(&path)?;
+        fs::remove_file(&path)?;
+        let says = ["public-resolvers", "exclusions add --name public-resolvers"];
+        place.fails(&backup, 1, &says)?;
+        fs::write(&path, whole)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    }
+    assert!(!place.path("b").exists());
+    place.ok(&backup)?;
+    Ok(())
+}
+
 /// The files that `doctor` says something wrong of.
 fn wrong(examined: &Value) -> Vec<String> {
     let findings = examined["findings"].as_array().into_iter().flatten();
