@@ -51,6 +51,10 @@ pub enum Error {
     },
     /// A file of the home is not what this program writes.
     Damaged(PathBuf),
+    /// This node's card is damaged or gone.
+    OwnCardLost(PathBuf),
+    /// The roster that the node holds, or the fingerprint that it trusts, is damaged.
+    Trust(PathBuf),
     /// What is known of the peers' delegations is damaged.
     Peers(PathBuf),
     /// A key of the home, by name, cannot be read or written.
@@ -227,6 +231,14 @@ impl fmt::Display for Error {
                 home.display()
             ),
             Self::Damaged(path) => write!(f, "{} is damaged", path.display()),
+            Self::OwnCardLost(path) => {
+                write!(f, "{} is damaged or gone: this node's card", path.display())
+            }
+            Self::Trust(path) => write!(
+                f,
+                "{} is damaged: the roster that this node holds, or trusts",
+                path.display()
+            ),
             Self::Peers(path) => write!(
                 f,
                 "{} is damaged: what is known of the peers' delegations",

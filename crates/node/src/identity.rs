@@ -4,9 +4,10 @@
 //! exported and removed, whoever signs names the file ([`Offline`]), or signs on another machine
 //! ([`node_keys`]).
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use blindmatch_audit::SigningKey;
+use blindmatch_audit::{SigningKey, VerifyingKey};
 use blindmatch_membership::{Card, HpkeKey, Member};
 use blindmatch_store::home::{Home, HomeError};
 use blindmatch_store::keys::{KeyError, NamedKeys};
@@ -60,23 +61,30 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`].
+    /// [`Error::OwnCardLost`].
     pub fn card(&self) -> Result<Card, Error> {
-        let bytes = self.disk().read(CARD, MAX_NOTE).map_err(HomeError::Disk)?;
-        Card::read(&bytes).map_err(|_| Error::Damaged(self.disk().root().join(CARD)))
+        let lost = || Error::OwnCardLost(self.disk().root().join(CARD));
+        let bytes = match self.disk().read(CARD, MAX_NOTE) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
+                return Err(lost());
+            }
+            bytes => bytes.map_err(HomeError::Disk)?,
+        };
+        Card::read(&bytes).map_err(|_| lost())
     }
 
     /// Whether the card says what is configured.
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`].
+    /// [`Error::OwnCardLost`].
     pub fn card_is_current(&self) -> Result<bool, Error> {
         let card = self.card()?;
-        Ok(*card.member() == self.configured_member(card.member()))
+        let member = card.member();
+        Ok(*member == self.configured_member(member.identity, member.hpke))
     }
 
-    fn configured_member(&self, member: &Member) -> Member {
+    fn configured_member(&self, identity: VerifyingKey, hpke: HpkeKey) -> Member {
         let config::Node {
             member: name,
             role,
@@ -86,23 +94,32 @@ impl NodeFiles {
         Member {
             name: name.clone(),
             role: *role,
+            witness: false,
             address: address.clone(),
-            ..member.clone()
+            identity,
+            hpke,
         }
     }
 }
 
 impl Node {
-    /// Signs the card anew, with what is configured now.
+    /// Signs the card anew, with what is configured now and the keys of this node; also where it is
+    /// damaged or gone.
     ///
     /// # Errors
     ///
     /// [`Error::IdentityOffline`], [`Error::OtherIdentity`], those of reading and writing.
     pub fn sign_card(&self, offline: Offline<'_>) -> Result<Card, Error> {
-        let member = self.configured_member(self.card()?.member());
-        let card = Card::sign(&member, &self.identity(offline)?).map_err(Error::OwnCard)?;
+        let public = recipient_of(&*self.hpke_secret()?);
+        let public = public.ok_or_else(|| Error::Key(HPKE.to_owned(), KeyError::Damaged))?;
+        let card = self.configured_card(&self.identity(offline)?, public)?;
         self.publish(CARD, card.to_string().as_bytes())?;
         Ok(card)
+    }
+
+    fn configured_card(&self, identity: &SigningKey, hpke: [u8; 32]) -> Result<Card, Error> {
+        let member = self.configured_member(identity.verifying_key(), HpkeKey(hpke));
+        Card::sign(&member, identity).map_err(Error::OwnCard)
     }
 
     /// Makes a new key to which others seal what is for this member, in place of the one in the home,
@@ -117,11 +134,7 @@ impl Node {
         rng: &mut impl CryptoRng,
     ) -> Result<Card, Error> {
         let (secret, public) = generate_recipient(rng);
-        let member = Member {
-            hpke: HpkeKey(public),
-            ..self.configured_member(self.card()?.member())
-        };
-        let card = Card::sign(&member, &self.identity(offline)?).map_err(Error::OwnCard)?;
+        let card = self.configured_card(&self.identity(offline)?, public)?;
         store(&self.home().named_keys(), HPKE, &secret)?;
         self.publish(CARD, card.to_string().as_bytes())?;
         Ok(card)
@@ -136,7 +149,12 @@ impl Node {
                 seed => SigningKey::from_bytes(&*seed?),
             },
         };
-        if key.verifying_key() == self.card()?.member().identity {
+        let own = match self.card() {
+            // Every delegation names it too.
+            Err(Error::OwnCardLost(_)) => self.newest_delegation()?.identity,
+            card => card?.member().identity,
+        };
+        if key.verifying_key() == own {
             Ok(key)
         } else {
             Err(Error::OtherIdentity)

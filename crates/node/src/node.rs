@@ -76,12 +76,12 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Damaged`].
+    /// [`Error::Trust`] where it is damaged.
     pub fn trust(&self) -> Result<Trust, Error> {
         match self.disk.read(TRUST, MAX_TRUST) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Trust::default()),
             bytes => Trust::decode(&bytes.map_err(HomeError::Disk)?)
-                .map_err(|_| Error::Damaged(self.disk.root().join(TRUST))),
+                .map_err(|_| Error::Trust(self.disk.root().join(TRUST))),
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &CardArguments, global: &Global) -> Result<Exit, Er
     Ok(Exit::Done)
 }
 
-/// This node's card; signed anew where the configuration has changed since.
+/// This node's card; signed anew where the configuration has changed since, or it is lost.
 fn own(arguments: &CardArguments, global: &Global) -> Result<Card, Error> {
     let home = global.home()?;
     if arguments.new_key {
@@ -53,8 +53,10 @@ fn own(arguments: &CardArguments, global: &Global) -> Result<Card, Error> {
         return Ok(card);
     }
     let files = NodeFiles::read(&home)?;
-    if files.card_is_current()? {
-        return Ok(files.card()?);
+    match files.card_is_current() {
+        Ok(true) => return Ok(files.card()?),
+        Ok(false) | Err(blindmatch_node::Error::OwnCardLost(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(global
         .open(&home)?

@@ -367,6 +367,99 @@ fn a_damaged_card_key_is_replaced_with_the_card() -> Test {
     Ok(())
 }
 
+/// What damages a file: a bit of it is flipped, all of it is cut away, or it is gone.
+const DAMAGES: [fn(&Path) -> std::io::Result<()>; 3] = [
+    |path| flip(path, 30).map(drop),
+    |path| fs::write(path, ""),
+    |path| fs::remove_file(path),
+];
+
+#[test]
+fn a_card_that_is_damaged_or_gone_is_signed_anew() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    let card = place.ok("--home acme card")?;
+    let path = place.path("acme/roster/card");
+    place.ok("--home acme keys export storage --to storage")?;
+    for at_home in [true, false] {
+        let command = if at_home {
+            "card"
+        } else {
+            place.ok("--home acme keys export identity --to identity --remove")?;
+            "card --identity identity"
+        };
+        for damage in DAMAGES {
+            damage(&path)?;
+            let says = [
+                "acme/roster/card is damaged or gone",
+                "blindmatch --home acme card",
+                "blindmatch --home acme card --identity FILE",
+            ];
+            place.fails("--home acme backup b", 1, &says)?;
+            let examined = wrong(place, "acme")?;
+            assert_eq!(state(&examined, "identity"), ["wrong"], "{examined}");
+            for text in says {
+                assert!(examined.to_string().contains(text), "{examined}");
+            }
+            if !at_home {
+                place.fails("--home acme card", 1, &["--identity FILE"])?;
+                place.ok("--home bank keys export identity --to others")?;
+                let other = "--home acme card --identity others";
+                place.fails(other, 1, &["not the identity key"])?;
+            }
+            // The same, to the byte: the roster's is this one.
+            assert_eq!(place.ok(&format!("--home acme {command}"))?, card);
+            assert_eq!(place.read("acme/roster/card")?, card);
+            assert_eq!(place.json("--home acme doctor")?["ok"], true);
+        }
+    }
+    // Its key is lost with it.
+    fs::remove_file(&path)?;
+    fs::remove_file(place.path("acme/keys/hpke"))?;
+    let says = ["keys/hpke: ", "card --new-key"];
+    place.fails("--home acme card --identity identity", 1, &says)?;
+    place.ok("--home acme card --new-key --identity identity")?;
+    place.ok("--home acme backup b")?;
+    Ok(())
+}
+
+#[test]
+fn a_damaged_trust_is_removed_and_given_anew() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    consortium.next("2.roster", "1.roster", 1)?;
+    place.ok("--home acme roster install 2.roster")?;
+    place.ok("--home acme keys export storage --to storage")?;
+    let path = place.path("acme/roster/trust");
+    for damage in DAMAGES.iter().take(2) {
+        damage(&path)?;
+        let remove = format!("rm {}", path.display());
+        let output = place.run(&format!("--home {} backup b", place.path("acme").display()))?;
+        assert!(crate::place::stderr(&output).contains(&remove));
+        let says = [
+            "acme/roster/trust is damaged",
+            "remove it: rm ",
+            "blindmatch --home acme roster trust WORDS, then: blindmatch --home acme roster install FILE",
+        ];
+        place.fails("--home acme backup b", 1, &says)?;
+        let examined = wrong(place, "acme")?;
+        assert_eq!(state(&examined, "roster"), ["wrong"], "{examined}");
+        assert!(examined.to_string().contains(says[2]), "{examined}");
+        // As it is typed.
+        fs::remove_file(&path)?;
+        let older = consortium.words("1.roster")?;
+        place.ok(&format!("--home acme roster trust {older}"))?;
+        let older = "--home acme roster install 1.roster";
+        place.fails(older, 1, &["ask for roster number 2"])?;
+        let words = consortium.words("2.roster")?;
+        place.ok(&format!("--home acme roster trust {words}"))?;
+        place.ok("--home acme roster install 2.roster")?;
+        assert_eq!(place.json("--home acme doctor")?["ok"], true);
+        assert_eq!(place.json("--home acme roster show")?["number"], 2);
+    }
+    Ok(())
+}
+
 #[test]
 fn a_source_that_changed_anywhere_is_named() -> Test {
     let place = Place::with_acme()?;

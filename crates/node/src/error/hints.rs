@@ -57,6 +57,19 @@ impl Error {
                 "or make another node with --home DIR".to_owned(),
             ],
             Self::Damaged(_) | Self::OwnCard(_) => vec![RESTORE.to_owned()],
+            Self::OwnCardLost(_) => vec![
+                "sign it anew with the identity key in the home: blindmatch card".to_owned(),
+                "or, where it was exported: blindmatch card --identity FILE".to_owned(),
+            ],
+            // A roster is trusted anew by the words of its fingerprint, and the ledger takes none that is
+            // older than the last one.
+            Self::Trust(path) => vec![
+                format!("remove it: rm {}", path.display()),
+                "then take the newest roster anew, with its words from an administrator: blindmatch \
+                 roster trust WORDS, then: blindmatch roster install FILE"
+                    .to_owned(),
+                format!("or {RESTORE}"),
+            ],
             Self::Peers(_) => vec![format!("{DISCARD}; each peer gives them again when it is next met")],
             Self::View(error) if error.is_damage() => vec![format!(
                 "{DISCARD}; a view of this node's begins a new epoch then, and what was asked of a \
