@@ -95,7 +95,7 @@ impl Delegations {
     }
 
     /// Those of a member that are not revoked, in force or not, the newest first.
-    pub(crate) fn known(&self, member: &Name) -> impl Iterator<Item = &Delegation> {
+    pub fn known(&self, member: &Name) -> impl Iterator<Item = &Delegation> {
         let known = self.0.get(member).into_iter();
         known.flat_map(|known| known.delegations.iter().rev())
     }

@@ -178,6 +178,8 @@ pub enum Error {
     MemberExists(Name),
     /// The roster has no member of this name.
     NoMember(Name),
+    /// No delegation of this member is known here, or none of this number.
+    NoDelegation(Name, Option<u64>),
     /// No port of this machine can be listened at.
     Port(io::Error),
     /// A node cannot listen where it is to.
@@ -395,6 +397,12 @@ impl fmt::Display for Error {
             ),
             Self::MemberExists(name) => write!(f, "the roster has a member {name} already"),
             Self::NoMember(name) => write!(f, "the roster has no member {name}"),
+            Self::NoDelegation(member, None) => {
+                write!(f, "no delegation of {member} is known here")
+            }
+            Self::NoDelegation(member, Some(number)) => {
+                write!(f, "delegation {number} of {member} is not known here")
+            }
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Port(error) => write!(f, "cannot listen on 127.0.0.1: {error}"),
             Self::NotListed(error) => {

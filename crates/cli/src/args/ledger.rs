@@ -35,7 +35,8 @@ Examples:
   blindmatch ledger verify --key blindmatch/cloudshield/acme/ledger/1+93a9a1a0+AYz... acme.ledger
   blindmatch ledger verify --key KEY --witness KEY --witness KEY --quorum 2 17.proof
 
-The key is that of the member whose ledger it is: `blindmatch ledger checkpoint --output json`.";
+The keys of a member's ledger and of its witnesses, and the quorum, are what every member shows with
+`blindmatch roster witnesses MEMBER`. Without --witness no cosignature is verified.";
 
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArguments {
@@ -50,7 +51,7 @@ pub(crate) struct VerifyArguments {
     /// restore. May be repeated.
     #[arg(long = "known", value_name = "FILE")]
     pub(crate) known: Vec<PathBuf>,
-    /// A key of a witness; may be repeated.
+    /// A key of a witness, as `roster witnesses` shows it; may be repeated.
     #[arg(long = "witness", value_name = "KEY", requires = "file", value_parser = parse_witness)]
     pub(crate) witnesses: Vec<WitnessKey>,
     /// How many of the witnesses must have cosigned; otherwise more than half.

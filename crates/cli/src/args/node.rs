@@ -150,7 +150,7 @@ pub(crate) struct RestoreArguments {
     #[arg(long = "witnessed", value_name = "FILE")]
     pub(crate) witnessed: Vec<PathBuf>,
     /// A delegation of this member that was made after the backup, whose key signed such a
-    /// checkpoint; every member has it. May be repeated.
+    /// checkpoint; every member writes it out with `roster delegation MEMBER`. May be repeated.
     #[arg(long = "delegation", value_name = "FILE")]
     pub(crate) delegations: Vec<PathBuf>,
 }

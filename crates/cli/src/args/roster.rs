@@ -40,6 +40,48 @@ pub(crate) enum RosterCommand {
     /// signatures.
     #[command(after_help = "Example:\n  blindmatch roster install roster.txt")]
     Install(RosterFile),
+    /// Show what a third party verifies a member's ledger with: its keys, those of its witnesses,
+    /// and how many of them have to cosign.
+    #[command(after_help = WITNESSES_EXAMPLES)]
+    Witnesses(WitnessesArguments),
+    /// Print a member's newest delegation that is known here.
+    #[command(after_help = DELEGATION_EXAMPLES)]
+    Delegation(DelegationArguments),
+}
+
+const WITNESSES_EXAMPLES: &str = "\
+Examples:
+  blindmatch roster witnesses
+  blindmatch roster witnesses bank
+
+With these keys anybody verifies what the member exports:
+  blindmatch ledger verify --key KEY --witness KEY --witness KEY --quorum NUMBER FILE
+They are those of the delegations in force, which change within a month.";
+
+#[derive(Args, Debug)]
+pub(crate) struct WitnessesArguments {
+    /// The member whose ledger it is; otherwise this node's own.
+    #[arg(value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) member: Option<Name>,
+}
+
+const DELEGATION_EXAMPLES: &str = "\
+Examples:
+  blindmatch roster delegation bank > bank.delegation
+  blindmatch roster delegation --number 2 bank > bank-2.delegation
+
+A member that lost its home needs the delegations that its backup lacks:
+  blindmatch restore --storage-key KEY --delegation FILE BACKUP
+Which are known here: `blindmatch roster delegation bank --output json`.";
+
+#[derive(Args, Debug)]
+pub(crate) struct DelegationArguments {
+    /// The member; otherwise this node's own.
+    #[arg(value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) member: Option<Name>,
+    /// An earlier one, by its number.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) number: Option<u64>,
 }
 
 #[derive(Args, Debug)]

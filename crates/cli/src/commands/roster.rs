@@ -1,5 +1,6 @@
 //! `blindmatch roster`.
 
+mod known;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,10 @@ pub(crate) fn run(command: &RosterCommand, global: &Global) -> Result<Exit, Erro
         RosterCommand::Verify(arguments) => verify(&arguments.roster, global)?,
         RosterCommand::Trust(arguments) => trust(arguments, global)?,
         RosterCommand::Install(arguments) => install(&arguments.roster, global)?,
+        RosterCommand::Witnesses(arguments) => {
+            known::witnesses(arguments.member.as_ref(), global)?;
+        }
+        RosterCommand::Delegation(arguments) => known::delegation(arguments, global)?,
     }
     Ok(Exit::Done)
 }

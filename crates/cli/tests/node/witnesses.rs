@@ -169,6 +169,107 @@ fn an_export_says_what_it_has_and_what_it_leaves_out() -> Test {
 }
 
 #[test]
+fn a_third_party_types_what_a_member_shows() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    keep(&consortium, &cosigned(&consortium, &["bank", "shop"])?)?;
+    place.ok("--home acme ledger export acme.ledger")?;
+    // What bank knows: acme and shop, and that it is a witness itself.
+    let roster = SignedRoster::read(&fs::read(place.path("1.roster"))?)?;
+    let mut delegations = Delegations::default();
+    for member in ["acme", "shop"] {
+        let delegation = fs::read(place.path(&format!("{member}/roster/delegation-1")))?;
+        delegations.accept(roster.roster(), &delegation, clock::now())?;
+    }
+    place.write("bank/roster/peers", delegations.encode())?;
+
+    for line in [
+        "--home acme roster witnesses",
+        "--home bank roster witnesses acme",
+    ] {
+        let output = place.run(line)?;
+        assert!(output.status.success(), "{}", stderr(&output));
+        let said = stderr(&output);
+        let typed = said.split("blindmatch ").nth(1).ok_or("no command")?;
+        let typed = typed.trim_end().replace(" FILE", " acme.ledger");
+        assert!(typed.starts_with("ledger verify --key "), "{typed}");
+        assert!(typed.ends_with("--quorum 2 acme.ledger"), "{typed}");
+        assert_eq!(place.json(&typed)?["signed"], BOTH, "{line}");
+
+        // The same from what scripts read.
+        let shown = place.json(line)?;
+        let keys = |of: &str, option: &str| -> String {
+            let keys = shown[of].as_array().into_iter().flatten();
+            keys.map(|key| format!("--{option} {} ", key.as_str().unwrap_or_default()))
+                .collect()
+        };
+        let options = keys("keys", "key") + &keys("witness_keys", "witness");
+        let typed = format!(
+            "ledger verify {options}--quorum {} acme.ledger",
+            shown["quorum"]
+        );
+        assert_eq!(place.json(&typed)?["signed"], BOTH);
+    }
+    // Where a witness is not known, that is said, and the quorum is what it was.
+    fs::remove_file(place.path("acme/roster/peers"))?;
+    let output = place.run("--home acme roster witnesses")?;
+    assert!(
+        stderr(&output).contains("no key of bank, shop"),
+        "{}",
+        stderr(&output)
+    );
+    let shown = place.json("--home acme roster witnesses")?;
+    assert_eq!(
+        (&shown["quorum"], &shown["witness_keys"]),
+        (&json!(2), &json!([]))
+    );
+    place.fails(
+        "--home acme roster witnesses nobody",
+        1,
+        &["nobody", "roster show"],
+    )
+}
+
+#[test]
+fn a_member_writes_out_anothers_delegations() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    place.save("--home acme roster delegation bank", "banks")?;
+    assert_eq!(
+        place.read("banks")?,
+        place.read("bank/roster/delegation-1")?
+    );
+    place.ok("--home acme keys rotate")?;
+    for (line, file) in [
+        ("--home acme roster delegation", "delegation-2"),
+        (
+            "--home acme roster delegation --number 1 acme",
+            "delegation-1",
+        ),
+    ] {
+        assert_eq!(place.ok(line)?, place.read(&format!("acme/roster/{file}"))?);
+    }
+    let shown = place.json("--home acme roster delegation acme")?;
+    assert_eq!(
+        (&shown["number"], &shown["known"]),
+        (&json!(2), &json!([2, 1]))
+    );
+    place.fails(
+        "--home acme roster delegation --number 7 bank",
+        1,
+        &[
+            "delegation 7 of bank",
+            "roster delegation bank --output json",
+        ],
+    )?;
+    place.fails(
+        "--home shop roster delegation bank",
+        1,
+        &["no delegation of bank"],
+    )
+}
+
+#[test]
 fn what_only_the_node_signed_is_not_called_cosigned() -> Test {
     let consortium = met()?;
     let place = &consortium.place;

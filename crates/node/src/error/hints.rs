@@ -165,15 +165,15 @@ impl Error {
             Self::Proof(_, RecordProofError::Checkpoint(error))
             | Self::Exported(_, ExportedError::Checkpoint(error)) => signature(error),
             Self::Backup(_, BackupError::Witnessed) => vec![
-                "were the keys rotated after the backup? then name that delegation too, which every \
-                 member has: blindmatch restore --storage-key KEY --witnessed FILE --delegation FILE \
-                 BACKUP"
+                "were the keys rotated after the backup? then name that delegation too: blindmatch \
+                 restore --storage-key KEY --witnessed FILE --delegation FILE BACKUP"
                     .to_owned(),
+                "every member writes it out: blindmatch roster delegation MEMBER > FILE".to_owned(),
                 "else ask the witness for its checkpoint of this node's own ledger".to_owned(),
             ],
             Self::AnothersDelegation(_) => vec![
-                "ask a member for this member's delegations; the signature under a checkpoint \
-                 shows which key it needs"
+                "ask another member for those of this one, which it writes out: blindmatch roster \
+                 delegation MEMBER > FILE"
                     .to_owned(),
             ],
             Self::Known(_, error) => known(error),
@@ -335,6 +335,13 @@ impl Error {
                     .to_owned(),
             ],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
+            Self::NoDelegation(member, Some(_)) => vec![format!(
+                "see which are: blindmatch roster delegation {member} --output json"
+            )],
+            Self::NoDelegation(member, None) => vec![format!(
+                "it comes when the nodes next meet; until then ask another member for what this \
+                 writes there: blindmatch roster delegation {member}"
+            )],
             Self::MemberExists(_) => {
                 vec!["put a new card in its place with --replace".to_owned()]
             }
@@ -465,11 +472,15 @@ fn known(error: &SuccessionError) -> Vec<String> {
 fn quorum(error: &QuorumError) -> Vec<String> {
     let text = match error {
         QuorumError::TooFew { .. } => {
-            "name the keys of all its witnesses with --witness KEY; if they are, ask its owner for one \
-             that more of them cosigned"
+            "name the keys of all its witnesses with --witness KEY, as every member shows them with \
+             `blindmatch roster witnesses MEMBER`; if they are, ask its owner for one that more of them \
+             cosigned"
         }
         QuorumError::Cosignature => "it was changed on its way: ask its owner for it again",
-        _ => "name each witness's keys once with --witness KEY, and no more with --quorum NUMBER",
+        _ => {
+            "name each witness's keys once with --witness KEY, and no more with --quorum NUMBER: every \
+             member shows both with `blindmatch roster witnesses MEMBER`"
+        }
     };
     vec![text.to_owned()]
 }
