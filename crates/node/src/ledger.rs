@@ -155,14 +155,8 @@ impl NodeFiles {
         let origin = log.origin();
         let based = self.base(&log, |cosigned| !all && cosigned.origin == origin)?;
         let checkpoint = &based.checkpoint;
-        let origin = &checkpoint.unverified().origin;
-        let keys = self.ledger_keys()?;
-        let keys: Vec<_> = keys
-            .iter()
-            .filter_map(|key| origin.signed_by(key))
-            .collect();
         files::stream_new(file, |to| {
-            exported::write(&log, checkpoint, &keys, to)
+            exported::write(&log, checkpoint, to)
                 .map_err(|error| Error::Exported(file.to_owned(), error))
         })?;
         Ok(based)

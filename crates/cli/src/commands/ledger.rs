@@ -99,8 +99,8 @@ struct Signed {
     quorum: usize,
     /// Of how many.
     witnesses: usize,
-    /// Cosignatures by keys that are not known here.
-    unknown_cosignatures: usize,
+    /// Cosignatures that were not verified: no key that is known here or was named is theirs.
+    unverified_cosignatures: usize,
 }
 
 impl Signed {
@@ -110,7 +110,7 @@ impl Signed {
             cosigners: cosigners.names,
             quorum: cosigners.needed,
             witnesses: cosigners.witnesses,
-            unknown_cosignatures: cosigners.unknown,
+            unverified_cosignatures: cosigners.unverified,
         }
     }
 
@@ -306,7 +306,17 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
         record: record.map(|(index, _)| index),
         signed: Signed::new(cosigners),
     };
-    output::show("ledger_verify", &shown, global)
+    output::show("ledger_verify", &shown, global)?;
+    if shown.signed.unverified_cosignatures > 0 && !global.quiet {
+        global.tell(format_args!(
+            "note: {} of the cosignatures not verified: who cosigned is not known (name the witnesses' \
+             keys with --witness)",
+            shown.signed.unverified_cosignatures
+        ));
+        let what = "a member shows them: blindmatch roster witnesses MEMBER";
+        output::next(global, what);
+    }
+    Ok(())
 }
 
 impl Report for Shown {

@@ -158,8 +158,22 @@ fn an_export_says_what_it_has_and_what_it_leaves_out() -> Test {
     let unknown = before.split(" --witness").next().unwrap_or_default();
     let shown = place.json(&format!("ledger verify {unknown} cosigned.ledger"))?;
     assert_eq!(
-        (&shown["cosigners"], &shown["unknown_cosignatures"]),
+        (&shown["cosigners"], &shown["unverified_cosignatures"]),
         (&json!([]), &json!(2))
+    );
+    let verify = format!("ledger verify {unknown} cosigned.ledger");
+    let output = place.run(&verify)?;
+    for says in [
+        "2 of the cosignatures not verified",
+        "--witness",
+        "roster witnesses MEMBER",
+    ] {
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    let shown = String::from_utf8(output.stdout)?;
+    assert!(
+        shown.contains("signed by the node; cosignatures not verified: 2"),
+        "{shown}"
     );
     let proof = place.json("--home acme ledger proof 3 3.proof")?;
     assert_eq!(proof["signed"], BOTH);
@@ -228,6 +242,38 @@ fn a_third_party_types_what_a_member_shows() -> Test {
         1,
         &["nobody", "roster show"],
     )
+}
+
+#[test]
+fn no_byte_of_the_first_line_of_an_export_changes_unnoticed() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    keep(&consortium, &cosigned(&consortium, &["bank", "shop"])?)?;
+    place.ok("--home acme ledger export acme.ledger")?;
+    let options = options(&consortium)?;
+    let verify = format!("ledger verify {options} changed.ledger");
+    let whole = place.read("acme.ledger")?;
+    let (first, records) = whole.split_once('\n').ok_or("a line")?;
+    for at in 0..first.len() {
+        let mut changed = whole.clone().into_bytes();
+        if let Some(byte) = changed.get_mut(at) {
+            *byte ^= 1;
+        }
+        place.write("changed.ledger", changed)?;
+        let output = place.run(&verify)?;
+        assert_eq!(output.status.code(), Some(1), "byte {at} of {first}");
+    }
+    // Nor does it say anything else.
+    let keys = first.replacen(
+        '{',
+        r#"{"keys":["blindmatch/cloudshield/acme/ledger/1+00000000+AAAA"],"#,
+        1,
+    );
+    place.write("changed.ledger", format!("{keys}\n{records}"))?;
+    place.fails(&verify, 1, &["line 1"])?;
+    place.write("changed.ledger", whole)?;
+    place.ok(&verify)?;
+    Ok(())
 }
 
 #[test]
@@ -303,7 +349,7 @@ fn what_only_the_node_signed_is_not_called_cosigned() -> Test {
     keep(&consortium, &format!("{note} {line}\n"))?;
     let own = place.json("--home acme ledger verify")?;
     assert_eq!(own["cosigned"]["cosigners"], json!([]));
-    assert_eq!(own["cosigned"]["unknown_cosignatures"], 1);
+    assert_eq!(own["cosigned"]["unverified_cosignatures"], 1);
     Ok(())
 }
 

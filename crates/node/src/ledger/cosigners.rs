@@ -21,12 +21,12 @@ pub struct Cosigners {
     pub needed: usize,
     /// Of how many.
     pub witnesses: usize,
-    /// Cosignatures by keys that are not known, which nobody here can verify.
-    pub unknown: usize,
+    /// Cosignatures that were not verified, as their keys are not known, or that do not hold.
+    pub unverified: usize,
 }
 
 impl Cosigners {
-    /// Those of a quorum. What of theirs does not hold counts as unknown.
+    /// Those of a quorum. What of theirs does not hold counts as not verified.
     pub(super) fn of(quorum: &Quorum, checkpoint: &SignedCheckpoint) -> Self {
         let cosigners = quorum.cosigners(checkpoint).unwrap_or_default();
         let names = cosigners.iter().map(|one| one.name.as_str().to_owned());
@@ -34,16 +34,16 @@ impl Cosigners {
             names: names.collect(),
             needed: quorum.needed(),
             witnesses: quorum.witnesses().len(),
-            unknown: 0,
+            unverified: 0,
         };
-        found.unknown = found.strangers(checkpoint);
+        found.unverified = found.strangers(checkpoint);
         found
     }
 
     /// Whether nobody but the node signed, as far as that can be told.
     #[must_use]
     pub const fn is_none(&self) -> bool {
-        self.names.is_empty() && self.unknown == 0
+        self.names.is_empty() && self.unverified == 0
     }
 
     /// Whether as many cosigned as have to.
@@ -92,7 +92,7 @@ impl NodeFiles {
                 }
             }
         }
-        found.unknown = found.strangers(checkpoint);
+        found.unverified = found.strangers(checkpoint);
         Ok(found)
     }
 
@@ -130,11 +130,11 @@ impl fmt::Display for Cosigners {
             names,
             needed,
             witnesses,
-            unknown,
+            unverified,
         } = self;
-        match (names.as_slice(), unknown) {
+        match (names.as_slice(), unverified) {
             ([], 0) => return f.write_str("signed by the node only, no witness"),
-            ([], _) => f.write_str("signed by the node, cosigned by no witness that is known")?,
+            ([], _) => f.write_str("signed by the node")?,
             (names, _) => write!(f, "cosigned by {}", names.join(", "))?,
         }
         match (needed, self.is_quorum()) {
@@ -142,11 +142,8 @@ impl fmt::Display for Cosigners {
             (_, true) => write!(f, " (quorum {needed} of {witnesses})")?,
             (_, false) => write!(f, " (no quorum: {needed} of {witnesses} have to)")?,
         }
-        if *unknown > 0 {
-            write!(
-                f,
-                "; cosignatures by keys that are not known here: {unknown}"
-            )?;
+        if *unverified > 0 {
+            write!(f, "; cosignatures not verified: {unverified}")?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! A whole ledger in one file, for anybody to verify offline.
 //!
-//! Lines of JSON, so that a page of any language can check it: the first has the checkpoint and the
-//! keys that may have signed it, every other one record in base64, in the order of the ledger. The
-//! root of the Merkle tree (RFC 6962) over the decoded records is the checkpoint's.
+//! Lines of JSON, so that a page of any language can check it: the first has the checkpoint, every
+//! other one record in base64, in the order of the ledger. The root of the Merkle tree (RFC 6962)
+//! over the decoded records is the checkpoint's. Nothing stands there that is not verified, so no
+//! keys: those come from somebody who is believed.
 
 use std::io::{self, BufRead, Write};
 
@@ -26,7 +27,6 @@ const MAX_LINE: u64 = 1 << 20;
 #[serde(deny_unknown_fields)]
 struct Head {
     schema: String,
-    keys: Vec<String>,
     checkpoint: String,
 }
 
@@ -65,13 +65,11 @@ pub enum ExportedError {
 pub fn write(
     log: &Log,
     checkpoint: &SignedCheckpoint,
-    keys: &[NoteKey],
     to: &mut dyn Write,
 ) -> Result<(), ExportedError> {
     let size = checkpoint.unverified().size;
     let head = Head {
         schema: SCHEMA.to_owned(),
-        keys: keys.iter().map(ToString::to_string).collect(),
         checkpoint: checkpoint.to_string(),
     };
     write_line(to, &head)?;
