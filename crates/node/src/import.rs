@@ -73,7 +73,11 @@ pub fn import<T, E>(
     if removes {
         sieve = sieve.excluding_nothing();
     }
-    let mut import = collections.import(plan, rng)?;
+    let is_excluded = |encoded: &[u8]| {
+        let indicator = canonicaliser.decode(encoded);
+        indicator.is_some_and(|indicator| holds_back(&indicator))
+    };
+    let mut import = collections.import(plan, rng)?.excluding(&is_excluded);
     let mut types = BTreeSet::new();
     let mut last_type = None;
     let mut failed = None;

@@ -37,7 +37,7 @@ pub(crate) struct ImportArguments {
     /// Take the values of the file out of the source.
     #[arg(long)]
     pub(crate) remove: bool,
-    /// Let the source shrink by more than 30 %.
+    /// Let the source shrink by more than 30 %, not counting what is excluded by now.
     #[arg(long)]
     pub(crate) allow_shrink: bool,
     /// Replace the source although it is damaged: what it held is destroyed, and of an abuse

@@ -137,9 +137,36 @@ fn what_a_later_list_excludes_is_shown_with_the_reason() -> Test {
     );
     assert!(text.contains(reason), "{text}");
     // What it says to do helps.
-    place.ok("--home acme import --collection c --allow-shrink feed")?;
+    place.ok("--home acme import --collection c feed")?;
     assert_eq!(place.json(show)?["excluded"], json!([]));
     Ok(())
+}
+
+#[test]
+fn what_a_list_takes_from_a_source_is_no_shrinkage() -> Test {
+    let place = Place::with_acme()?;
+    let rows = |network: &str, count| -> String {
+        (1..=count).map(|i| format!("{network}.{i}\n")).collect()
+    };
+    let feed = format!("{}{}", rows("8.8.8", 5), rows("9.9.9", 5));
+    place.write("feed", &feed)?;
+    place.ok("--home acme import --collection c feed")?;
+    place.write("offices.json", OFFICES)?;
+    place.ok("--home acme exclusions add offices.json")?;
+    // What is left of the feed is held against what is left of the source.
+    let cut = format!("{}{}", rows("8.8.8", 3), rows("9.9.9", 5));
+    place.write("cut", cut)?;
+    let import = "--home acme import --collection c";
+    let says = ["from 5 values to 3", "--allow-shrink"];
+    place.fails(&format!("{import} cut"), 1, &says)?;
+    let report = place.json(&format!("{import} feed"))?;
+    assert_eq!(
+        (&report["added"], &report["removed"]),
+        (&json!(0), &json!(5))
+    );
+    // Nor is it from then on, and what is excluded makes up for nothing.
+    place.ok(&format!("{import} feed"))?;
+    place.fails(&format!("{import} cut"), 1, &says)
 }
 
 #[test]

@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use super::contents::MAX_SOURCES;
 use super::expire::{Derive, remaining};
 use super::{
-    CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied, PaymentKeyId,
-    Source, SourceName, SourceRows, begun, current, directory, source_path,
+    BEGUN, CollectionError, CollectionKind, CollectionName, Collections, Contents, Occupied,
+    PaymentKeyId, Source, SourceName, SourceRows, begun, current, directory, source_path,
 };
-use crate::disk::Aside;
+use crate::disk::{Aside, Disk};
 use crate::keys::{FileId, FileKeys, Key};
 use crate::merge::{Counted, Counts, Live, Rows, Union};
 use crate::row::{Origin, References, Row, RowWriter, append};
@@ -75,6 +75,9 @@ pub struct Mention<'a> {
     pub reference: Option<&'a str>,
 }
 
+/// Says whether an indicator, by its key, is one that imports leave out.
+pub type IsExcluded<'e> = dyn Fn(&[u8]) -> bool + 'e;
+
 /// An import under way. Dropped unfinished, it has changed nothing.
 pub struct Import<'c> {
     collections: &'c Collections,
@@ -83,7 +86,31 @@ pub struct Import<'c> {
     today: Day,
     sorter: Sorter,
     reference: Zeroizing<Vec<u8>>,
+    is_excluded: Option<&'c IsExcluded<'c>>,
+    // In this order: whoever comes next finds it gone.
+    _new: Option<New>,
     _occupied: Occupied,
+}
+
+/// The directory of a collection whose first import is under way: it goes where that changes
+/// nothing.
+struct New {
+    disk: Disk,
+    name: CollectionName,
+}
+
+impl Drop for New {
+    fn drop(&mut self) {
+        let Self { disk, name } = self;
+        let directory = directory(name);
+        let is_empty = disk
+            .list(&directory)
+            .is_ok_and(|files| files.iter().all(|file| file == BEGUN));
+        // What cannot be removed now is no collection, and the next to open the home tries again.
+        if is_empty && disk.remove(&begun(name)).is_ok() {
+            let _ = disk.remove_directory(&directory);
+        }
+    }
 }
 
 /// What an import did.
@@ -135,10 +162,15 @@ impl Collections {
     ) -> Result<Import<'_>, CollectionError> {
         let occupied = self.occupy()?;
         self.sweep()?;
+        let mut new = None;
         let contents = match self.contents(&plan.collection) {
             Err(CollectionError::Missing) if plan.mode != Mode::Remove => {
                 let kind = plan.kind.unwrap_or_default();
                 self.disk.create_directory(&directory(&plan.collection))?;
+                new = Some(New {
+                    disk: self.disk.clone(),
+                    name: plan.collection.clone(),
+                });
                 let nothing = |_: &mut Aside| Ok::<_, io::Error>(());
                 self.disk.publish(&begun(&plan.collection), nothing)?;
                 Contents::empty(plan.collection.clone(), kind)
@@ -162,6 +194,8 @@ impl Collections {
             contents,
             plan,
             reference: Zeroizing::new(Vec::with_capacity(1 << 10)),
+            is_excluded: None,
+            _new: new,
             _occupied: occupied,
         })
     }
@@ -210,7 +244,17 @@ impl Collections {
     }
 }
 
-impl Import<'_> {
+impl<'c> Import<'c> {
+    /// The same, to which no value that is encoded so was to be handed: that the source had it is
+    /// nothing that it loses.
+    #[must_use]
+    pub fn excluding(self, is_excluded: &'c IsExcluded<'c>) -> Self {
+        Self {
+            is_excluded: Some(is_excluded),
+            ..self
+        }
+    }
+
     /// Adds a value of the source.
     ///
     /// # Errors
@@ -297,6 +341,7 @@ impl Import<'_> {
             plan,
             today,
             sorter,
+            is_excluded,
             ..
         } = self;
         let before = contents.sources.get(&plan.source);
@@ -362,10 +407,17 @@ impl Import<'_> {
         let had = before.map_or(0, |source| source.counts.given_total());
         let has = written.counts.given_total();
         if plan.mode == Mode::Replace && !plan.allow_shrink && shrinks(had, has) {
-            return Err(CollectionError::Shrinks {
-                before: had,
-                after: has,
-            });
+            let excluded = match (is_excluded, is_whole(&plan.source)) {
+                (Some(is_excluded), true) => given_among(old()?, is_excluded)?,
+                _ => 0,
+            };
+            let could_stay = had.saturating_sub(excluded);
+            if shrinks(could_stay, has) {
+                return Err(CollectionError::Shrinks {
+                    before: could_stay,
+                    after: has,
+                });
+            }
         }
         let (added, kept) = (has - written.kept, written.kept);
         let switched = collections.switch(contents, &plan.source, written, plan.now, rng);
@@ -517,6 +569,19 @@ impl Merge {
         }
         Ok(None)
     }
+}
+
+/// How many given rows there are whose key is one of these.
+fn given_among(rows: Option<SourceRows>, is_one: &IsExcluded<'_>) -> Result<u64, SealedError> {
+    let Some(mut rows) = rows else {
+        return Ok(0);
+    };
+    let mut count = 0;
+    while rows.advance()? {
+        let row = rows.row();
+        count += u64::from(row.is_some_and(|row| row.origin.given && is_one(row.key)));
+    }
+    Ok(count)
 }
 
 /// The row with this key, going forward.
