@@ -33,7 +33,7 @@ use crate::sort::{BUFFER, Sorter};
 
 pub use contents::{CollectionKind, Contents, PaymentKeyId, Source, UnknownKind};
 pub use expire::Derive;
-pub use import::{Import, ImportPlan, Imported, Mention, Mode, Ttl, shrinks};
+pub use import::{Import, ImportPlan, Imported, IsExcluded, Mention, Mode, Ttl, shrinks};
 pub use names::{CollectionName, NotAName, SourceName};
 pub use recode::{Recode, Recoded};
 pub use snapshot::{Change, SnapshotRows, difference};
@@ -305,10 +305,15 @@ impl Collections {
     }
 
     fn in_file(&self, path: &str, error: SealedError) -> CollectionError {
-        match error {
-            SealedError::Io(error) => CollectionError::Disk(error),
-            error => CollectionError::File(error.in_file(self.disk.root().join(path))),
-        }
+        let error = match error {
+            // What stands in a file's place is none.
+            SealedError::Io(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                SealedError::NotSealed
+            }
+            SealedError::Io(error) => return CollectionError::Disk(error),
+            error => error,
+        };
+        CollectionError::File(error.in_file(self.disk.root().join(path)))
     }
 
     /// Marks that something is being changed, until the mark is dropped.

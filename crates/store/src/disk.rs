@@ -337,6 +337,27 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes what is there, durably: a file, or a directory with all that is in it, which is
+    /// none of ours.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn remove_all(&self, path: &str) -> io::Result<()> {
+        if !self.full(path)?.is_dir() {
+            return self.remove(path);
+        }
+        let above = self.directory(parent(path))?;
+        self.check(Operation::Unlink, path)?;
+        self.named(
+            Operation::Unlink,
+            path,
+            fs::remove_dir_all(self.full(path)?),
+        )?;
+        above.sync();
+        Ok(())
+    }
+
     /// Overwrites a file with zeros and removes it, durably: for small files of key material. What
     /// an earlier copy or the medium itself remembers is out of reach.
     ///

@@ -390,12 +390,22 @@ impl fmt::Debug for FileKeys {
 }
 
 pub(crate) fn store_storage_key(disk: &Disk, key: &StorageKey) -> io::Result<()> {
-    write(disk, &format!("{KEYS}/{STORAGE}"), key.0.as_slice())
+    let path = format!("{KEYS}/{STORAGE}");
+    // No file takes the place of a directory, whose name the key would have.
+    if disk.root().join(&path).is_dir() {
+        disk.remove_all(&path)?;
+    }
+    write(disk, &path, key.0.as_slice())
 }
 
 pub(crate) fn load_storage_key(disk: &Disk) -> Result<StorageKey, KeyError> {
     let bytes = match disk.read(&format!("{KEYS}/{STORAGE}"), 1 << 16) {
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::FileTooLarge | io::ErrorKind::IsADirectory
+            ) =>
+        {
             return Err(KeyError::Foreign);
         }
         bytes => Zeroizing::new(bytes?),

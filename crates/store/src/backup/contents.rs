@@ -127,7 +127,14 @@ impl Chosen {
         let parsed = name.parse().map_err(|_| CollectionError::Missing)?;
         let mut tries = 0;
         loop {
-            let list = home.disk().read(&current, SMALL)?;
+            let list = match home.disk().read(&current, SMALL) {
+                Ok(list) => list,
+                // Gone, or no file: a collection that is damaged.
+                Err(error) => {
+                    let damaged = collections.contents(&parsed).err();
+                    return Err(damaged.map_or_else(|| error.into(), BackupError::from));
+                }
+            };
             let contents = collections.contents(&parsed);
             let opened = contents
                 .map_err(BackupError::from)
@@ -191,7 +198,7 @@ fn open_sources(home: &Home, contents: &Contents) -> Result<(Files, WrappedKeys)
     let (mut files, mut wrapped) = (Vec::new(), Vec::new());
     for source in contents.sources.values() {
         let path = format!("collections/{}/{}", contents.name, source.file_name());
-        let file = home.disk().open(&path)?;
+        let file = home.disk().open(&path).map_err(CollectionError::from)?;
         let key = keys.wrapped(source.id);
         wrapped.push(key.map_err(|error| CollectionError::Key {
             file: home.disk().root().join(&path),

@@ -41,7 +41,7 @@ impl Collections {
         let nothing = |_: &mut Aside| Ok::<_, io::Error>(());
         self.disk.publish(&begun(name), nothing)?;
         if self.disk.exists(&current(name))? {
-            self.disk.remove(&current(name))?;
+            self.disk.remove_all(&current(name))?;
         }
         for id in listed {
             self.destroy_key(id, &directory)?;
@@ -53,7 +53,7 @@ impl Collections {
             let path = format!("{directory}/{file}");
             match claimed_id(&mut self.disk.open(&path)?) {
                 Ok(id) if !others.contains(&id) => self.discard(&path, id)?,
-                _ => self.disk.remove(&path)?,
+                _ => self.disk.remove_all(&path)?,
             }
         }
         self.disk.remove(&begun(name))?;
