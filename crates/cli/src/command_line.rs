@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub(crate) use blindmatch_node::shell::quoted;
 use crate::session::Session;
 
 /// The words of the command without its files.
@@ -42,15 +43,23 @@ impl CommandLine {
         };
         format!("{retyped}{added} {}", quoted(file))
     }
-}
 
-/// `text` for a POSIX shell.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/=,@+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+    /// `command` with those of the options `kept` that were typed and their values, on `file`.
+    pub(crate) fn retyped_as(&self, command: &str, kept: &[&str], file: &str) -> String {
+        let mut retyped = format!("blindmatch {command}");
+        let mut words = self.words.iter();
+        while let Some(word) = words.next() {
+            let name = word.split('=').next().unwrap_or(word);
+            if kept.contains(&name) {
+                retyped = format!("{retyped} {}", quoted(word));
+                if name == word
+                    && let Some(value) = words.next()
+                {
+                    retyped = format!("{retyped} {}", quoted(value));
+                }
+            }
+        }
+        format!("{retyped} {}", quoted(file))
     }
 }
 
@@ -67,6 +76,10 @@ mod tests {
         assert_eq!(
             line.retyped(&["--column", "--type"], "--column b", "a b.csv"),
             "blindmatch indicators check --ref 'my\u{a0}id' --column b 'a b.csv'"
+        );
+        assert_eq!(
+            line.retyped_as("x", &["--type", "--ref"], "-"),
+            "blindmatch x --type=ip --ref 'my\u{a0}id' -"
         );
     }
 }

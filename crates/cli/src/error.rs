@@ -123,6 +123,15 @@ pub(crate) fn named(text: &str, home: Option<&Path>) -> String {
     }
 }
 
+/// `text` with the commands in its backticks for `home`: those of what is only this node's.
+pub(crate) fn named_in_backticks(text: &str, home: Option<&Path>) -> String {
+    let Some(home) = home else {
+        return text.to_owned();
+    };
+    let command = format!("`blindmatch --home {} ", quoted(&home.to_string_lossy()));
+    text.replace("`blindmatch ", &command)
+}
+
 /// `text` without what could steer a terminal: it may be of a file that somebody else wrote.
 pub(crate) fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")

@@ -8,6 +8,7 @@ use blindmatch_feeds::{FeedError, Options, Row, Summary, read, read_misp_folder}
 use blindmatch_indicator::Canonicaliser;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::command_line::quoted;
 use crate::args::Global;
 use crate::error::Error;
 
@@ -96,7 +97,10 @@ impl Kind {
             });
         }
         Err(Error::new(format!("{} is a folder", path.display()))
-            .hint(format!("name the files in it, e.g. {}/*", path.display()))
+            .hint(format!(
+                "name the files in it, e.g. {}/*",
+                quoted(&path.to_string_lossy())
+            ))
             .hint(format!(
                 "a folder is read only as a MISP feed, which has a {MANIFEST}"
             )))
@@ -109,9 +113,10 @@ fn cannot_read(path: &Path, error: &io::Error) -> Error {
     let failure = Error::new(format!("cannot read {}: {error}", path.display()));
     match error.kind() {
         io::ErrorKind::NotFound => failure.hint("check the spelling; `-` reads standard input"),
-        io::ErrorKind::PermissionDenied => {
-            failure.hint(format!("see who may: ls -l {}", path.display()))
-        }
+        io::ErrorKind::PermissionDenied => failure.hint(format!(
+            "see who may: ls -l {}",
+            quoted(&path.to_string_lossy())
+        )),
         _ => failure,
     }
 }

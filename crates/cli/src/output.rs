@@ -81,8 +81,9 @@ pub(crate) fn print(text: &str, global: &Global) -> Result<(), Error> {
     }
     match global.session.print(format!("{text}\n").as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new(format!(
-            "cannot write to standard output: {error}"
-        ))),
+            "the command is done, but its result could not be written to standard output: {error}"
+        ))
+        .hint("what it changed stays changed: look before you type it again")),
         _ => Ok(()),
     }
 }

@@ -21,6 +21,7 @@ use crate::node::{Node, PEERS};
 use crate::node_keys::Standing;
 use crate::payment::PaymentKeyId;
 use crate::roster::ceremony::SUFFIXES;
+use crate::shell::quoted_path;
 use crate::versions::Behind;
 
 /// Days before something expires from which on it is told.
@@ -165,7 +166,7 @@ fn modes(node: &Node) -> Result<Finding, Error> {
                 "others may read {}{more}, if they get into the home",
                 first.display()
             );
-            let next = format!("chmod -R go= {}", node.disk().root().display());
+            let next = format!("chmod -R go= {}", quoted_path(node.disk().root()));
             Finding::warning(&what, &[&next]).about("home")
         }
     })

@@ -155,6 +155,13 @@ pub enum Error {
     NoRoster(RosterError),
     /// A roster is not accepted.
     RosterRefused(PathBuf, RosterError),
+    /// Enough keys signed a roster, and none of them is one of the roster that this node holds.
+    RosterOfOtherKeys {
+        /// The file.
+        file: PathBuf,
+        /// The number of the roster that is held.
+        held: u64,
+    },
     /// The roster is of another consortium than this node.
     OtherConsortium {
         /// This node's.
@@ -370,6 +377,12 @@ impl fmt::Display for Error {
             Self::OwnCard(error) => write!(f, "this node's own card or delegation: {error}"),
             Self::NoRoster(error) => error.fmt(f),
             Self::RosterRefused(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::RosterOfOtherKeys { file, held } => write!(
+                f,
+                "{}: none of the keys of roster number {held}, which this node holds, signed it: those that \
+                 did were replaced, or are another's",
+                file.display()
+            ),
             Self::OtherConsortium { own, given } => write!(
                 f,
                 "the roster is that of {given}, and this node is of {own}"

@@ -30,6 +30,7 @@ pub mod payment;
 pub mod policy;
 pub mod recorded;
 pub mod roster;
+pub mod shell;
 pub mod status;
 pub mod versions;
 

@@ -101,15 +101,15 @@ impl NodeFiles {
         self.compare(log, &self.beside()?)
     }
 
-    /// Whether the newest record of policy and configuration is of those that are there. A policy
-    /// that is none is in force for nobody, and not recorded.
+    /// Whether the newest record of policy and configuration, where there is one yet, is of those
+    /// that are there. A policy that is none is in force for nobody, and not recorded.
     ///
     /// # Errors
     ///
     /// As [`verify_ledger`](Self::verify_ledger).
     pub fn is_policy_recorded(&self, log: &Log) -> Result<bool, Error> {
         let last = self.recorded(log)?.policy;
-        Ok(self.policy_to_record(last.as_ref())?.is_none())
+        Ok(last.is_none() || self.policy_to_record(last.as_ref())?.is_none())
     }
 
     /// The policy and the configuration, where `last`, the newest record of them, is of others.

@@ -322,8 +322,8 @@ impl fmt::Display for HomeError {
             Self::Locked(None) => f.write_str("another process has this home open"),
             Self::Permissions { path, mode } => write!(
                 f,
-                "others may read {path}: run `chmod {mode:o} {path}`",
-                path = path.display()
+                "others may read {}: its mode has to be {mode:o}",
+                path.display()
             ),
             Self::User { home } => write!(
                 f,

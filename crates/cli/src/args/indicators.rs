@@ -74,6 +74,22 @@ pub(crate) struct Reading {
     pub(crate) tables: Option<PathBuf>,
 }
 
+impl Reading {
+    /// Its options as they are typed; each has a value.
+    pub(crate) const OPTIONS: [&str; 10] = [
+        "--type",
+        "--format",
+        "--column",
+        "--map",
+        "--ref",
+        "--seen",
+        "--timezone",
+        "--default-region",
+        "--default-platform",
+        "--tables",
+    ];
+}
+
 fn parse_map(text: &str) -> Result<(IndicatorType, Column), String> {
     let (kind, column) = text
         .split_once('=')

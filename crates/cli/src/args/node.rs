@@ -84,7 +84,8 @@ Examples:
   blindmatch doctor --repair
   blindmatch doctor --repair --discard-damaged
 
-Every file of the home is read, from its first byte to its last.
+Every file of the home is read, from its first byte to its last, but for those of `index/`: they are
+derived from the ledger, checked whenever they are used, and made again where there is any doubt.
 
 `--repair` ends what an interrupted command left half done, destroys file keys that open nothing, and
 brings values of an older canonical form to the one in force where they say how. What it cannot do is

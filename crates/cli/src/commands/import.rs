@@ -10,6 +10,7 @@ use blindmatch_node::store::collection::{CollectionKind, Mode};
 use serde::Serialize;
 
 use crate::args::collections::ImportArguments;
+use crate::args::indicators::Reading;
 use crate::args::{Global, Output};
 use crate::command_line::CommandLine;
 use crate::error::{Error, Exit};
@@ -119,7 +120,8 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
     )
     .map_err(|error| explain(error, arguments, &line, &file))?;
     if let Some(refusals) = refusals {
-        refusals.publish()?;
+        let published = refusals.publish();
+        published.map_err(|error| error.hint("the import itself is done"))?;
     }
     let imported = Imported {
         collection: report.contents.name.to_string(),
@@ -182,11 +184,21 @@ fn explain(
             .hint("card numbers are never stored; without the key, leave their column out"),
         error @ ImportError::NothingLeft => Error::new(format!("{file}: {error}"))
             .hint("the source is as it was; --allow-shrink empties it only by a feed that is empty")
-            .hint("see why: blindmatch indicators check FILE"),
+            .hint(see_why(line, file)),
         error @ ImportError::CardsBesideCards(_) => Error::new(error).hint(
             "hashes of whole card numbers do not stand beside parts of the same numbers (PCI DSS 3.5.1.1); keep them in a node of their own",
         ),
         error => Error::new(error),
+    }
+}
+
+/// How the same feed, read likewise, is looked at without importing it.
+fn see_why(line: &CommandLine, file: &str) -> String {
+    let check = line.retyped_as("indicators check", &Reading::OPTIONS, file);
+    if file == "-" {
+        format!("see why, with the same feed by standard input: {check}")
+    } else {
+        format!("see why: {check}")
     }
 }
 

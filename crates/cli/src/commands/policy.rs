@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::args::policy::{ExplainArguments, PolicyCheckArguments, PolicyCommand};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, named_in_backticks};
 use crate::output::{self, Report, Table};
 
 pub(crate) fn run(command: &PolicyCommand, global: &Global) -> Result<Exit, Error> {
@@ -160,9 +160,12 @@ fn explain(arguments: &ExplainArguments, global: &Global) -> Result<Exit, Error>
         }
         node => node?.explain(&policy, &question)?,
     };
-    let text: Vec<_> = explanations.iter().map(ToString::to_string).collect();
+    let named = |text: &str| named_in_backticks(text, global.named_home());
+    let text = explanations.iter().map(|one| named(&one.to_string()));
+    let text: Vec<_> = text.collect();
+    let decisions = explanations.iter().map(|one| Decision::of(one, &named));
     let explained = Explained {
-        decisions: explanations.iter().map(Decision::of).collect(),
+        decisions: decisions.collect(),
         text: text.join("\n"),
     };
     output::show("policy_explain", &explained, global)?;
@@ -183,7 +186,8 @@ fn ending(explanations: &[Explanation<'_>]) -> Exit {
 }
 
 impl Decision {
-    fn of(explanation: &Explanation<'_>) -> Self {
+    /// `named` names the home in the commands of a text.
+    fn of(explanation: &Explanation<'_>, named: &dyn Fn(&str) -> String) -> Self {
         let refusals = explanation.refusals.iter();
         let conditions = explanation.conditions.iter();
         Self {
@@ -203,7 +207,7 @@ impl Decision {
             refusals: refusals
                 .map(|refusal| ShownRefusal {
                     what: refusal.what.clone(),
-                    next: refusal.next.clone(),
+                    next: named(&refusal.next),
                     actor: actor(refusal.actor),
                 })
                 .collect(),

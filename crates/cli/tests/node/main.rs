@@ -15,6 +15,7 @@ mod init;
 mod kernels;
 mod keys;
 mod ledger;
+mod next;
 mod peers;
 mod place;
 mod policy;

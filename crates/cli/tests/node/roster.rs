@@ -121,6 +121,15 @@ fn a_roster_from_the_first_key_to_the_next() -> Test {
     assert_eq!(third["keys_changed"], true);
     assert_eq!(place.json("--home acme roster show")?["number"], 3);
 
+    // From then on the keys of Ada and Bob count for nothing, however many of them sign.
+    place.ok("roster new --after 2.roster old-keys.roster")?;
+    consortium.sign("old-keys.roster", &["ada", "bob"])?;
+    let says = ["keys of roster number 3", "were replaced", "roster trust"];
+    for command in ["install", "verify"] {
+        let line = format!("--home acme roster {command} old-keys.roster");
+        place.fails(&line, 1, &says)?;
+    }
+
     // Then Joe's takes the place of Eve's. A node that slept through roster 3 cannot know Joe.
     place.save("roster keygen --name kim kim.key", "kim.pub")?;
     place.ok("roster new --after 3.roster --advance-keys --next-key kim.pub 4.roster")?;

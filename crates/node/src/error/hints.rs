@@ -1,6 +1,7 @@
 //! What to do about each error; commands as they are typed.
 
 use std::io;
+use std::path::Path;
 
 use blindmatch_audit::checkpoint::{CheckpointError, SuccessionError};
 use blindmatch_audit::cosignature::QuorumError;
@@ -18,6 +19,7 @@ use blindmatch_store::moment::Moment;
 
 use super::Error;
 use crate::ledger::exported::ExportedError;
+use crate::shell::quoted_path;
 
 /// What destroys what is damaged and is made again, or done without.
 const DISCARD: &str = "blindmatch doctor --repair --discard-damaged";
@@ -38,6 +40,15 @@ impl Error {
         {
             return vec![
                 "the disk is full; make room and type the same again; see: df -h".to_owned(),
+            ];
+        }
+        if let Some(error) = self.of_disk()
+            && error.kind() == io::ErrorKind::ReadOnlyFilesystem
+        {
+            return vec![
+                "the place is mounted read-only, and a home or a file to write has to be writable; see: \
+                 findmnt"
+                    .to_owned(),
             ];
         }
         match self {
@@ -156,6 +167,7 @@ impl Error {
                     .to_owned(),
                 "is there none? tell the administrators: the member needs a new identity".to_owned(),
             ],
+            Self::Backup(path, BackupError::Disk(error)) => unwritten(path, error),
             Self::Ledger(error) | Self::Backup(_, BackupError::Ledger(error)) => ledger(error),
             Self::NoLedgerKey => vec![
                 "name the ledger's key with --key KEY; its owner sees it with `blindmatch ledger \
@@ -249,14 +261,23 @@ impl Error {
             Self::DelegationMissing(path) => vec![
                 format!(
                     "put it back from a copy of the home, or from where it was signed: cp COPY {}",
-                    path.display()
+                    quoted_path(path)
                 ),
                 "or leave the home as it is and restore a backup into another: blindmatch --home DIR \
                  restore --storage-key KEY BACKUP"
                     .to_owned(),
             ],
             Self::NoRoster(error) => no_roster(error),
-            Self::RosterRefused(path, error) => refused(&path.display().to_string(), error),
+            Self::RosterRefused(path, error) => refused(&quoted_path(path), error),
+            Self::RosterOfOtherKeys { held, .. } => vec![
+                format!(
+                    "ask an administrator for one that the keys of roster number {held} signed, or those \
+                     that it names as the next"
+                ),
+                "were all of those lost? then hear the words of the new one's fingerprint, by telephone \
+                 or in person, and type them: blindmatch roster trust WORDS"
+                    .to_owned(),
+            ],
             Self::OtherConsortium { .. } => {
                 vec!["a node is in one consortium; make another home for the other".to_owned()]
             }
@@ -266,7 +287,7 @@ impl Error {
                     vec!["name a file that does not exist yet; nothing is written over".to_owned()]
                 }
                 io::ErrorKind::PermissionDenied => {
-                    vec![format!("see who may: ls -l {}", path.display())]
+                    vec![format!("see who may: ls -l {}", quoted_path(path))]
                 }
                 io::ErrorKind::FileTooLarge
                 | io::ErrorKind::InvalidData
@@ -274,7 +295,7 @@ impl Error {
                 | io::ErrorKind::NotADirectory => vec!["is it the right file?".to_owned()],
                 _ => Vec::new(),
             },
-            Self::SecretReadable(path, _) => vec![format!("chmod 600 {}", path.display())],
+            Self::SecretReadable(path, _) => vec![format!("chmod 600 {}", quoted_path(path))],
             Self::PublicKey(_) => {
                 vec![
                     "its owner has one printed by `blindmatch roster keygen --name NAME FILE`"
@@ -282,30 +303,30 @@ impl Error {
                 ]
             }
             Self::Policy(path, _) => vec![
-                format!("edit {}", path.display()),
+                format!("edit {}", quoted_path(path)),
                 "what each key means: spec/50-policy.md; an example: examples/policy.toml"
                     .to_owned(),
             ],
-            Self::Config(path, _) => vec![format!("edit {}", path.display())],
+            Self::Config(path, _) => vec![format!("edit {}", quoted_path(path))],
             Self::Card(..) => vec!["its member makes one with `blindmatch card > FILE`".to_owned()],
             Self::OtherDelegation(_) => {
                 vec!["request one: blindmatch keys rotate --request FILE".to_owned()]
             }
             Self::RosterSigned(path) => vec![format!(
                 "begin the next one: blindmatch roster new --after {} NEXT",
-                path.display()
+                quoted_path(path)
             )],
             Self::NotASigner(roster, _) => vec![
                 format!(
                     "see which they are: blindmatch roster show {}",
-                    roster.display()
+                    quoted_path(roster)
                 ),
                 "if it is a key of the roster before, name that with --after ROSTER".to_owned(),
             ],
             Self::SignedAlready(path) => {
                 vec![format!(
                     "see who signed: blindmatch roster show {}",
-                    path.display()
+                    quoted_path(path)
                 )]
             }
             Self::NoPaymentKey => vec![
@@ -385,12 +406,41 @@ fn home(error: &HomeError) -> Vec<String> {
             ),
             None => "wait a moment and type the same again".to_owned(),
         }],
+        HomeError::Permissions { path, mode } => {
+            vec![format!("chmod {mode:o} {}", quoted_path(path))]
+        }
+        HomeError::Disk(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            vec!["a home belongs to the user who runs this; see whose it is: ls -ld HOME".to_owned()]
+        }
         HomeError::StorageKeyMissing | HomeError::StorageKeyForeign => vec![
             "put the one that was exported from this home back: blindmatch keys import storage \
              --from FILE"
                 .to_owned(),
             "or type its words: blindmatch keys import storage --from -".to_owned(),
         ],
+        _ => Vec::new(),
+    }
+}
+
+/// A backup that could not be written to `to`.
+fn unwritten(to: &Path, error: &io::Error) -> Vec<String> {
+    let parent = to.parent().filter(|parent| *parent != Path::new(""));
+    match (error.kind(), parent) {
+        (io::ErrorKind::NotFound, Some(parent)) if !parent.exists() => {
+            vec![format!(
+                "make its directory: mkdir -p {}",
+                quoted_path(parent)
+            )]
+        }
+        (io::ErrorKind::PermissionDenied, Some(parent)) => {
+            vec![format!(
+                "see who may write there: ls -ld {}",
+                quoted_path(parent)
+            )]
+        }
+        (io::ErrorKind::NotADirectory, _) => {
+            vec!["name a file in a directory: blindmatch backup FILE".to_owned()]
+        }
         _ => Vec::new(),
     }
 }
@@ -660,8 +710,9 @@ fn collection(error: &CollectionError) -> Vec<String> {
                 .to_owned(),
         ],
         error if error.is_damage() => {
-            let again = "import its sources again into a new collection: blindmatch import \
-                         --collection NEW FILE";
+            // The kind of a collection never changes, and a list that does not read says none.
+            let again = "import its sources again into a new collection of its kind, customers or \
+                         abuse: blindmatch import --collection NEW --kind KIND FILE";
             let restore = format!("or {RESTORE}");
             if error.is_of_list() {
                 return vec![again.to_owned(), restore, DESTROY.to_owned()];
@@ -678,3 +729,6 @@ fn collection(error: &CollectionError) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

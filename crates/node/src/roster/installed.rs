@@ -84,10 +84,23 @@ impl NodeFiles {
                 given: roster.consortium.clone(),
             });
         }
-        let accepted = match self.trust()?.accept(&bytes, clock::now()) {
+        let trust = self.trust()?;
+        let accepted = match trust.accept(&bytes, clock::now()) {
             Ok(Acceptance::New(accepted)) => Some(accepted),
             Ok(Acceptance::AlreadyHeld) => None,
-            Err(error) => return Err(Error::RosterRefused(file.to_owned(), error)),
+            Err(error) => {
+                let file = file.to_owned();
+                let held = trust.held().map(|held| held.roster().number);
+                return Err(match (error, held) {
+                    // Its own keys did, so it is the other ones that are missing.
+                    (RosterError::TooFewSignatures { have: 0, .. }, Some(held))
+                        if given.check_own_signatures().is_ok() =>
+                    {
+                        Error::RosterOfOtherKeys { file, held }
+                    }
+                    _ => Error::RosterRefused(file, error),
+                });
+            }
         };
         let lists_us = self.is_listed_in(&roster)?;
         Ok(Judged {

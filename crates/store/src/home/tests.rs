@@ -126,8 +126,8 @@ fn what_others_may_read_is_refused_with_what_to_do() {
         set(mode | 0o040);
         let error = Home::open(disk.clone(), 1).unwrap_err();
         assert!(matches!(error, HomeError::Permissions { mode: m, .. } if m == mode));
-        let command = format!("chmod {mode:o} ");
-        assert!(error.to_string().contains(&command), "{error}");
+        let wanted = format!("its mode has to be {mode:o}");
+        assert!(error.to_string().contains(&wanted), "{error}");
         set(mode);
     }
     Home::open(disk, 1).unwrap();
