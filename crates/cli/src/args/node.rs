@@ -48,7 +48,9 @@ impl From<RoleName> for Role {
 pub(crate) const CARD_EXAMPLES: &str = "\
 Examples:
   blindmatch card > acme.card       this node's card, for the consortium's administrator
-  blindmatch card other.card        check another member's card and show its fingerprint";
+  blindmatch card other.card        check another member's card and show its fingerprint
+
+A card that blindmatch.toml has left behind, or that is damaged or gone, is signed anew.";
 
 #[derive(Args, Debug)]
 pub(crate) struct CardArguments {
@@ -113,6 +115,8 @@ pub(crate) struct DoctorArguments {
 pub(crate) const BACKUP_EXAMPLE: &str = "\
 Example:
   blindmatch backup acme-2026-11-22.backup
+
+Where something that goes in is damaged or gone, it is named and nothing is written.
 
 What can be used only once is left out: epoch keys, VOLEs, the state of runs. So is the storage key,
 without which a backup cannot be read: `blindmatch keys export storage`.";
