@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-pub(crate) use blindmatch_node::shell::quoted;
 use crate::session::Session;
+pub(crate) use blindmatch_node::shell::quoted;
 
 /// The words of the command without its files.
 pub(crate) struct CommandLine {

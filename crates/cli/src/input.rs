@@ -8,8 +8,8 @@ use blindmatch_feeds::{FeedError, Options, Row, Summary, read, read_misp_folder}
 use blindmatch_indicator::Canonicaliser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::command_line::quoted;
 use crate::args::Global;
+use crate::command_line::quoted;
 use crate::error::Error;
 
 /// Shorter files are read before a bar could be seen.

@@ -60,7 +60,7 @@ pub enum State {
 /// far as they say how. Gives what it destroyed.
 ///
 /// Where `discard_damaged`, which is the operator's word, it also destroys what is damaged of runs,
-/// views and the peers' delegations.
+/// views, the peers' delegations and the checkpoints of theirs that this node cosigned.
 ///
 /// # Errors
 ///
@@ -82,6 +82,9 @@ pub fn repair(
             removed.map_err(HomeError::Disk)?;
             destroyed(&error);
         }
+        node.discard_witnessed()?
+            .iter()
+            .for_each(|error| destroyed(error));
         for (_, error) in Views::discard_damaged(node.home())? {
             destroyed(&error);
         }
@@ -370,8 +373,14 @@ fn roster(look: &Look<'_>) -> Looked {
 
 fn peers(look: &Look<'_>) -> Looked {
     look.node.peers()?;
-    let what = "their delegations, each as it was signed";
-    Ok(vec![Finding::fine("", what)])
+    let what = match look.node.check_witnessed()? {
+        0 => "their delegations, each as it was signed".to_owned(),
+        ledgers => format!(
+            "their delegations, each as it was signed; the newest checkpoints of {ledgers} ledgers that \
+             this node cosigned"
+        ),
+    };
+    Ok(vec![Finding::fine("", &what)])
 }
 
 fn tables(look: &Look<'_>) -> Looked {

@@ -185,6 +185,11 @@ pub enum Error {
     MemberExists(Name),
     /// The roster has no member of this name.
     NoMember(Name),
+    /// This node cosigned no checkpoint of this member's ledger, or the one that it cosigned last, of
+    /// so many records, was not kept.
+    NotWitnessed(Name, Option<u64>),
+    /// A checkpoint that this node cosigned last of a peer's ledger is damaged.
+    Witnessed(PathBuf),
     /// No delegation of this member is known here, or none of this number.
     NoDelegation(Name, Option<u64>),
     /// No port of this machine can be listened at.
@@ -410,6 +415,19 @@ impl fmt::Display for Error {
             ),
             Self::MemberExists(name) => write!(f, "the roster has a member {name} already"),
             Self::NoMember(name) => write!(f, "the roster has no member {name}"),
+            Self::NotWitnessed(member, None) => {
+                write!(f, "this node cosigned no checkpoint of {member}'s ledger")
+            }
+            Self::NotWitnessed(member, Some(size)) => write!(
+                f,
+                "the checkpoint of {member}'s ledger that this node cosigned last, of {size} records, was \
+                 not kept"
+            ),
+            Self::Witnessed(path) => write!(
+                f,
+                "{} is damaged: what this node cosigned last of a peer's ledger",
+                path.display()
+            ),
             Self::NoDelegation(member, None) => {
                 write!(f, "no delegation of {member} is known here")
             }

@@ -3,6 +3,7 @@
 
 pub mod cosigners;
 pub mod exported;
+pub mod witnessed;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

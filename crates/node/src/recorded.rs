@@ -257,7 +257,7 @@ impl Recorded {
 }
 
 /// All records, the newest first.
-fn newest_first(log: &Log) -> impl Iterator<Item = Result<Record, LedgerError>> {
+pub(crate) fn newest_first(log: &Log) -> impl Iterator<Item = Result<Record, LedgerError>> {
     let steps = (0..log.size().div_ceil(STEP)).rev();
     steps.flat_map(|step| {
         let first = step * STEP;

@@ -20,7 +20,7 @@ use blindmatch_audit::{
 };
 use rand_core::CryptoRng;
 
-pub(crate) mod cosigned;
+pub mod cosigned;
 mod error;
 mod extent;
 mod log;

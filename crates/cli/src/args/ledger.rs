@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use blindmatch_node::audit::cosignature::WitnessKey;
 use blindmatch_node::audit::note::NoteKey;
+use blindmatch_node::membership::Name;
 use clap::{Args, Subcommand};
+
+use super::parse_name;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum LedgerCommand {
@@ -22,6 +25,23 @@ pub(crate) enum LedgerCommand {
     /// that enough witnesses cosigned, where there is one.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(LedgerExportArguments),
+    /// Print what this node cosigned last of another member's ledger.
+    #[command(after_help = WITNESSED_EXAMPLE)]
+    Witnessed(WitnessedArguments),
+}
+
+const WITNESSED_EXAMPLE: &str = "\
+Example:
+  blindmatch ledger witnessed acme > acme.bank
+
+A member that lost its home has this of each of its witnesses, and goes on from it:
+  blindmatch restore --storage-key KEY --witnessed FILE BACKUP";
+
+#[derive(Args, Debug)]
+pub(crate) struct WitnessedArguments {
+    /// The member whose ledger it is.
+    #[arg(value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) member: Name,
 }
 
 const EXPORT_EXAMPLES: &str = "\

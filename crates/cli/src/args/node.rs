@@ -139,8 +139,10 @@ Example:
       --witnessed acme.bank --witnessed acme.shop acme-2026-11-22.backup
 
 The restored node opens a new incarnation of its ledger: new epochs, and budgets that count as
-spent. Witnesses cosign it once it has, or names as lost, what they cosigned last: ask each of them
-for its newest checkpoint of this ledger.";
+spent. Witnesses cosign it once it has, or names as lost, what they cosigned last. Each of them
+writes out both, with the name of this member in the place of MEMBER:
+  blindmatch ledger witnessed MEMBER > FILE      for --witnessed
+  blindmatch roster delegation MEMBER > FILE     for --delegation";
 
 #[derive(Args, Debug)]
 pub(crate) struct RestoreArguments {
@@ -150,7 +152,7 @@ pub(crate) struct RestoreArguments {
     /// The exported storage key.
     #[arg(long, value_name = "FILE")]
     pub(crate) storage_key: PathBuf,
-    /// A checkpoint of this ledger as a witness has it; records of it that the backup lacks are
+    /// A checkpoint of this ledger as a witness has it and writes out with `ledger witnessed MEMBER`; records of it that the backup lacks are
     /// named as lost. May be repeated.
     #[arg(long = "witnessed", value_name = "FILE")]
     pub(crate) witnessed: Vec<PathBuf>,

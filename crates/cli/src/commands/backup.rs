@@ -143,8 +143,10 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
     output::show("restore", &restored, global)?;
     for file in alone {
         let what = format!(
-            "{} is signed by the node only, no witness: ask the witnesses for what they have",
-            file.display()
+            "{} is signed by the node only, no witness: ask the witnesses for what they have, which each \
+             writes with `blindmatch ledger witnessed {} > FILE`",
+            file.display(),
+            restored.member
         );
         output::next(global, &what);
     }
@@ -159,8 +161,12 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
     }
     if witnessed.is_empty() && has_witnesses(&node)? {
         let what = "a witness that cosigned records which this backup lacks cosigns no more before they \
-                    are named as lost: ask each for its checkpoint, and restore with --witnessed FILE";
+                    are named as lost: restore with --witnessed FILE, once for each";
         output::next(global, what);
+        let member = &restored.member;
+        let what =
+            format!("a witness writes that file: blindmatch ledger witnessed {member} > FILE");
+        output::next(global, &what);
     }
     output::next(global, "see what is out of date: blindmatch doctor");
     Ok(Exit::Done)

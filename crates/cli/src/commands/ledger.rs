@@ -1,6 +1,7 @@
 //! `blindmatch ledger`.
 
 mod event;
+mod witnessed;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
             output::show("ledger_export", &written, global)?;
             tell_left_out(&written, global);
         }
+        LedgerCommand::Witnessed(arguments) => witnessed::run(&arguments.member, global)?,
     }
     Ok(Exit::Done)
 }

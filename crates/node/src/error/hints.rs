@@ -181,7 +181,9 @@ impl Error {
                  restore --storage-key KEY --witnessed FILE --delegation FILE BACKUP"
                     .to_owned(),
                 "every member writes it out: blindmatch roster delegation MEMBER > FILE".to_owned(),
-                "else ask the witness for its checkpoint of this node's own ledger".to_owned(),
+                "else ask the witness for its checkpoint of this node's own ledger: blindmatch ledger \
+                 witnessed MEMBER > FILE"
+                    .to_owned(),
             ],
             Self::AnothersDelegation(_) => vec![
                 "ask another member for those of this one, which it writes out: blindmatch roster \
@@ -356,6 +358,12 @@ impl Error {
                     .to_owned(),
             ],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
+            Self::NotWitnessed(member, _) => vec![format!(
+                "another witness may have it, and writes it out: blindmatch ledger witnessed {member}"
+            )],
+            Self::Witnessed(_) => vec![format!(
+                "{DISCARD}; it is kept again when that peer next has its ledger cosigned"
+            )],
             Self::NoDelegation(member, Some(_)) => vec![format!(
                 "see which are: blindmatch roster delegation {member} --output json"
             )],

@@ -7,7 +7,7 @@ use blindmatch_audit::checkpoint::{
     Checkpoint, Continuation, Origin, SignedCheckpoint, ledger_name, witness_name,
 };
 use blindmatch_audit::cosignature::{Quorum, WitnessKey, cosign};
-use blindmatch_audit::note::{KeyName, NoteKey};
+use blindmatch_audit::note::{KeyName, NoteKey, SignatureLine};
 use blindmatch_audit::record::{Event, Name as RecordName};
 use blindmatch_audit::witness::{Refusal, Request, decide};
 use blindmatch_membership::{Name, Witnesses};
@@ -171,10 +171,32 @@ impl Daemon {
         let name = self.witness_name()?;
         let line = cosign(&checkpoint, &name, self.checkpoints(), self.now());
         let line = line.ok_or(Error::Clock)?;
+        self.keep_witnessed(&request.checkpoint, &line)?;
         Ok(Cosigned {
             status: OK,
             body: line.to_string().into(),
         })
+    }
+
+    /// Keeps what is cosigned, for its owner should that lose its home: with the owner's signatures and
+    /// this one, and no others.
+    fn keep_witnessed(&self, given: &SignedCheckpoint, own: &SignatureLine) -> Result<(), Error> {
+        let checkpoint = given.unverified();
+        let known = self.directory().known();
+        let consortium = known.roster.consortium.as_str();
+        let is_owner = |member: &&Name| {
+            let ledger = ledger_name(consortium, member.as_str());
+            ledger.is_ok_and(|ledger| ledger == checkpoint.origin.ledger)
+        };
+        let Some(owner) = known.roster.members.keys().find(is_owner) else {
+            return Ok(());
+        };
+        let name = checkpoint.origin.key_name();
+        let owners = given.signatures().iter().filter(|line| line.name == name);
+        let lines: String = owners.chain([own]).map(ToString::to_string).collect();
+        let signed = SignedCheckpoint::parse(format!("{checkpoint}\n{lines}").as_bytes());
+        // It is as long as what was read, at most.
+        signed.map_or(Ok(()), |signed| self.node().keep_witnessed(owner, &signed))
     }
 
     /// The witnesses of this node's ledger.

@@ -25,7 +25,7 @@ struct Witnesses {
 
 pub(super) fn witnesses(member: Option<&Name>, global: &Global) -> Result<(), Error> {
     let files = NodeFiles::read(&global.home()?)?;
-    let member = member.unwrap_or(&files.config().node.member);
+    let member = member.unwrap_or_else(|| &files.config().node.member);
     let known = files.ledger_keys_of(member)?;
     let shown = Witnesses {
         member: member.to_string(),
@@ -35,16 +35,16 @@ pub(super) fn witnesses(member: Option<&Name>, global: &Global) -> Result<(), Er
         witnesses: known.of,
         unknown: known.unknown.iter().map(ToString::to_string).collect(),
     };
-    output::show("roster_witnesses", &shown, global.output)?;
+    output::show("roster_witnesses", &shown, global)?;
     if !shown.unknown.is_empty() && !global.quiet {
-        output::tell(format_args!(
+        global.tell(format_args!(
             "note: no key of {} is known here; it comes when the nodes next meet",
             shown.unknown.join(", ")
         ));
     }
     if !shown.keys.is_empty() && !global.quiet {
         // A third party has no home, so this one is not named.
-        output::tell(shown.verify());
+        global.tell(shown.verify());
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ struct Row<'a> {
 pub(super) fn delegation(arguments: &DelegationArguments, global: &Global) -> Result<(), Error> {
     let files = NodeFiles::read(&global.home()?)?;
     let member = arguments.member.as_ref();
-    let member = member.unwrap_or(&files.config().node.member);
+    let member = member.unwrap_or_else(|| &files.config().node.member);
     let known = files.delegations_of(member)?;
     let wanted = |number| arguments.number.is_none_or(|wanted| wanted == number);
     let delegation = known.iter().find(|one| wanted(one.number));
@@ -126,7 +126,7 @@ pub(super) fn delegation(arguments: &DelegationArguments, global: &Global) -> Re
         delegation: delegation.to_string(),
         known: known.iter().map(|one| one.number).collect(),
     };
-    output::show("roster_delegation", &shown, global.output)
+    output::show("roster_delegation", &shown, global)
 }
 
 impl Report for Shown {
