@@ -65,5 +65,9 @@ impl Suffix {
 const Z_PAD: [u8; 128] = [0; 128];
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "a failure is the test's")]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's"
+)]
 mod tests;
