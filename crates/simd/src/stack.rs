@@ -23,3 +23,11 @@ pub(crate) fn wiped<T>(kernel: impl FnOnce() -> T) -> T {
     overwrite();
     made
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failure is the test's"
+)]
+mod tests;
