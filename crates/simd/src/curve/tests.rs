@@ -238,22 +238,35 @@ fn multiples_of_the_generator() {
     }
 }
 
+/// Each kind at each place of batches on either side of 32: from there on, groups of eight are
+/// decoded four at a time.
 #[test]
 fn bad_encodings_are_refused_and_named() {
     let good = rfc9496::bytes(rfc9496::MULTIPLES[3]);
-    let identity = [0; 32];
+    let bad = rfc9496::BAD.map(rfc9496::bytes);
+    let kinds = [
+        &bad[..4],
+        &bad[4..12],
+        &bad[12..20],
+        &bad[20..28],
+        &bad[28..],
+        &[[0; 32]],
+    ];
     for backend in Backend::available() {
-        for bad in rfc9496::BAD
-            .map(rfc9496::bytes)
-            .into_iter()
-            .chain([identity])
-        {
-            for index in [0, 1, 7, 8, 15, 16, 20] {
-                let mut batch = [good; 21];
-                batch[index] = bad;
-                batch[20] = bad;
+        for len in [31, 32, 33, 64, 70] {
+            assert!(Points::decode(backend, &vec![good; len]).is_ok());
+            for index in 0..len {
+                for bad in kinds.map(|kind| kind[index % kind.len()]) {
+                    let mut batch = vec![good; len];
+                    batch[index] = bad;
+                    let refused = Points::decode(backend, &batch).err();
+                    assert_eq!(refused, Some(Undecodable { index }), "{len} {bad:x?}");
+                }
+                // The first one is named.
+                let mut batch = vec![bad[0]; len];
+                batch[..index].fill(good);
                 let refused = Points::decode(backend, &batch).err();
-                assert_eq!(refused, Some(Undecodable { index }), "{bad:x?}");
+                assert_eq!(refused, Some(Undecodable { index }), "{len}");
             }
         }
     }
@@ -335,6 +348,54 @@ fn edges_of_the_field() {
             points.multiply_encode(&Scalar::ONE),
             expected.collect::<Vec<_>>()
         );
+    }
+}
+
+/// Points with Y = 0, (±√−1, 0): the neutral element too, but with a denominator of zero where it is
+/// doubled. Only the map leads there.
+///
+/// The map's y is (1 − s²)/(1 + s²), so s² is 1. In the terms of RFC 9496 §4.3.4, with r = √−1·t²,
+/// s² is u/v where that is a square: u = v, that is d·r² + 2r + (1 + d − d²) = 0. Elsewhere it is
+/// r·u/v: r·u = v, that is (1 + d − d²)·r² + 2r + d = 0. Each has two roots, and each root gives
+/// a t and −t. The map of 0 is (0, 1), so that t and 0 together are the map of t alone.
+#[test]
+fn points_whose_y_is_zero() {
+    let mapped = [
+        // u = v
+        "068c5b499d860a72cba9a67991e93e203e07f2cecac35ff78ba286490a9d647f",
+        "a2ce3011a78ef573098dfffa7c6319a2973184a23f8c7e4fb28a95abee32615f",
+        // r·u = v
+        "2a6382d98d9b4fe0526bf32f2e36b1c6fb594edaadaa30f35a29566c59adfe4c",
+        "bced0d08ab13994b901f939d3d6f164d7d1f1b7860d5ccdbca27c4b705f23d02",
+    ];
+    let mapped = mapped.map(rfc9496::bytes);
+    // With 0, with each other, and with what maps to no such point.
+    let others = [[[0; 32], [5; 32]].as_slice(), &mapped].concat();
+    let pairs = others.iter().flat_map(|a| others.iter().map(|b| [*a, *b]));
+    let uniform: Vec<[u8; 64]> = pairs
+        .map(|pair| pair.as_flattened().try_into().unwrap())
+        .collect();
+    let points: Vec<_> = uniform
+        .iter()
+        .map(RistrettoPoint::from_uniform_bytes)
+        .collect();
+    let neutral = points.iter().filter(|point| encode(**point) == [0; 32]);
+    assert_eq!(neutral.count(), 1 + 4 + 4 + 16);
+    let mut rng = StdRng::seed_from_u64(12);
+    for backend in Backend::available() {
+        let ours = Points::from_uniform(backend, &uniform);
+        check(&ours, &points, &mut rng);
+        let doubled: Vec<_> = points.iter().map(|p| p + p).collect();
+        check(&ours.add(&ours), &doubled, &mut rng);
+        for scalar in edge_scalars().into_iter().take(40) {
+            let products: Vec<_> = points.iter().map(|p| encode(p * scalar)).collect();
+            assert_eq!(ours.multiply_encode(&scalar), products, "{scalar:?}");
+        }
+        // Alone, so that nothing else stands in the shared inversion.
+        for (uniform, point) in uniform.iter().zip(&points) {
+            let one = Points::from_uniform(backend, &[*uniform]);
+            assert_eq!(one.double_encode(), [encode(point + point)]);
+        }
     }
 }
 
