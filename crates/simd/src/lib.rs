@@ -53,8 +53,11 @@ pub mod gf128;
 mod lanes;
 mod sha512;
 mod stack;
+mod work;
 
 pub use backend::{Backend, NoBackend};
 pub use choice::{backend, choose_backend, with_backend};
 pub use curve::{FixedBase, Points, Undecodable};
 pub use sha512::{expand_message_xmd, sha512};
+#[doc(hidden)]
+pub use work::items_done;

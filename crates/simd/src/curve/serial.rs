@@ -6,8 +6,11 @@ use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Undecodable;
+use crate::backend::Kind;
+use crate::work::count;
 
 pub(super) fn decode(encodings: &[[u8; 32]]) -> Result<Vec<RistrettoPoint>, Undecodable> {
+    count(Kind::Serial, encodings.len());
     let mut bad = None;
     let points = encodings.iter().enumerate().map(|(index, encoding)| {
         let point = CompressedRistretto(*encoding).decompress();
@@ -21,6 +24,7 @@ pub(super) fn decode(encodings: &[[u8; 32]]) -> Result<Vec<RistrettoPoint>, Unde
 }
 
 pub(super) fn from_uniform(uniform: &[[u8; 64]]) -> Vec<RistrettoPoint> {
+    count(Kind::Serial, uniform.len());
     uniform
         .iter()
         .map(RistrettoPoint::from_uniform_bytes)
@@ -28,30 +32,30 @@ pub(super) fn from_uniform(uniform: &[[u8; 64]]) -> Vec<RistrettoPoint> {
 }
 
 pub(super) fn multiply_encode(points: &[RistrettoPoint], scalar: &Scalar) -> Vec<[u8; 32]> {
+    count(Kind::Serial, points.len());
     let half = Zeroizing::new(scalar.div_by_2());
     let halves: Vec<_> = points.iter().map(|point| point * *half).collect();
-    double_encode(&Zeroizing::new(halves))
+    encode_doubles(&Zeroizing::new(halves))
 }
 
 pub(super) fn multiply_each_encode(points: &[RistrettoPoint], scalars: &[Scalar]) -> Vec<[u8; 32]> {
+    count(Kind::Serial, points.len());
     let products = points.iter().zip(scalars).map(|(point, scalar)| {
         let mut half = scalar.div_by_2();
         let product = point * half;
         half.zeroize();
         product
     });
-    double_encode(&Zeroizing::new(products.collect::<Vec<_>>()))
+    encode_doubles(&Zeroizing::new(products.collect::<Vec<_>>()))
 }
 
 pub(super) fn double_encode(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
-    let encodings = RistrettoPoint::double_and_compress_batch(points);
-    encodings
-        .iter()
-        .map(CompressedRistretto::to_bytes)
-        .collect()
+    count(Kind::Serial, points.len());
+    encode_doubles(points)
 }
 
 pub(super) fn encode(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
+    count(Kind::Serial, points.len());
     points
         .iter()
         .map(|point| point.compress().to_bytes())
@@ -59,6 +63,7 @@ pub(super) fn encode(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
 }
 
 pub(super) fn add(a: &[RistrettoPoint], b: &[RistrettoPoint]) -> Vec<RistrettoPoint> {
+    count(Kind::Serial, a.len());
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
@@ -66,10 +71,12 @@ pub(super) fn vartime_weighted_sum(
     points: &[RistrettoPoint],
     weights: &[Scalar],
 ) -> RistrettoPoint {
+    count(Kind::Serial, points.len());
     RistrettoPoint::vartime_multiscalar_mul(weights, points)
 }
 
 pub(super) fn multiples_of_generator(scalars: &[Scalar]) -> Vec<RistrettoPoint> {
+    count(Kind::Serial, scalars.len());
     scalars.iter().map(RistrettoPoint::mul_base).collect()
 }
 
@@ -85,5 +92,14 @@ pub(super) fn multiply_base(
     table: &RistrettoBasepointTable,
     scalars: &[Scalar],
 ) -> Vec<RistrettoPoint> {
+    count(Kind::Serial, scalars.len());
     scalars.iter().map(|scalar| table * scalar).collect()
+}
+
+fn encode_doubles(points: &[RistrettoPoint]) -> Vec<[u8; 32]> {
+    let encodings = RistrettoPoint::double_and_compress_batch(points);
+    encodings
+        .iter()
+        .map(CompressedRistretto::to_bytes)
+        .collect()
 }

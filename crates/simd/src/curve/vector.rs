@@ -28,7 +28,9 @@ use self::multiply::{LaneScalars, Multiples, multiply};
 use self::ristretto::{double_and_encode, encode};
 use self::sum::vartime_weighted_sum;
 use super::Undecodable;
+use crate::backend::Kind;
 use crate::lanes::LANES;
+use crate::work::count;
 
 /// How many blocks share an inversion when they are encoded.
 const CHUNK: usize = 32;
@@ -60,6 +62,7 @@ pub(super) struct Points {
 impl Points {
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn decode(encodings: &[[u8; 32]]) -> Result<Self, Undecodable> {
+        count(Kind::Avx512, encodings.len());
         let groups = lanes(encodings, &DUMMY);
         let (quads, rest) = groups.as_chunks::<4>();
         let mut blocks = Vec::with_capacity(groups.len());
@@ -90,6 +93,7 @@ impl Points {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn from_uniform(uniform: &[[u8; 64]]) -> Self {
+        count(Kind::Avx512, uniform.len());
         let groups = lanes(uniform, &[0; 64]);
         let (pairs, rest) = groups.as_chunks::<2>();
         let mut blocks = Vec::with_capacity(groups.len());
@@ -111,6 +115,7 @@ impl Points {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn multiply_encode(&self, scalar: &Scalar) -> Vec<[u8; 32]> {
+        count(Kind::Avx512, self.len);
         let half = LaneScalars::shared(&Zeroizing::new(scalar.div_by_2()));
         let mut output = Output::new(self.len);
         for chunk in self.blocks.chunks(CHUNK) {
@@ -125,6 +130,7 @@ impl Points {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn multiply_each_encode(&self, scalars: &[Scalar]) -> Vec<[u8; 32]> {
+        count(Kind::Avx512, self.len);
         let mut output = Output::new(self.len);
         let mut scalars = scalars.chunks(LANES);
         for chunk in self.blocks.chunks(CHUNK) {
@@ -141,6 +147,7 @@ impl Points {
     /// Both have the same length.
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn add(&self, other: &Self) -> Self {
+        count(Kind::Avx512, self.len);
         let pairs = self.blocks.iter().zip(&other.blocks);
         let blocks = pairs.map(|(a, b)| a.add(b)).collect();
         Self {
@@ -152,6 +159,7 @@ impl Points {
     /// As many weights as points.
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn vartime_weighted_sum(&self, weights: &[Scalar]) -> RistrettoPoint {
+        count(Kind::Avx512, self.len);
         let sum = if self.len < FEW {
             let mut sum = Point::identity();
             for (block, weights) in self.blocks.iter().zip(weights.chunks(LANES)) {
@@ -176,6 +184,7 @@ impl Points {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn encode(&self) -> Vec<[u8; 32]> {
+        count(Kind::Avx512, self.len);
         let mut encodings = Vec::with_capacity(self.blocks.len() * LANES);
         let (quads, rest) = self.blocks.as_chunks::<4>();
         for quad in quads {
@@ -190,6 +199,7 @@ impl Points {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn double_encode(&self) -> Vec<[u8; 32]> {
+        count(Kind::Avx512, self.len);
         let mut output = Output::new(self.len);
         for chunk in self.blocks.chunks(CHUNK) {
             output.double_and_encode(chunk);
@@ -228,6 +238,7 @@ impl FixedBase {
 
     #[target_feature(enable = "avx512ifma")]
     pub(super) fn multiply(&self, scalars: &[Scalar]) -> Points {
+        count(Kind::Avx512, scalars.len());
         let mut blocks = Vec::with_capacity(scalars.len().div_ceil(LANES));
         for scalars in scalars.chunks(2 * LANES) {
             let (low, high) = scalars.split_at(scalars.len().min(LANES));

@@ -4,10 +4,13 @@ use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
 use super::{Suffix, Z_PAD};
+use crate::backend::Kind;
+use crate::work::count;
 
 pub(super) fn sha512<'a, const PARTS: usize>(
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
+    count(Kind::Serial, messages.len());
     let digests = messages.map(|parts| {
         let hash = parts.iter().fold(Sha512::new(), Digest::chain_update);
         hash.finalize().into()
@@ -19,6 +22,7 @@ pub(super) fn expand_message_xmd<'a, const PARTS: usize>(
     suffix: &Suffix,
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
+    count(Kind::Serial, messages.len());
     let padded = Sha512::new_with_prefix(Z_PAD);
     let expanded = messages.map(|parts| {
         // b_0 = H(Z_pad || msg || l_i_b_str || I2OSP(0, 1) || DST_prime)

@@ -14,7 +14,9 @@ use std::arch::x86_64::{
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Suffix, Z_PAD};
+use crate::backend::Kind;
 use crate::lanes::{LANES, from_bytes, to_bytes, to_lanes, transpose};
+use crate::work::count;
 
 const BLOCK: usize = 128;
 
@@ -33,6 +35,7 @@ const INITIAL: [u64; 8] = [
 pub(super) fn sha512<'a, const PARTS: usize>(
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
+    count(Kind::Avx512, messages.len());
     let mut group = Group::default();
     let mut digests = Zeroizing::new(Vec::with_capacity(messages.len()));
     each_group(messages, |messages| {
@@ -47,6 +50,7 @@ pub(super) fn expand_message_xmd<'a, const PARTS: usize>(
     suffix: &Suffix,
     messages: impl ExactSizeIterator<Item = [&'a [u8]; PARTS]>,
 ) -> Zeroizing<Vec<[u8; 64]>> {
+    count(Kind::Avx512, messages.len());
     // SAFETY: the backend proved the processor's features.
     let padded = unsafe { after(&Z_PAD) };
     let second = after_b_0(suffix);
