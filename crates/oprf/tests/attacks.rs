@@ -12,16 +12,11 @@ use blindmatch_oprf::{
 use curve25519_dalek::RistrettoPoint;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::CompressedRistretto;
-use support::rng;
+use serde_json::Value;
+use support::{array, ristretto255_vectors, rng};
 
 const INPUTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const IDENTITY: [u8; 32] = [0; 32];
-/// s = p, a non-canonical zero (RFC 9496, Appendix A.2).
-const NOT_CANONICAL: [u8; 32] = {
-    let mut p = [0xff; 32];
-    (p[0], p[31]) = (0xed, 0x7f);
-    p
-};
 
 type Evaluated = Vec<[u8; 32]>;
 
@@ -278,25 +273,56 @@ fn a_mauled_proof() {
     }
 }
 
+/// Each kind of what is no element, or must not be one, with its offence.
+fn bad_elements() -> Vec<([u8; 32], Malformed)> {
+    let vectors = ristretto255_vectors();
+    let invalid = vectors["invalid_encodings"].as_array().unwrap();
+    let mut kinds: Vec<_> = invalid.iter().map(|vector| &vector["offence"]).collect();
+    kinds.dedup();
+    assert_eq!(kinds.len(), 5);
+    let first = |kind: &Value| invalid.iter().find(|vector| vector["offence"] == *kind);
+    let bad = kinds.into_iter().filter_map(first);
+    bad.map(|vector| (array(&vector["encoding"]), Malformed::NotCanonical))
+        .chain([(IDENTITY, Malformed::Identity)])
+        .collect()
+}
+
+/// From 32 on, kernels decode more than eight at once.
+const SIZES: [usize; 5] = [31, 32, 33, 64, 70];
+
 #[test]
 fn bad_elements_from_the_server_at_each_position() {
     for backend in Backend::available() {
         with_backend(backend, || {
-            let [key, _] = keys();
-            for index in 0..INPUTS.len() {
-                for (bytes, offence) in [
-                    (IDENTITY, Malformed::Identity),
-                    (NOT_CANONICAL, Malformed::NotCanonical),
-                ] {
-                    let results = clients(key.public_key(), |blinded| {
-                        let (mut evaluated, proof) = honest(&key, blinded);
+            let (bad, [key, _]) = (bad_elements(), keys());
+            let public = key.public_key();
+            let authenticated = AuthenticatedKey::vouch(public.clone());
+            for size in SIZES {
+                let rng = &mut rng(8);
+                let inputs: Vec<_> = (0..size).map(usize::to_be_bytes).collect();
+                let blinds: Vec<_> = inputs.iter().map(|_| Blind::random(rng)).collect();
+                let blinded = voprf::blind_batch(&inputs, &blinds).unwrap();
+                let (good, proof) = honest(&key, &blinded);
+                assert!(oprf::finalize_batch(&inputs, &blinds, &good).is_ok());
+                let finalize = |evaluated: &[[u8; 32]]| {
+                    voprf::finalize_batch(&inputs, &blinds, evaluated, &blinded, public, &proof)
+                };
+                assert!(finalize(&good).is_ok());
+                let again = blinds
+                    .iter()
+                    .map(|blind| Blind::from_bytes(&*blind.to_bytes()));
+                let additive = Blinded::new(&inputs, again.map(Result::unwrap).collect()).unwrap();
+                for index in 0..size {
+                    for &(bytes, offence) in &bad {
+                        let mut evaluated = good.clone();
                         evaluated[index] = bytes;
-                        (evaluated, proof)
-                    });
-                    assert_eq!(
-                        results,
-                        refused(Error::EvaluationElement { index, offence })
-                    );
+                        let refused = Error::EvaluationElement { index, offence };
+                        assert_eq!(finalize(&evaluated), Err(refused), "of {size}");
+                        let unproven = oprf::finalize_batch(&inputs, &blinds, &evaluated);
+                        assert_eq!(unproven, Err(refused), "of {size}");
+                        let verified = additive.verify(&evaluated, &authenticated, &proof);
+                        assert_eq!(verified.err(), Some(refused), "of {size}");
+                    }
                 }
             }
             assert_eq!(
@@ -311,20 +337,33 @@ fn bad_elements_from_the_server_at_each_position() {
 fn bad_elements_from_the_client_at_each_position() {
     for backend in Backend::available() {
         with_backend(backend, || {
-            let [key, _] = keys();
-            let rng = &mut rng(5);
-            let good = voprf::blind_batch(&INPUTS, &INPUTS.map(|_| Blind::random(rng))).unwrap();
-            for index in 0..INPUTS.len() {
-                for (bytes, offence) in [
-                    (IDENTITY, Malformed::Identity),
-                    (NOT_CANONICAL, Malformed::NotCanonical),
-                ] {
-                    let mut blinded = good.clone();
-                    blinded[index] = bytes;
-                    let refused = Error::BlindedElement { index, offence };
-                    let answer = voprf::blind_evaluate_batch(&key, &blinded, &[6; 32]);
-                    assert_eq!(answer, Err(refused));
-                    assert_eq!(oprf::blind_evaluate_batch(&key, &blinded), Err(refused));
+            let (bad, [key, _]) = (bad_elements(), keys());
+            for size in SIZES {
+                let rng = &mut rng(5);
+                let inputs: Vec<_> = (0..size).map(usize::to_be_bytes).collect();
+                let blinds: Vec<_> = inputs.iter().map(|_| Blind::random(rng)).collect();
+                let good = voprf::blind_batch(&inputs, &blinds).unwrap();
+                let (evaluated, proof) = honest(&key, &good);
+                for index in 0..size {
+                    for &(bytes, offence) in &bad {
+                        let mut blinded = good.clone();
+                        blinded[index] = bytes;
+                        let refused = Error::BlindedElement { index, offence };
+                        let answer = voprf::blind_evaluate_batch(&key, &blinded, &[6; 32]);
+                        assert_eq!(answer, Err(refused), "of {size}");
+                        let answer = oprf::blind_evaluate_batch(&key, &blinded);
+                        assert_eq!(answer, Err(refused), "of {size}");
+                        // Nor does a client take one for its own.
+                        let outputs = voprf::finalize_batch(
+                            &inputs,
+                            &blinds,
+                            &evaluated,
+                            &blinded,
+                            key.public_key(),
+                            &proof,
+                        );
+                        assert_eq!(outputs, Err(refused), "of {size}");
+                    }
                 }
             }
             assert_eq!(
