@@ -171,6 +171,8 @@ impl Daemon {
         let name = self.witness_name()?;
         let line = cosign(&checkpoint, &name, self.checkpoints(), self.now());
         let line = line.ok_or(Error::Clock)?;
+        // The key that signed it may have become known by this call.
+        self.keep_delegations()?;
         self.keep_witnessed(&request.checkpoint, &line)?;
         Ok(Cosigned {
             status: OK,
