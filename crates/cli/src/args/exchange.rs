@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use blindmatch_indicator::IndicatorType;
+use blindmatch_node::exchange::view::View;
 use blindmatch_node::matches::MatchId;
 use blindmatch_node::membership::Name;
 use blindmatch_node::store::collection::CollectionName;
@@ -189,6 +190,19 @@ pub(crate) enum EpochCommand {
     /// List the views, one's own and those of peers, with the epochs of their keys.
     #[command(after_help = "Example:\n  blindmatch epoch list")]
     List(TablesArguments),
+    /// Begin the next epoch of an own view, under another key. Peers get all of it anew, and runs that
+    /// were agreed on go on for a day under the key before, which is destroyed then.
+    #[command(after_help = "Example:\n  blindmatch epoch rotate abuse/ip/abuse-prevention")]
+    Rotate(RotateEpochArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RotateEpochArguments {
+    /// The view, as `epoch list` names it: abuse/TYPE/PURPOSE
+    #[arg(value_name = "VIEW")]
+    pub(crate) view: View,
+    #[command(flatten)]
+    pub(crate) tables: TablesArguments,
 }
 
 pub(crate) const STATUS_EXAMPLES: &str = "\

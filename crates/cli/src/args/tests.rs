@@ -103,7 +103,9 @@ fn commands(text: &str) -> Vec<String> {
             let command = command.get(..end.unwrap_or(command.len()));
             let command = command.unwrap_or_default().trim();
             // The names of forms that are hashed, signed or written are no commands.
-            let is_form = command.ends_with(" v1") || command.starts_with("blindmatch home");
+            let is_form = command.ends_with(" v1")
+                || command.starts_with("blindmatch home")
+                || command == "blindmatch --home {}";
             if !is_form && command.starts_with(COMMAND) {
                 found.push(command.to_owned());
             }

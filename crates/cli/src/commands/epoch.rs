@@ -5,12 +5,39 @@ use serde::Serialize;
 
 use super::at_work::AtWork;
 use crate::args::Global;
-use crate::args::exchange::EpochCommand;
+use crate::args::collections::TablesArguments;
+use crate::args::exchange::{EpochCommand, RotateEpochArguments};
 use crate::error::{Error, Exit};
 use crate::output::{self, Report, Side, Table, grouped, time};
 
 pub(crate) fn run(command: &EpochCommand, global: &Global) -> Result<Exit, Error> {
-    let EpochCommand::List(tables) = command;
+    match command {
+        EpochCommand::List(tables) => list(tables, global),
+        EpochCommand::Rotate(arguments) => rotate(arguments, global),
+    }
+}
+
+fn rotate(arguments: &RotateEpochArguments, global: &Global) -> Result<Exit, Error> {
+    let work = AtWork::open(arguments.tables.tables.as_deref(), global)?;
+    let view = &arguments.view;
+    let Some(epoch) = work.daemon.rotate(view)? else {
+        return Err(Error::new(format!("{view} is no view of this node's"))
+            .hint("see which there are: blindmatch epoch list"));
+    };
+    let rotated = Rotated {
+        view: view.to_string(),
+        epoch,
+    };
+    output::show("epoch_rotate", &rotated, global)?;
+    if global.session.service().is_none() {
+        let what = "peers get it once its witnesses cosigned, which a node that serves asks for: \
+                    blindmatch serve";
+        output::next(global, what);
+    }
+    Ok(Exit::Done)
+}
+
+fn list(tables: &TablesArguments, global: &Global) -> Result<Exit, Error> {
     let work = AtWork::open(tables.tables.as_deref(), global)?;
     let own = work.daemon.id().member().to_string();
     let of_us = status::own_views(&work.daemon).into_iter();
@@ -24,6 +51,26 @@ pub(crate) fn run(command: &EpochCommand, global: &Global) -> Result<Exit, Error
         .collect();
     output::show("epoch_list", &Epochs { views }, global)?;
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Rotated {
+    view: String,
+    /// The number of the epoch that has begun.
+    epoch: u64,
+}
+
+impl Report for Rotated {
+    fn table(&self) -> String {
+        let mut table = Table::of_fields();
+        table.row(&["view", &self.view]);
+        table.row(&["epoch", &self.epoch.to_string()]);
+        table.render()
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
 }
 
 #[derive(Serialize)]

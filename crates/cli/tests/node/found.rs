@@ -134,6 +134,24 @@ fn what_a_query_finds_is_kept_with_its_case() -> Test {
 }
 
 #[test]
+fn an_epoch_is_begun_by_hand() -> Test {
+    let mut peers = three()?;
+    let none = "no view of this node's";
+    let at_a = "--home nodes/a epoch rotate abuse/ip/abuse-prevention";
+    peers.place.fails(at_a, 1, &[none, "epoch list"])?;
+    peers.stop("b");
+    let place = &peers.place;
+    let begun = place.json("--home nodes/b epoch rotate abuse/ip/abuse-prevention")?;
+    assert_eq!(begun["epoch"], 2);
+    let epochs = place.json("--home nodes/b epoch list")?;
+    let views = epochs["views"].as_array().ok_or("a list")?;
+    let own = views.iter().filter(|view| view["own"] == true);
+    let newest = own.map(|view| view["epoch"].as_u64()).max();
+    assert_eq!(newest, Some(Some(2)));
+    Ok(())
+}
+
+#[test]
 fn how_a_node_stands_and_its_epochs() -> Test {
     let mut peers = three()?;
     import_customers(&peers.place, 0..40, "")?;
