@@ -105,7 +105,8 @@ fn commands(text: &str) -> Vec<String> {
             // The names of forms that are hashed, signed or written are no commands.
             let is_form = command.ends_with(" v1")
                 || command.starts_with("blindmatch home")
-                || command == "blindmatch --home {}";
+                // Words that come from elsewhere.
+                || ["blindmatch {command}", "blindmatch --home {}"].contains(&command);
             if !is_form && command.starts_with(COMMAND) {
                 found.push(command.to_owned());
             }
@@ -131,7 +132,8 @@ fn typed(command: &str) -> Vec<String> {
     let words = words.map(|word| match (std::mem::replace(&mut before, word), word) {
         ("--key", _) if verifies => ledger_key(),
         ("--witness", _) => witness_key(),
-        (_, "NUMBER") => "1".to_owned(),
+        (_, "NUMBER" | "{number}") => "1".to_owned(),
+        (_, "KIND") => "abuse".to_owned(),
         ("--type", word) if is_placeholder(word) => "email".to_owned(),
         (_, "ROLE") => "provider".to_owned(),
         (_, "HOST:PORT") => "acme.example:7443".to_owned(),
