@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use blindmatch_audit::receipt::Input;
+use blindmatch_oprf::{Backend, with_backend};
 use blindmatch_psi::agreement::{Agreement, Direction, Party, Protocol, Role};
 use blindmatch_psi::batch::setup::{SetupSession, SetupTerms};
 use blindmatch_psi::batch::{LABEL_LENGTH, Labels, Querier, Responder, Terms};
@@ -22,10 +23,7 @@ use blindmatch_psi::lookup::Item;
 use blindmatch_psi::session::{Connection, End, KeyId, Keys, Record, Session, Step, UnixSeconds};
 use blindmatch_vole::online::{Binned, Matching};
 use blindmatch_vole::setup::{receiver, sender};
-use blindmatch_vole::{
-    Backend, Decoded, Evaluations, Gf128, ItemHasher, Okvs, SenderKey, SessionId, Shape,
-    with_backend,
-};
+use blindmatch_vole::{Decoded, Evaluations, Gf128, ItemHasher, Okvs, SenderKey, SessionId, Shape};
 use ed25519_dalek::{Signer, SigningKey};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
