@@ -79,7 +79,6 @@ mod vole;
 mod wire;
 
 pub use blindmatch_simd::gf128::Gf128;
-pub use blindmatch_simd::{Backend, with_backend};
 pub use delta::Delta;
 pub use draws::Draws;
 pub use item::{Item, ItemHasher};
