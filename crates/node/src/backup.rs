@@ -78,6 +78,7 @@ impl Node {
         self.delegations()?;
         self.trust()?;
         self.peers()?;
+        self.check_witnessed()?;
         self.check_own_exclusions()
     }
 
