@@ -88,8 +88,9 @@ impl Kept {
                 Err(error) => damaged.push(error),
             }
         }
-        // Oldest first, so that what a later one says of a match replaces what an earlier did.
-        ended.sort_by_key(|ended| (ended.end.ended, ended.run.0));
+        // Oldest first, so that what a later one says of a match replaces what an earlier did. Of two
+        // that ended in one second the later is the one whose collection had seen more imports.
+        ended.sort_by_key(|ended| (ended.end.ended, ended.end.head.imports, ended.run.0));
         let mut last: BTreeMap<_, RunId> = BTreeMap::new();
         for ended in &ended {
             last.insert(ended.pair(), ended.run);

@@ -55,7 +55,7 @@ impl History {
             };
             let last = newest.entry(of).or_insert(this);
             let imports = last.imports.max(this.imports);
-            if last.ended < this.ended {
+            if (last.ended, last.imports) < (this.ended, this.imports) {
                 *last = this;
             }
             last.imports = imports;
