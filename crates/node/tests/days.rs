@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +28,8 @@ use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::{TcpListener, TcpStream};
 
 const DAY: u64 = 86_400;
 /// The smallest class of sets has room for so many changes of each kind.
@@ -432,4 +433,99 @@ async fn a_restored_member_goes_on_and_a_second_one_does_not() {
     let pair = world.ask("a").await;
     assert!(matches!(pair.outcome, Outcome::Failed(_)), "{pair:?}");
     assert_eq!(lost(&world), 0);
+}
+
+/// Lets so many bytes of each answer through, counts all, and cuts the connection.
+async fn breaking(from: TcpListener, to: SocketAddr, limit: usize, passed: Arc<AtomicU64>) {
+    loop {
+        let (mut near, _) = from.accept().await.unwrap();
+        let passed = Arc::clone(&passed);
+        tokio::spawn(async move {
+            let mut far = TcpStream::connect(to).await.unwrap();
+            let (mut far_read, mut far_write) = far.split();
+            let (mut near_read, mut near_write) = near.split();
+            let answers = async {
+                let (mut left, mut buffer) = (limit, vec![0; 1 << 14]);
+                while left > 0 {
+                    let room = left.min(buffer.len());
+                    let (part, _) = buffer.split_at_mut(room);
+                    let Ok(count @ 1..) = far_read.read(part).await else {
+                        return;
+                    };
+                    let (part, _) = part.split_at(count);
+                    if near_write.write_all(part).await.is_err() {
+                        return;
+                    }
+                    left -= count;
+                    passed.fetch_add(u64::try_from(count).unwrap(), Ordering::Relaxed);
+                }
+            };
+            tokio::select! {
+                () = answers => {}
+                _ = copy(&mut near_read, &mut far_write) => {}
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_goes_on_where_its_connection_broke() {
+    const LIMIT: usize = 400 << 10;
+    let mut world = World::new();
+    world.import("a", &(0..6).collect());
+    world.import("b", &(3..20_000).collect());
+    world.publish().await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let behind = listener.local_addr().unwrap();
+    let passed = Arc::new(AtomicU64::new(0));
+    {
+        let b = world.nodes.get_mut("b").unwrap();
+        let server = b.endpoint.serve(listener, Arc::new(b.serving.clone()));
+        let before = std::mem::replace(&mut b.server, server);
+        before.drain(Duration::from_secs(1)).await;
+        let port = TcpListener::from_std(b.port.try_clone().unwrap()).unwrap();
+        tokio::spawn(breaking(port, behind, LIMIT, Arc::clone(&passed)));
+    }
+    let pair = world.ask("a").await;
+    assert_eq!(pair.outcome, Outcome::Done);
+    assert_eq!(pair.found, (3..6).map(row).collect());
+    let own = world.daemon("b").views().own().pop().unwrap();
+    let length = own
+        .publications()
+        .first()
+        .unwrap()
+        .manifest
+        .edition
+        .file_length();
+    assert!(length > 2 * LIMIT as u64, "{length}");
+    // Each time it broke a part of a chunk was lost, and never what came before.
+    let passed = passed.load(Ordering::Relaxed);
+    assert!(passed < length + length / 2, "{passed} of {length}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_not_there_yet_is_asked_when_it_is() {
+    let mut world = World::first_night().await;
+    let address = {
+        let b = world.nodes.get_mut("b").unwrap();
+        let address = b.port.local_addr().unwrap();
+        // Nobody listens there any more.
+        b.port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let other = b.port.try_clone().unwrap();
+        other.set_nonblocking(true).unwrap();
+        let other = TcpListener::from_std(other).unwrap();
+        let server = b.endpoint.serve(other, Arc::new(b.serving.clone()));
+        let before = std::mem::replace(&mut b.server, server);
+        before.drain(Duration::from_secs(1)).await;
+        address
+    };
+    let b = world.nodes.get("b").unwrap();
+    let (endpoint, serving) = (b.endpoint.clone(), b.serving.clone());
+    let back = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        let listener = TcpListener::bind(address).await.unwrap();
+        endpoint.serve(listener, Arc::new(serving))
+    });
+    world.finds_the_same().await;
+    back.await.unwrap();
 }

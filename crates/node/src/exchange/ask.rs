@@ -24,9 +24,10 @@ use blindmatch_psi::publication::Manifest;
 use blindmatch_store::runs::{Head, Run};
 use blindmatch_store::views::{Accepted, PeerEpoch};
 use blindmatch_transport::message::{Answer, Proposal};
-use blindmatch_transport::{Channel, Endpoint, Limits};
+use blindmatch_transport::{Channel, DialError, Endpoint, Limits};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use self::carry::{Carried, carry};
 pub use self::error::AskError;
@@ -150,6 +151,33 @@ impl Asker {
         peers::reach(&self.daemon, &self.endpoint, member).await
     }
 
+    /// The channel, or another one to the same member where its connection has ended.
+    async fn open(&self, channel: &Channel) -> Result<Channel, AskError> {
+        if channel.is_closed() {
+            return self.reach(channel.peer().member()).await;
+        }
+        Ok(channel.clone())
+    }
+
+    /// [Reaches](Self::reach) a member that was not reached just now: tries again, later and later.
+    pub(super) async fn reach_again(
+        &self,
+        member: &Name,
+        reached: Result<Channel, AskError>,
+    ) -> Result<Channel, AskError> {
+        let mut reached = reached;
+        for earlier in 0..peers::RECONNECTS {
+            match reached {
+                Err(AskError::Unreachable(DialError::Unreachable(_) | DialError::Timeout)) => {
+                    sleep(peers::pause(earlier)).await;
+                    reached = self.reach(member).await;
+                }
+                reached => return reached,
+            }
+        }
+        reached
+    }
+
     /// Asks a view of the peer at the other end of `channel` for all of `subject`, but for what is
     /// known already.
     ///
@@ -164,7 +192,10 @@ impl Asker {
         subject: Subject,
         occasion: &Occasion,
     ) -> Result<Answered, AskError> {
-        let prepared = prepare(&self.daemon, channel, view, self.patience).await?;
+        let channel = &self.open(channel).await?;
+        let prepared = prepare(&self.daemon, &self.endpoint, channel, view, self.patience).await?;
+        // A download may have outlived the connection that it began on.
+        let channel = &self.open(channel).await?;
         let (epoch, accepted) = (prepared.epoch, prepared.accepted);
         let subject = Arc::new(subject);
         let plan = blocking({

@@ -144,7 +144,8 @@ impl Asker {
             pair
         };
         let reached = async {
-            let channel = reached?;
+            // The others are asked meanwhile.
+            let channel = self.reach_again(peer, reached).await?;
             let served = channel.views().await?;
             Ok::<_, AskError>((channel, served))
         };

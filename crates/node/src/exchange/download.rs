@@ -7,16 +7,22 @@ use blindmatch_psi::publication::Manifest;
 use blindmatch_store::views::{PeerEpoch, ViewError};
 use blindmatch_transport::message::FileRequest;
 use blindmatch_transport::problem::Kind;
-use blindmatch_transport::{CallError, Channel, Chunks};
+use blindmatch_transport::{CallError, Channel, Chunks, Endpoint};
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::ask::{AskError, blocking};
 use super::daemon::Daemon;
+use super::peers::{RECONNECTS, pause, reach};
+
+/// A connection that brought so many bytes was worth it.
+const PROGRESS: u64 = 1 << 17;
 
 /// A publication that is accepted and not here yet.
 pub(super) struct Download {
     pub(super) daemon: Arc<Daemon>,
+    pub(super) endpoint: Endpoint,
     pub(super) channel: Channel,
     /// The name of the view.
     pub(super) view: String,
@@ -66,9 +72,18 @@ impl Download {
             since,
             offset: 0,
         };
+        let source = Source {
+            daemon: Arc::clone(&self.daemon),
+            endpoint: self.endpoint.clone(),
+            channel: self.channel.clone(),
+            request,
+            chunks: None,
+            lost: 0,
+            mark: 0,
+        };
         let mut incoming = Incoming {
             runtime: Handle::current(),
-            chunks: self.channel.file(request).await?,
+            source,
             bytes: 0,
             failed: None,
         };
@@ -92,7 +107,7 @@ impl Download {
             };
             let taken = match (taken, incoming.failed) {
                 (Ok(()), _) => Ok(()),
-                (Err(_), Some(error)) => Err(error.into()),
+                (Err(_), Some(error)) => Err(error),
                 (Err(error), None) => Err(error.into()),
             };
             Ok((taken, incoming.bytes))
@@ -106,19 +121,18 @@ impl Download {
 /// What comes, as it is written.
 struct Incoming {
     runtime: Handle,
-    chunks: Chunks,
+    source: Source,
     bytes: u64,
-    failed: Option<CallError>,
+    failed: Option<AskError>,
 }
 
 impl Incoming {
     fn write(&mut self, to: &mut dyn Write) -> io::Result<()> {
         loop {
-            match self.runtime.block_on(self.chunks.next()) {
+            match self.runtime.block_on(self.source.next()) {
                 Ok(None) => return Ok(()),
                 Ok(Some(chunk)) => {
-                    let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-                    self.bytes = self.bytes.saturating_add(length);
+                    self.bytes = self.bytes.saturating_add(length(&chunk));
                     to.write_all(&chunk)?;
                 }
                 Err(error) => {
@@ -128,4 +142,70 @@ impl Incoming {
             }
         }
     }
+}
+
+/// A file of a peer, over connections that break: each goes on where the one before came to.
+struct Source {
+    daemon: Arc<Daemon>,
+    endpoint: Endpoint,
+    channel: Channel,
+    request: FileRequest,
+    chunks: Option<Chunks>,
+    /// Connections in a row that brought less than [`PROGRESS`].
+    lost: u32,
+    /// Where the first of them began.
+    mark: u64,
+}
+
+impl Source {
+    /// The next bytes, or nothing behind the last.
+    async fn next(&mut self) -> Result<Option<Bytes>, AskError> {
+        loop {
+            match self.read().await {
+                Ok(Some(chunk)) => {
+                    self.request.offset = self.request.offset.saturating_add(length(&chunk));
+                    if self.request.offset - self.mark >= PROGRESS {
+                        self.mark = self.request.offset;
+                        self.lost = 0;
+                    }
+                    return Ok(Some(chunk));
+                }
+                Err(error) if is_passing(&error) && self.lost < RECONNECTS => {
+                    sleep(pause(self.lost)).await;
+                    self.lost += 1;
+                    self.chunks = None;
+                    let member = self.channel.peer().member();
+                    // Who is not reached is tried again.
+                    if let Ok(channel) = reach(&self.daemon, &self.endpoint, member).await {
+                        self.channel = channel;
+                    }
+                }
+                ended => return Ok(ended?),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, CallError> {
+        let chunks = match &mut self.chunks {
+            Some(chunks) => chunks,
+            none => none.insert(self.channel.file(self.request.clone()).await?),
+        };
+        chunks.next().await
+    }
+}
+
+/// Whether another attempt may fare better.
+const fn is_passing(error: &CallError) -> bool {
+    match error {
+        CallError::Failed(_) => true,
+        CallError::Refused(problem) => matches!(
+            problem.kind,
+            Kind::Busy | Kind::NotNow | Kind::Timeout | Kind::Unavailable
+        ),
+        _ => false,
+    }
+}
+
+fn length(chunk: &Bytes) -> u64 {
+    u64::try_from(chunk.len()).unwrap_or(u64::MAX)
 }

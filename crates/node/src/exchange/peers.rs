@@ -1,6 +1,7 @@
 //! Reaching a member.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use blindmatch_membership::Name;
 use blindmatch_transport::{Channel, Endpoint};
@@ -8,6 +9,16 @@ use blindmatch_transport::{Channel, Endpoint};
 use super::ask::{AskError, blocking};
 use super::daemon::Daemon;
 use super::respond::VERSION;
+
+/// How often it is tried again when a connection breaks, or is not there.
+pub(super) const RECONNECTS: u32 = 5;
+/// The first pause; each later one is twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long to wait behind so many attempts and the first.
+pub(super) fn pause(earlier: u32) -> Duration {
+    PAUSE * 2_u32.saturating_pow(earlier)
+}
 
 /// Connects to a member, and takes its delegations.
 ///

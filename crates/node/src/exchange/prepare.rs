@@ -10,7 +10,7 @@ use blindmatch_psi::publication::{Domain, Manifest};
 use blindmatch_store::views::{Accepted, PeerEpoch};
 use blindmatch_transport::message::ManifestRequest;
 use blindmatch_transport::problem::Kind;
-use blindmatch_transport::{CallError, Channel};
+use blindmatch_transport::{CallError, Channel, Endpoint};
 use bytes::Bytes;
 use tokio::time::timeout;
 
@@ -38,6 +38,7 @@ pub(super) struct Prepared {
 /// [`AskError`]; nothing was accepted then. [`AskError::Preparing`] where it was not waited for.
 pub(super) async fn prepare(
     daemon: &Arc<Daemon>,
+    endpoint: &Endpoint,
     channel: &Channel,
     view: &View,
     patience: Option<Duration>,
@@ -90,6 +91,7 @@ pub(super) async fn prepare(
     let length = manifest.edition.file_length();
     let download = Download {
         daemon: Arc::clone(daemon),
+        endpoint: endpoint.clone(),
         channel: channel.clone(),
         view: view.to_string(),
         manifest,

@@ -1,7 +1,6 @@
 //! Carries a run over connections that break, up to its receipt.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use blindmatch_oprf::PublicKey;
 use blindmatch_oprf::additive::AuthenticatedKey;
@@ -18,11 +17,7 @@ use super::{AskError, Asker, Going, blocking};
 use crate::exchange::daemon::Daemon;
 use crate::exchange::drive::{Frames, Journal, Lost, drive};
 use crate::exchange::keys::{RunKeys, SIGNER};
-
-/// How often a run is taken up again when its connection breaks.
-const RECONNECTS: u32 = 5;
-/// The first pause; each later one is twice as long.
-const PAUSE: Duration = Duration::from_millis(250);
+use crate::exchange::peers::{RECONNECTS, pause};
 
 /// What a run has come to.
 pub(super) struct Carried {
@@ -53,7 +48,7 @@ pub(super) async fn carry(
             Standing::Open => {}
         }
         if let Some(earlier) = attempt.checked_sub(1) {
-            sleep(PAUSE * 2_u32.pow(earlier)).await;
+            sleep(pause(earlier)).await;
             match asker.reach(channel.peer().member()).await {
                 Ok(again) => channel = again,
                 Err(_) => continue,
