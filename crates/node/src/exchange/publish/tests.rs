@@ -20,6 +20,8 @@ use crate::demo::{Consortium, PURPOSE};
 use crate::import::import;
 use crate::node::Node;
 
+mod dying;
+
 fn canonicaliser() -> Canonicaliser {
     let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
     Canonicaliser::new(PublicSuffixes::parse(list).unwrap())
@@ -148,7 +150,8 @@ fn what_the_ledger_has_and_the_home_has_not_is_published_under_new_numbers() {
 
 /// A node with addresses by their numbers, and a clock that is set.
 struct Days {
-    _place: TempDir,
+    /// Where the home is, as long as it is needed.
+    place: TempDir,
     clock: Arc<AtomicU64>,
     daemon: Daemon,
 }
@@ -164,7 +167,7 @@ impl Days {
         let now: blindmatch_transport::Clock = Arc::new(move || now.load(Ordering::Relaxed));
         let daemon = Daemon::open(member.node, canonicaliser(), now).unwrap();
         let days = Self {
-            _place: place,
+            place,
             clock,
             daemon,
         };
@@ -347,7 +350,7 @@ fn a_state_that_was_put_back_seals_no_number_twice() {
     days.tomorrow();
     days.publish();
     let Days {
-        _place,
+        place: _place,
         clock,
         daemon,
     } = days;
