@@ -130,6 +130,23 @@ impl Draft {
         Ok(())
     }
 
+    /// Lowers a quorum that the witnesses there are cannot reach: to all of those that a witness's own
+    /// ledger has. Gives the one before where it did.
+    pub fn lower_quorum(&mut self) -> Option<WitnessQuorum> {
+        let witnesses = self.members.values().filter(|member| member.witness);
+        let others = witnesses.count().saturating_sub(1);
+        match self.witness_quorum {
+            WitnessQuorum::Exactly(quorum) if quorum > others => {
+                let lowered = match others {
+                    0 => WitnessQuorum::MoreThanHalf,
+                    others => WitnessQuorum::Exactly(others),
+                };
+                Some(std::mem::replace(&mut self.witness_quorum, lowered))
+            }
+            _ => None,
+        }
+    }
+
     /// Lets the next keys take the place of the keys, with new next keys behind them.
     pub fn advance_keys(&mut self, next_keys: KeySet) {
         self.keys = std::mem::replace(&mut self.next_keys, next_keys);

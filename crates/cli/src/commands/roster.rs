@@ -33,8 +33,15 @@ pub(crate) fn run(command: &RosterCommand, global: &Global) -> Result<Exit, Erro
         RosterCommand::New(arguments) => new(arguments, global)?,
         RosterCommand::Add(arguments) => add(arguments, global)?,
         RosterCommand::Remove(arguments) => {
-            let roster = ceremony::remove(&arguments.roster, &arguments.members)?;
+            let (roster, lowered) = ceremony::remove(&arguments.roster, &arguments.members)?;
             output::show("roster_remove", &ShownRoster::of(&roster), global)?;
+            if let Some(before) = lowered.filter(|_| !global.quiet) {
+                global.tell(format_args!(
+                    "the quorum of witnesses is {} from now on: those who are left could not reach \
+                     {before}",
+                    roster.roster().witness_quorum
+                ));
+            }
         }
         RosterCommand::Sign(arguments) => sign(arguments, global)?,
         RosterCommand::Show(arguments) => show(arguments.roster.as_deref(), global)?,

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, Test};
+use crate::place::{Place, Test, stderr};
 
 /// Three providers and a liaison with the roster that two administrators signed.
 pub(crate) struct Consortium {
@@ -217,6 +217,26 @@ fn a_signed_roster_is_never_changed() -> Test {
     place.fails("roster remove 1.roster shop", 1, &says)?;
     place.fails("roster add 1.roster acme.card", 1, &says)?;
     assert_eq!(place.read("1.roster")?, before);
+    Ok(())
+}
+
+#[test]
+fn a_quorum_that_cannot_be_reached_any_more_is_lowered() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.ok("roster new --after 1.roster --witness-quorum 2 2.roster")?;
+    let output = place.run("roster remove 2.roster shop")?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("is 1 from now on") && said.contains("reach 2"),
+        "{said}"
+    );
+    let shown = place.json("roster show 2.roster")?;
+    assert_eq!(shown["witness_quorum"], "1");
+    place.ok("roster remove 2.roster bank")?;
+    let shown = place.json("roster show 2.roster")?;
+    assert_eq!(shown["witness_quorum"], "more than half");
     Ok(())
 }
 

@@ -172,19 +172,26 @@ pub enum Adding {
     Replace,
 }
 
-/// Removes members from a roster that nobody signed yet.
+/// Removes members from a roster that nobody signed yet. A quorum that the witnesses which are left
+/// cannot reach is lowered; then it gives the one before.
 ///
 /// # Errors
 ///
 /// [`Error::NoMember`], [`Error::RosterSigned`], those of reading and writing.
-pub fn remove(file: &Path, members: &[Name]) -> Result<SignedRoster, Error> {
-    change(file, |draft| {
+pub fn remove(
+    file: &Path,
+    members: &[Name],
+) -> Result<(SignedRoster, Option<WitnessQuorum>), Error> {
+    let mut lowered = None;
+    let roster = change(file, |draft| {
         for name in members {
             let removed = draft.remove(name);
             removed.map_err(|_| Error::NoMember(name.clone()))?;
         }
+        lowered = draft.lower_quorum();
         Ok(())
-    })
+    })?;
+    Ok((roster, lowered))
 }
 
 /// Signs a roster with the key in a file: one of the roster's own keys, or, where the roster before
