@@ -52,7 +52,7 @@ impl Node {
             &collections,
             &wanted,
             to,
-            clock::now(),
+            self.now(),
             &mut rand::rng(),
         );
         // What is damaged in the home is not the backup's fault.

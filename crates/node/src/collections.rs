@@ -15,7 +15,6 @@ use blindmatch_store::merge::Rows;
 use blindmatch_store::runs;
 use blindmatch_store::views::Views;
 
-use crate::clock;
 use crate::error::Error;
 use crate::exclusions::today;
 use crate::import::derived;
@@ -117,7 +116,7 @@ impl Node {
         collections: &Collections,
         contents: &Contents,
     ) -> Result<u64, Error> {
-        let now = clock::now();
+        let now = self.now();
         let sources: Vec<_> = contents.sources.values().collect();
         if let ([] | [_], false) = (sources.as_slice(), contents.is_due(now)) {
             return Ok(sources
@@ -184,7 +183,7 @@ impl Node {
             kind: wanted.kind,
             source: wanted.source,
             mode: wanted.mode,
-            now: clock::now(),
+            now: self.now(),
             ttl: self.ttl(),
             allow_shrink: wanted.allow_shrink,
             discard_damaged: wanted.discard_damaged,
@@ -311,7 +310,7 @@ impl Node {
         if exclusions.lists().is_empty() {
             return Ok(BTreeMap::new());
         }
-        let now = i64::try_from(clock::now()).ok();
+        let now = i64::try_from(self.now()).ok();
         let failed = |error| Error::Collection(contents.name.clone(), error);
         let today = now.and_then(Day::from_unix_seconds);
         let today = today.ok_or_else(|| failed(CollectionError::Clock))?;

@@ -12,7 +12,6 @@ use blindmatch_store::keys::{FileId, KeyError};
 use blindmatch_store::runs;
 use blindmatch_store::views::Views;
 
-use crate::clock;
 use crate::collections::{contents, under_other_key};
 use crate::error::Error;
 use crate::kernels;
@@ -88,7 +87,7 @@ pub fn repair(
         for (_, error) in Views::discard_damaged(node.home())? {
             destroyed(&error);
         }
-        let damaged = runs::discard_damaged(node.home(), &log, clock::now(), &mut rand::rng())?;
+        let damaged = runs::discard_damaged(node.home(), &log, node.now(), &mut rand::rng())?;
         for (_, error) in damaged {
             destroyed(&error);
         }
@@ -102,7 +101,7 @@ pub fn repair(
             }
         }
     }
-    node.recode(canonicaliser, clock::now())?;
+    node.recode(canonicaliser, node.now())?;
     Ok(done)
 }
 
@@ -134,7 +133,7 @@ pub fn examine(node: Result<Node, Error>, canonicaliser: &Canonicaliser) -> Vec<
     let look = Look {
         node: &node,
         canonicaliser,
-        now: clock::now(),
+        now: node.now(),
     };
     for (about, at) in looks {
         match at(&look) {

@@ -26,8 +26,8 @@ use rand::rngs::StdRng;
 use self::cosigners::Cosigners;
 use self::exported::ExportedError;
 use crate::error::Error;
+use crate::files;
 use crate::node::{Node, NodeFiles};
-use crate::{clock, files};
 
 impl Node {
     /// Begins the ledger.
@@ -49,7 +49,7 @@ impl Node {
     /// [`Error::LedgerOlder`]; nothing is changed then.
     pub fn ledger(&self) -> Result<(Arc<Ledger>, Tail), Error> {
         let check = |log: &Log| {
-            check_clock(log, clock::now())?;
+            check_clock(log, self.now())?;
             self.recorded(log)
         };
         let (mut cut, mut checked) = (Tail::default(), None);
@@ -198,12 +198,13 @@ pub(crate) fn check_clock(log: &Log, now: u64) -> Result<(), Error> {
 /// What the ledger of the node with these files and keys is written with.
 pub(crate) fn settings(files: &NodeFiles, keys: &NamedKeys) -> Result<Settings, Error> {
     let (key, mut earlier) = (files.checkpoint_key(keys)?, files.ledger_keys()?);
+    let clock = Arc::clone(files.clock());
     earlier.retain(|earlier| *earlier.key() != key.verifying_key());
     Ok(Settings {
         ledger: files.ledger_name()?,
         key,
         earlier,
-        clock: Box::new(clock::now),
+        clock: Box::new(move || clock()),
         random: Box::new(StdRng::from_rng(&mut rand::rng())),
         segment: SEGMENT,
     })

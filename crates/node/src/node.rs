@@ -9,6 +9,7 @@ use std::sync::Arc;
 use blindmatch_membership::{Delegations, Roster, Trust};
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::{Home, HomeError};
+use blindmatch_transport::Clock;
 
 use crate::clock;
 use crate::config::{self, Config};
@@ -26,10 +27,11 @@ pub(crate) const PEERS: &str = "roster/peers";
 const MAX_PEERS: u64 = 64 << 20;
 
 /// What of a node can be read, even while another process owns its home.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeFiles {
     disk: Disk,
     config: Config,
+    clock: Clock,
 }
 
 /// A node whose home this process owns. Clones share the home and what is open of it.
@@ -57,7 +59,26 @@ impl NodeFiles {
             text => text.map_err(HomeError::Disk)?,
         };
         let config = Config::read(&disk.root().join(config::FILE), &text)?;
-        Ok(Self { disk, config })
+        Ok(Self::with(disk, config))
+    }
+
+    fn with(disk: Disk, config: Config) -> Self {
+        Self {
+            disk,
+            config,
+            clock: Arc::new(clock::now),
+        }
+    }
+
+    /// The time, in seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// What gives the time: the system's clock, unless this node was given another.
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The files below the home.
@@ -105,7 +126,7 @@ impl NodeFiles {
     /// [`Error::NoRoster`].
     pub fn roster(&self) -> Result<Roster, Error> {
         let trust = self.trust()?;
-        let roster = trust.roster_at(clock::now()).map_err(Error::NoRoster)?;
+        let roster = trust.roster_at(self.now()).map_err(Error::NoRoster)?;
         Ok(roster.clone())
     }
 }
@@ -138,15 +159,21 @@ impl Node {
     ///
     /// [`Error::Config`].
     pub fn read_again(&self) -> Result<Self, Error> {
-        Ok(Self {
-            files: NodeFiles::of(self.disk().clone())?,
-            opened: Arc::clone(&self.opened),
-        })
+        let files = NodeFiles::of(self.disk().clone())?;
+        let opened = Arc::clone(&self.opened);
+        Ok(Self { files, opened }.with_clock(Arc::clone(self.clock())))
+    }
+
+    /// The same node by another clock. What is open of it keeps the clock that it was opened with.
+    #[must_use]
+    pub(crate) fn with_clock(mut self, clock: Clock) -> Self {
+        self.files.clock = clock;
+        self
     }
 
     pub(crate) fn new(home: Home, config: Config) -> Self {
         let disk = home.disk().clone();
-        let files = NodeFiles { disk, config };
+        let files = NodeFiles::with(disk, config);
         let opened = Arc::new(Opened::new(home));
         Self { files, opened }
     }
@@ -182,6 +209,15 @@ impl Deref for Node {
 
     fn deref(&self) -> &NodeFiles {
         &self.files
+    }
+}
+
+impl fmt::Debug for NodeFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeFiles")
+            .field("disk", &self.disk)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

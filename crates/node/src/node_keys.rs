@@ -348,7 +348,7 @@ impl Node {
         revoke: bool,
         rng: &mut impl CryptoRng,
     ) -> Result<String, Error> {
-        let now = clock::now();
+        let now = self.now();
         let in_force = (now, now + u64::from(days) * 86_400);
         let last = self.newest_delegation()?;
         let (log, _) = self.log()?;
@@ -416,7 +416,7 @@ impl Node {
         if ledger.is_none() {
             // What else is wrong with it has to be known before anything changes.
             let (log, ..) = self.verify_ledger()?;
-            check_clock(&log, clock::now())?;
+            check_clock(&log, self.now())?;
         }
         let before = checkpoint_key_name(self.newest_delegation()?.number);
         if !self.key_names()?.contains(&before) {

@@ -86,7 +86,7 @@ impl NodeFiles {
                 })
                 .collect()
         });
-        Ok(check(policy, members.as_deref(), clock::now()))
+        Ok(check(policy, members.as_deref(), self.now()))
     }
 }
 
@@ -118,7 +118,8 @@ impl NodeFiles {
         // The index lives as long as this call, so any key will do.
         let key = StorageKey::random(&mut rand::rng());
         let (facts, _) = Facts::over(MemoryIndex::default(), &key, &log)?;
-        Ok(ledger_facts(&facts, &log, peer).map_err(FactsError::Doubt)?)
+        let facts = ledger_facts(&facts, &log, peer, self.now());
+        Ok(facts.map_err(FactsError::Doubt)?)
     }
 
     fn explained<'p>(
@@ -150,7 +151,7 @@ impl NodeFiles {
             peer_canonicalisation: in_force,
             payment_key: key.as_ref().map_or(&[], |key| key.as_bytes().as_slice()),
         };
-        Ok(explain(&facts, policy, question, ledger, clock::now()))
+        Ok(explain(&facts, policy, question, ledger, self.now()))
     }
 }
 
@@ -176,7 +177,10 @@ impl Node {
             None => Arc::new(self.log()?.0),
         };
         let index = self.index(&log)?;
-        index.ask(self.home(), &log, |facts| ledger_facts(facts, &log, peer))
+        let now = self.now();
+        index.ask(self.home(), &log, |facts| {
+            ledger_facts(facts, &log, peer, now)
+        })
     }
 }
 
@@ -187,8 +191,9 @@ fn ledger_facts<I: Index>(
     facts: &Facts<I>,
     log: &Log,
     peer: &str,
+    now: u64,
 ) -> Result<LedgerFacts, index::Doubt> {
-    let charged = facts.charged_at_most(peer, clock::now().max(log.time()))?;
+    let charged = facts.charged_at_most(peer, now.max(log.time()))?;
     let broken_off = facts.unreceipted_in_a_row(peer)?;
     Ok(LedgerFacts {
         charged: Charged {

@@ -319,6 +319,18 @@ async fn a_view_is_rotated_and_its_old_key_dies_a_day_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_have_the_time_of_the_clock_that_is_set() {
+    let world = World::first_night().await;
+    world.pass(3 * DAY);
+    world.publish().await;
+    let now = world.clock.load(Ordering::Relaxed);
+    for member in MEMBERS {
+        let log = world.daemon(member).ledger().log();
+        assert_eq!(log.time(), now, "{member}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_expired_is_destroyed_on_both_sides() {
     let world = World::first_night().await;
     let results = |world: &World| world.daemon("a").runs().ended().unwrap().len();

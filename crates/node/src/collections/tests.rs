@@ -9,7 +9,7 @@ use blindmatch_store::ledger::LedgerError;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{config, init};
+use crate::{clock, config, init};
 
 const DAY: u64 = 86_400;
 

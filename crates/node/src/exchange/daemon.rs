@@ -27,7 +27,6 @@ use crate::payment::PaymentKeyId;
 pub struct Daemon {
     node: Node,
     id: MemberId,
-    clock: Clock,
     canonicaliser: Canonicaliser,
     exclusions: Exclusions,
     payment_key: Option<PaymentKeyId>,
@@ -58,7 +57,7 @@ impl Daemon {
     /// [`Error::NoRoster`] where none is in force, [`Error::NotListed`] where it does not list this
     /// node, and those of everything that is opened.
     pub fn open(node: Node, canonicaliser: Canonicaliser, clock: Clock) -> Result<Self, Error> {
-        Self::over(node, canonicaliser, clock, None)
+        Self::over(node.with_clock(clock), canonicaliser, None)
     }
 
     /// The same node by what the operator's files, the roster and the keys are now; what is open
@@ -69,19 +68,17 @@ impl Daemon {
     /// As [`open`](Self::open).
     pub(super) fn read_again(&self) -> Result<Self, Error> {
         let node = self.node.read_again()?;
-        let (canonicaliser, clock) = (self.canonicaliser.clone(), Arc::clone(&self.clock));
-        Self::over(node, canonicaliser, clock, Some(self))
+        Self::over(node, self.canonicaliser.clone(), Some(self))
     }
 
     fn over(
         node: Node,
         canonicaliser: Canonicaliser,
-        clock: Clock,
         before: Option<&Self>,
     ) -> Result<Self, Error> {
         let roster = node.roster()?;
         let delegation = node.delegation()?;
-        let id = delegation.check(&roster, clock());
+        let id = delegation.check(&roster, node.now());
         let id = id.map_err(Error::NotListed)?;
         let kept = node.peers()?;
         let (tls, receipts, checkpoints) = node.signing_keys(&delegation)?;
@@ -112,11 +109,10 @@ impl Daemon {
             }
         };
         // This node is a witness of others' ledgers, which it verifies like anybody.
-        let own = directory.adopt(signed.as_bytes(), clock());
+        let own = directory.adopt(signed.as_bytes(), node.now());
         own.map_err(Error::NotListed)?;
         Ok(Self {
             id,
-            clock,
             exclusions,
             payment_key,
             policy,
@@ -152,7 +148,7 @@ impl Daemon {
     /// The time, in seconds since 1970.
     #[must_use]
     pub fn now(&self) -> u64 {
-        (self.clock)()
+        self.node.now()
     }
 
     /// What reads indicators, with the payment key where the node has it.
@@ -244,7 +240,7 @@ impl Daemon {
     #[must_use]
     pub fn endpoint(&self, limits: Limits) -> Endpoint {
         Endpoint::new(self.directory.clone(), self.credentials.clone(), limits)
-            .with_clock(Arc::clone(&self.clock))
+            .with_clock(Arc::clone(self.node.clock()))
     }
 
     /// Asks what the ledger says, all records that it has included. Reads the disk.

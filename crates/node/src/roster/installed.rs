@@ -8,8 +8,8 @@ use blindmatch_membership::{Acceptance, Accepted, Fingerprint, Roster, RosterErr
 use blindmatch_store::ledger::Ledger;
 
 use crate::error::Error;
+use crate::files;
 use crate::node::{Node, NodeFiles};
-use crate::{clock, files};
 
 /// What a roster means for a node.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl NodeFiles {
             });
         }
         let trust = self.trust()?;
-        let accepted = match trust.accept(&bytes, clock::now()) {
+        let accepted = match trust.accept(&bytes, self.now()) {
             Ok(Acceptance::New(accepted)) => Some(accepted),
             Ok(Acceptance::AlreadyHeld) => None,
             Err(error) => {

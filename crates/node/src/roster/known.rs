@@ -6,7 +6,6 @@ use blindmatch_audit::cosignature::WitnessKey;
 use blindmatch_audit::note::NoteKey;
 use blindmatch_membership::{Delegation, Delegations, Name, Roster, Witnesses};
 
-use crate::clock;
 use crate::error::Error;
 use crate::node::NodeFiles;
 
@@ -33,7 +32,7 @@ impl NodeFiles {
     /// [`Error::NoRoster`], [`Error::NoMember`], [`Error::Peers`].
     pub fn ledger_keys_of(&self, member: &Name) -> Result<LedgerKeys, Error> {
         let (roster, delegations) = self.known_of(member)?;
-        let now = clock::now();
+        let now = self.now();
         let consortium = roster.consortium.as_str();
         let ledger = ledger_name(consortium, member.as_str()).map_err(Error::Name)?;
         let in_force = delegations.in_force(&roster, member, now);
@@ -89,7 +88,7 @@ impl NodeFiles {
         let mut delegations = self.peers()?;
         for own in self.delegations()? {
             // One that is refused is in force for nobody.
-            let _ = delegations.accept(&roster, own.to_string().as_bytes(), clock::now());
+            let _ = delegations.accept(&roster, own.to_string().as_bytes(), self.now());
         }
         Ok((roster, delegations))
     }
