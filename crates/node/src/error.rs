@@ -155,6 +155,8 @@ pub enum Error {
     NoRoster(RosterError),
     /// A roster is not accepted.
     RosterRefused(PathBuf, RosterError),
+    /// The roster that a peer gave is not accepted.
+    PeersRoster(RosterError),
     /// Enough keys signed a roster, and none of them is one of the roster that this node holds.
     RosterOfOtherKeys {
         /// The file.
@@ -382,6 +384,7 @@ impl fmt::Display for Error {
             Self::OwnCard(error) => write!(f, "this node's own card or delegation: {error}"),
             Self::NoRoster(error) => error.fmt(f),
             Self::RosterRefused(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::PeersRoster(error) => write!(f, "the roster that a peer gave: {error}"),
             Self::RosterOfOtherKeys { file, held } => write!(
                 f,
                 "{}: none of the keys of roster number {held}, which this node holds, signed it: those that \

@@ -20,6 +20,8 @@ pub(crate) struct Opened {
     index: Shared<LedgerIndex>,
     views: Shared<OpenViews>,
     runs: Shared<Runs>,
+    /// Held while a roster is accepted.
+    rosters: Mutex<()>,
     home: Home,
 }
 
@@ -46,8 +48,13 @@ impl Opened {
             index: Shared::default(),
             views: Shared::default(),
             runs: Shared::default(),
+            rosters: Mutex::default(),
             home,
         }
+    }
+
+    pub(crate) fn taking_rosters(&self) -> MutexGuard<'_, ()> {
+        lock(&self.rosters)
     }
 
     pub(crate) const fn home(&self) -> &Home {

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use blindmatch_audit::checkpoint::Continuation;
 use blindmatch_audit::receipt::Input;
@@ -16,12 +17,16 @@ use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_membership::{Digest, Name};
 use blindmatch_node::clock;
-use blindmatch_node::demo::{Consortium, PURPOSE};
+use blindmatch_node::demo::{Consortium, Outcome, PURPOSE};
 use blindmatch_node::exchange::accept::{Accepted, Before, Expected, accept};
+use blindmatch_node::exchange::ask::{Asker, Occasion, Subject};
+use blindmatch_node::exchange::batch::{Batch, Watch};
+use blindmatch_node::exchange::query::Query;
 use blindmatch_node::exchange::view::View;
 use blindmatch_node::exchange::{
-    Daemon, Frames as Driven, Journal, Lost, RunKeys, SIGNER, Serving, drive,
+    Daemon, Frames as Driven, Journal, Lost, RunKeys, SIGNER, Serving, VERSION, drive,
 };
+use blindmatch_node::roster::ceremony::{self, Beginning, SUFFIXES};
 use blindmatch_oprf::PublicKey;
 use blindmatch_oprf::additive::AuthenticatedKey;
 use blindmatch_psi::agreement::{Agreement, Direction, Party, Protocol, Refusal, Role};
@@ -39,6 +44,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 fn suffixes() -> PublicSuffixes {
     let list = format!("public_suffix_list-{}.dat", PublicSuffixes::VERSION_1);
@@ -66,7 +72,7 @@ struct Running {
 
 /// All of them, by name.
 struct World {
-    _place: TempDir,
+    place: TempDir,
     /// Seconds by which the nodes' clocks are ahead.
     ahead: Arc<AtomicU64>,
     nodes: BTreeMap<Name, Running>,
@@ -75,6 +81,15 @@ struct World {
 impl World {
     /// Nodes with these sets, of which `change` may change the policy.
     async fn new(sets: &[(&str, &str)], change: impl Fn(&str) -> String) -> Self {
+        Self::of_versions(sets, change, &[]).await
+    }
+
+    /// The same, of which some are of releases of other versions of the protocol.
+    async fn of_versions(
+        sets: &[(&str, &str)],
+        change: impl Fn(&str) -> String,
+        versions: &[(&str, u32)],
+    ) -> Self {
         let place = tempfile::tempdir().unwrap();
         let names: Vec<_> = sets.iter().map(|(member, _)| name(member)).collect();
         let digest = Digest(*suffixes().sha256());
@@ -99,7 +114,10 @@ impl World {
             let home = member.node.disk().root().to_owned();
             fs::write(home.join("policy.toml"), &policy).unwrap();
             let daemon = Daemon::open(member.node, canonicaliser.clone(), clock);
-            let daemon = Arc::new(daemon.unwrap());
+            let own = daemon.as_ref().unwrap().id().member().as_str();
+            let version = versions.iter().find(|(member, _)| *member == own);
+            let version = version.map_or(VERSION, |(_, version)| *version);
+            let daemon = Arc::new(daemon.unwrap().of_version(version));
             let serving = Serving::new(Arc::clone(&daemon));
             let endpoint = daemon.endpoint(Limits::default());
             member.listener.set_nonblocking(true).unwrap();
@@ -113,7 +131,7 @@ impl World {
             nodes.insert(daemon.id().member().clone(), running);
         }
         let world = Self {
-            _place: place,
+            place,
             ahead,
             nodes,
         };
@@ -185,6 +203,56 @@ impl World {
 
     fn daemon(&self, member: &str) -> Arc<Daemon> {
         self.node(member).serving.daemon()
+    }
+
+    /// The roster behind the first, without a member.
+    fn roster_without(&self, member: &str) -> Vec<u8> {
+        self.next_roster(|roster| {
+            ceremony::remove(roster, &[name(member)]).unwrap();
+        })
+    }
+
+    /// The roster behind the first, which `change` changes before it is signed.
+    fn next_roster(&self, change: impl Fn(&Path)) -> Vec<u8> {
+        let office = self.place.path().join("administrators");
+        let (first, second) = (office.join("roster.txt"), office.join("roster-2.txt"));
+        let now = clock::now();
+        let terms = ceremony::Terms {
+            in_force: (now, now + 86_400),
+            witness_quorum: None,
+            tables: BTreeMap::from([(name(SUFFIXES), Digest(*suffixes().sha256()))]),
+            exclusions: BTreeMap::new(),
+        };
+        let after = Beginning::After {
+            roster: &first,
+            advance: None,
+        };
+        ceremony::begin(after, terms, &second).unwrap();
+        change(&second);
+        let key = office.join("ada.key");
+        ceremony::sign(&second, &key, Some(&first)).unwrap();
+        fs::read(second).unwrap()
+    }
+
+    fn asker(&self, member: &str) -> Asker {
+        let Running {
+            serving, endpoint, ..
+        } = self.node(member);
+        Asker::new(serving.daemon(), endpoint.clone())
+    }
+
+    /// What a member's batch comes to, by peer and type, without what is not served.
+    async fn batch(&self, member: &str) -> BTreeMap<(String, IndicatorType), Outcome> {
+        let watch: Watch = Arc::new(|_| {});
+        let pairs = self.asker(member).batch(&Batch::default(), &watch).await;
+        let pairs = pairs.unwrap().into_iter();
+        let pairs = pairs.filter(|pair| pair.outcome != Outcome::NotServed);
+        pairs
+            .map(|pair| {
+                let about = (pair.responder.to_string(), pair.indicator_type);
+                (about, pair.outcome)
+            })
+            .collect()
     }
 
     fn debits(&self, member: &str) -> Vec<u64> {
@@ -541,5 +609,196 @@ async fn a_run_that_nobody_went_on_with_ends_with_its_epoch() {
     assert!(
         matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
         "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_removed_is_cut_off_and_what_it_could_ask_is_rotated() {
+    const SOON: Duration = Duration::from_secs(5);
+    let many = (0..40_000).map(|number| format!("user{number}@evil.example.com\n"));
+    let many: String = many.collect();
+    let (a, c) = ("user1@evil.example.com\n", "user2@evil.example.com\n");
+    let world = World::new(&[("a", a), ("b", &many), ("c", c)], str::to_owned).await;
+    world.publish("b").await;
+    let b = world.daemon("b");
+    let keys: Vec<_> = b.views().own().iter().map(|own| own.id()).collect();
+    let files = b.node().disk().root().join("keys/files");
+    assert!(keys.iter().all(|id| files.join(id.to_string()).exists()));
+
+    // A run under way, and a download of which some has come.
+    let channel = world.dial("a", "b").await;
+    let asking = world.agree(&channel, "a", "b", &[a.trim()]).await.unwrap();
+    let direction = asking.agreement.directions.first().unwrap();
+    let mut frames = channel
+        .run(asking.agreement.run_id(direction).0)
+        .await
+        .unwrap();
+    let mut download = channel
+        .file(FileRequest {
+            view: view().to_string(),
+            sequence: asking.accepted.manifest.edition.sequence(),
+            since: None,
+            offset: 0,
+        })
+        .await
+        .unwrap();
+    assert!(download.next().await.unwrap().is_some());
+    assert_eq!(b.runs().unfinished().len(), 1);
+    // Who is still a member has met both.
+    let to_a = world.dial("c", "a").await;
+
+    let roster = world.roster_without("a");
+    assert!(b.take_roster(&roster).unwrap());
+    assert!(!b.take_roster(&roster).unwrap(), "it is no news any more");
+    let cut = timeout(SOON, async {
+        let run = frames.receive().await;
+        let file = loop {
+            match download.next().await {
+                Ok(Some(_)) => {}
+                ended => break ended,
+            }
+        };
+        (run, file)
+    });
+    let (run, file) = cut.await.unwrap();
+    assert!(run.is_err() && file.is_err(), "{run:?} {:?}", file.is_err());
+    let asker = world.asker("a");
+    let refused = asker.reach(&name("b")).await.unwrap_err();
+    assert!(
+        matches!(refused.outcome(), Outcome::Refused(why) if why.contains("does not have us")),
+        "{refused}"
+    );
+
+    // What is due survives the process that learnt it.
+    let rotating = Arc::clone(&b);
+    let rotated = tokio::task::spawn_blocking(move || rotating.rotate_for_gone());
+    let rotated = rotated.await.unwrap().unwrap().unwrap();
+    assert_eq!(rotated.gone, BTreeSet::from([name("a")]));
+    assert!(rotated.views.contains(&view()));
+    assert!(!keys.iter().any(|id| files.join(id.to_string()).exists()));
+    assert_eq!(b.runs().unfinished(), []);
+    assert_eq!(b.own_epoch(&view()).unwrap().domain().epoch, 2);
+    assert_eq!(b.rotate_for_gone().unwrap(), None);
+
+    // The others take the roster by greeting, and go on.
+    let c = world.asker("c");
+    let channel = c.reach(&name("b")).await.unwrap();
+    assert_eq!(world.daemon("c").directory().known().roster.number, 2);
+    assert!(timeout(SOON, to_a.views()).await.unwrap().is_err());
+    let gone = c
+        .ask(
+            &to_a,
+            &view(),
+            Subject::Indicators(Vec::new()),
+            &Occasion::default(),
+        )
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(gone.outcome(), Outcome::Refused(why) if why.contains("no member any more")),
+        "{gone}"
+    );
+    let Running {
+        serving, endpoint, ..
+    } = world.node("b");
+    assert!(serving.gather(endpoint).await.unwrap());
+    let email = Canonicaliser::new(suffixes());
+    let email = email
+        .parse(IndicatorType::Email, "user2@evil.example.com")
+        .unwrap();
+    let answered = c
+        .ask(
+            &channel,
+            &view(),
+            Subject::Indicators(vec![email]),
+            &Occasion::default(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(answered.found.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbouring_versions_speak_and_others_say_so() {
+    // A rolling upgrade: one that is done, one to come, and one that was forgotten for a release.
+    let versions = [("a", 3), ("b", 2), ("c", 1)];
+    let world = World::of_versions(&SETS, str::to_owned, &versions).await;
+    for member in ["a", "b", "c"] {
+        world.publish(member).await;
+    }
+    let email = |peer: &str| (peer.to_owned(), IndicatorType::Email);
+    let from_a = world.batch("a").await;
+    assert_eq!(from_a.get(&email("b")), Some(&Outcome::Done));
+    let says = |outcome: Option<&Outcome>, words: &str| {
+        let Some(Outcome::Failed(why)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(why.contains(words), "{why}");
+    };
+    says(from_a.get(&email("c")), "we speak 2 and 3, the peer 1;");
+    let from_b = world.batch("b").await;
+    assert_eq!(from_b.get(&email("a")), Some(&Outcome::Done));
+    assert_eq!(from_b.get(&email("c")), Some(&Outcome::Done));
+    let from_c = world.batch("c").await;
+    assert_eq!(from_c.get(&email("b")), Some(&Outcome::Done));
+    says(from_c.get(&email("a")), "we speak 1, the peer 2 and 3;");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_in_another_canonical_form_stops_that_type_alone() {
+    let (a, b, c) = (
+        "one@evil.example.com\n9.9.9.9\n",
+        "one@evil.example.com\n9.9.9.9\n8.8.4.4\n",
+        "four@evil.example.com\n",
+    );
+    let world = World::new(&[("a", a), ("b", b), ("c", c)], str::to_owned).await;
+    let roster = world.next_roster(|file| {
+        // By two more than any release has.
+        let text = fs::read_to_string(file).unwrap();
+        let named = format!(
+            "canonicalisation: email {}\n",
+            IndicatorType::Email.canonicalisation_version()
+        );
+        assert!(text.contains(&named), "{text}");
+        let version = IndicatorType::Email.canonicalisation_version() + 2;
+        let raised = format!("canonicalisation: email {version}\n");
+        fs::write(file, text.replace(&named, &raised)).unwrap();
+    });
+    for member in ["a", "b", "c"] {
+        assert!(world.daemon(member).take_roster(&roster).unwrap());
+    }
+    world.publish("b").await;
+    let pairs = world.batch("a").await;
+    let of = |kind| pairs.get(&("b".to_owned(), kind));
+    assert_eq!(of(IndicatorType::Ip), Some(&Outcome::Done));
+    assert!(
+        matches!(of(IndicatorType::Email), Some(Outcome::Refused(why)) if why.contains("canonical")),
+        "{:?}",
+        of(IndicatorType::Email)
+    );
+    let canonicaliser = Canonicaliser::new(suffixes());
+    let one = |kind, value| canonicaliser.parse(kind, value).unwrap();
+    let query = Query {
+        indicators: vec![
+            one(IndicatorType::Ip, "9.9.9.9"),
+            one(IndicatorType::Email, "one@evil.example.com"),
+        ],
+        peers: BTreeSet::from([name("b")]),
+        purpose: None,
+        occasion: Occasion::default(),
+    };
+    let answers = world.asker("a").query(query).await.unwrap();
+    let of = |kind| {
+        answers
+            .iter()
+            .find(|answer| answer.indicator_type == kind)
+            .unwrap()
+    };
+    assert_eq!(of(IndicatorType::Ip).outcome, Outcome::Done);
+    assert_eq!(of(IndicatorType::Ip).found.len(), 1);
+    assert!(
+        matches!(&of(IndicatorType::Email).outcome, Outcome::Refused(why) if why.contains("canonical")),
+        "{:?}",
+        of(IndicatorType::Email).outcome
     );
 }

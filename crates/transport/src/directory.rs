@@ -41,11 +41,24 @@ impl Directory {
         self.0.borrow().clone()
     }
 
-    /// Goes by another roster from now on.
+    /// Goes by another roster from now on, unless it has one of a higher number.
     pub fn set_roster(&self, roster: Roster) {
         let roster = Arc::new(roster);
-        self.0
-            .send_modify(|known| Arc::make_mut(known).roster = roster);
+        self.0.send_if_modified(|known| {
+            let newer = known.roster.number <= roster.number;
+            if newer {
+                Arc::make_mut(known).roster = roster;
+            }
+            newer
+        });
+    }
+
+    /// Waits for a roster of a higher number; gives its number.
+    pub async fn newer_than(&self, number: u64) -> u64 {
+        let mut known = self.watch();
+        let newer = known.wait_for(|known| known.roster.number > number).await;
+        // The sender lives as long as this does.
+        newer.map_or(number, |known| known.roster.number)
     }
 
     /// Takes a delegation that came from anybody, at `now` in seconds of Unix time; says whether it

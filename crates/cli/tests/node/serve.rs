@@ -173,6 +173,49 @@ fn three_nodes_serve_until_they_are_told_to_end() -> Test {
 }
 
 #[test]
+fn a_newer_roster_travels_and_cuts_off_who_is_gone() -> Test {
+    let net = Network::of(&["acme", "bolt", "core"])?;
+    let (acme, bolt) = (net.serve("acme")?, net.serve("bolt")?);
+    let core = net.serve("core")?;
+    net.place.write("ips.txt", "8.8.4.4\n9.9.9.9\n")?;
+    for member in ["acme", "bolt"] {
+        let import = "import --collection fraud --kind abuse ips.txt";
+        net.place.ok(&net.line(member, import))?;
+    }
+    acme.said("published view=abuse/ip/")?;
+    bolt.said("published view=abuse/ip/")?;
+    let office = net.place.path("net/administrators");
+    let office = office.display();
+    net.place
+        .ok(&format!("roster new --after {office}/roster.txt 2.roster"))?;
+    net.place.ok("roster remove 2.roster core")?;
+    net.place
+        .ok(&format!("roster sign --key {office}/ada.key 2.roster"))?;
+    net.place.ok(&net.line("acme", "roster install 2.roster"))?;
+    acme.said("a member is gone, or has another identity member=core")?;
+    acme.said("rotated: its key is destroyed view=abuse/ip/")?;
+    // By the greeting of whoever has it.
+    bolt.said("took a newer roster from a peer peer=acme number=2")?;
+    bolt.said("rotated: its key is destroyed view=abuse/ip/")?;
+    let shown = net.place.json(&net.line("bolt", "roster show"))?;
+    assert_eq!(shown["number"], 2);
+    assert!(
+        !net.home("bolt")
+            .join("roster/gone")
+            .metadata()
+            .is_ok_and(|file| file.len() > 0)
+    );
+    // Who is gone is told so.
+    let query = net
+        .place
+        .run(&net.line("core", "query --value 9.9.9.9 --output json"))?;
+    let said = String::from_utf8_lossy(&query.stdout).into_owned() + &stderr(&query);
+    assert!(said.contains("roster does not have us"), "{said}");
+    drop(core);
+    Ok(())
+}
+
+#[test]
 fn a_node_that_was_killed_starts_again() -> Test {
     let net = Network::of(&["acme", "bolt"])?;
     for _ in 0..3 {

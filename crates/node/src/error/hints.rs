@@ -271,6 +271,10 @@ impl Error {
             ],
             Self::NoRoster(error) => no_roster(error),
             Self::RosterRefused(path, error) => refused(&quoted_path(path), error),
+            Self::PeersRoster(_) => vec![
+                "ask an administrator for the newest roster, then: blindmatch roster install FILE"
+                    .to_owned(),
+            ],
             Self::RosterOfOtherKeys { held, .. } => vec![
                 format!(
                     "ask an administrator for one that the keys of roster number {held} signed, or those \

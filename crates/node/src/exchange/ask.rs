@@ -39,7 +39,7 @@ use super::daemon::{Daemon, lock};
 use super::peers;
 use super::prepare::prepare;
 use super::view::View;
-use crate::demo::RowKey;
+use crate::demo::{Outcome, RowKey};
 
 /// A node that asks others. Clones share it.
 #[derive(Clone)]
@@ -148,7 +148,9 @@ impl Asker {
     ///
     /// [`AskError::Unreachable`], [`AskError::Call`].
     pub async fn reach(&self, member: &Name) -> Result<Channel, AskError> {
-        peers::reach(&self.daemon, &self.endpoint, member).await
+        let (channel, its) = peers::reach(&self.daemon, &self.endpoint, member).await?;
+        peers::until_it_has_ours(&self.daemon, &channel, its).await?;
+        Ok(channel)
     }
 
     /// The channel, or another one to the same member where its connection has ended.
@@ -157,6 +159,14 @@ impl Asker {
             return self.reach(channel.peer().member()).await;
         }
         Ok(channel.clone())
+    }
+
+    /// How a pair ended that ended so. What breaks off when a peer is removed is named by that.
+    pub(super) fn outcome(&self, peer: &Name, error: &AskError) -> Outcome {
+        if self.daemon.directory().address(peer).is_none() {
+            return AskError::Unreachable(DialError::UnknownMember).outcome();
+        }
+        error.outcome()
     }
 
     /// [Reaches](Self::reach) a member that was not reached just now: tries again, later and later.

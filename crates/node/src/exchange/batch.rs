@@ -154,7 +154,7 @@ impl Asker {
             Err(error) => {
                 let failed = wanted.iter();
                 return failed
-                    .map(|wanted| ended(wanted, error.outcome()))
+                    .map(|wanted| ended(wanted, self.outcome(peer, &error)))
                     .collect();
             }
         };
@@ -193,7 +193,7 @@ impl Asker {
         let answered = match answered {
             Ok(answered) => answered,
             Err(error) => {
-                pair.outcome = error.outcome();
+                pair.outcome = self.outcome(&pair.responder, &error);
                 return pair;
             }
         };

@@ -16,6 +16,7 @@ use blindmatch_transport::directory::Known;
 use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits};
 
 use super::rows::Reading;
+use super::versions::{VERSION, Versions};
 use crate::error::Error;
 use crate::node::{Node, PEERS};
 pub(super) use crate::opened::lock;
@@ -37,6 +38,10 @@ pub struct Daemon {
     views: Arc<OpenViews>,
     runs: Arc<Runs>,
     directory: Directory,
+    /// The number of the roster by which this was read.
+    roster: u64,
+    /// The newest version of the protocol that this node speaks.
+    version: u32,
     credentials: Credentials,
     receipts: SigningKey,
     checkpoints: SigningKey,
@@ -78,6 +83,7 @@ impl Daemon {
     ) -> Result<Self, Error> {
         let roster = node.roster()?;
         let delegation = node.delegation()?;
+        let number = roster.number;
         let id = delegation.check(&roster, node.now());
         let id = id.map_err(Error::NotListed)?;
         let kept = node.peers()?;
@@ -122,6 +128,8 @@ impl Daemon {
             views,
             runs,
             directory,
+            roster: number,
+            version: before.map_or(VERSION, |before| before.version),
             credentials,
             receipts,
             checkpoints,
@@ -209,6 +217,41 @@ impl Daemon {
     #[must_use]
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The same node as one of a release whose newest version of the protocol is another: for tests of
+    /// upgrades.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The versions of the protocol that this node speaks.
+    pub(super) fn versions(&self) -> Versions {
+        Versions::up_to(self.version)
+    }
+
+    /// The number of the roster that policy, exclusions and keys were read by. The directory may have a
+    /// newer one already.
+    pub(super) const fn roster(&self) -> u64 {
+        self.roster
+    }
+
+    /// Takes the roster that a peer gave, where it is news: it is recorded, held, and gone by on all
+    /// connections from then on, so that those of who is no member any more end. Says whether it was
+    /// news. Writes the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PeersRoster`]; nothing has changed then.
+    pub fn take_roster(&self, given: &[u8]) -> Result<bool, Error> {
+        let taken = self.node.take_roster(&self.ledger, given)?;
+        let news = taken.is_some();
+        if let Some(roster) = taken {
+            self.directory.set_roster(roster);
+        }
+        Ok(news)
     }
 
     /// One's own TLS key.

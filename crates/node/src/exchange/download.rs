@@ -176,8 +176,10 @@ impl Source {
                     self.chunks = None;
                     let member = self.channel.peer().member();
                     // Who is not reached is tried again.
-                    if let Ok(channel) = reach(&self.daemon, &self.endpoint, member).await {
-                        self.channel = channel;
+                    match reach(&self.daemon, &self.endpoint, member).await {
+                        Ok((channel, _)) => self.channel = channel,
+                        Err(error) if error.is_removal() => return Err(error),
+                        Err(_) => {}
                     }
                 }
                 ended => return Ok(ended?),

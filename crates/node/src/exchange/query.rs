@@ -143,7 +143,8 @@ impl Asker {
         let (channel, served) = match asked.await {
             Ok(reached) => reached,
             Err(error) => {
-                answers.extend(views.iter().map(|view| answer(view, error.outcome())));
+                let outcome = |view| answer(view, self.outcome(&peer, &error));
+                answers.extend(views.iter().map(outcome));
                 return answers;
             }
         };
@@ -164,7 +165,7 @@ impl Asker {
                         answer.found = answered.found;
                         answer.bytes = answered.bytes;
                     }
-                    Err(error) => answer.outcome = error.outcome(),
+                    Err(error) => answer.outcome = self.outcome(&peer, &error),
                 }
             }
             answers.push(answer);

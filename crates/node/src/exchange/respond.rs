@@ -24,15 +24,14 @@ use blindmatch_wire::{Malformed, Problem};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use super::daemon::{Daemon, lock};
 use super::publish::Offered;
 use super::service::Counters;
+use super::versions::Versions;
 use super::view::{View, with};
 use crate::error::Error;
-
-/// The version of the protocol.
-pub const VERSION: u32 = 1;
 
 /// So many bytes of a file are read at a time.
 const READ: u64 = 1 << 19;
@@ -56,6 +55,8 @@ struct Inner {
     witnesses: Mutex<BTreeMap<Name, Witness>>,
     /// The items of publications, by the digests of their manifests.
     sizes: Mutex<BTreeMap<[u8; 32], u64>>,
+    /// Who said last that it has a newer roster.
+    newer_rosters: watch::Sender<Option<Name>>,
     counters: Counters,
 }
 
@@ -71,6 +72,7 @@ impl Serving {
             streams: Mutex::default(),
             witnesses: Mutex::default(),
             sizes: Mutex::default(),
+            newer_rosters: watch::Sender::default(),
             counters: Counters::default(),
         }))
     }
@@ -93,6 +95,11 @@ impl Serving {
         let read = Arc::new(self.daemon().read_again()?);
         *lock(&self.0.daemon) = read;
         Ok(())
+    }
+
+    /// Who says that it has a newer roster.
+    pub(super) fn newer_rosters(&self) -> watch::Receiver<Option<Name>> {
+        self.0.newer_rosters.subscribe()
     }
 
     /// What is counted for metrics.
@@ -213,12 +220,21 @@ impl Serving {
 }
 
 impl Exchange for Serving {
-    async fn hello(&self, _: &Peer, greeting: Greeting) -> Result<Greeting, Problem> {
-        if !greeting.versions.contains(&VERSION) {
-            return Err(Kind::Version.into());
+    async fn hello(&self, peer: &Peer, greeting: Greeting) -> Result<Greeting, Problem> {
+        let peer = peer.member().clone();
+        let (ours, theirs) = (self.daemon().versions(), Versions::of(&greeting.versions));
+        if ours.common(&theirs).is_none() {
+            warn!(
+                %peer, %ours, %theirs,
+                "no version of the protocol in common: the older release has to be replaced"
+            );
+            return Err(Problem::new(Kind::Version).by_rule(ours.to_string()));
         }
         self.blocking(move |serving| {
             let daemon = serving.daemon();
+            if greeting.roster > daemon.directory().known().roster.number {
+                serving.0.newer_rosters.send_replace(Some(peer));
+            }
             for delegation in &greeting.delegations {
                 // One that does not count changes nothing.
                 let _ = daemon.directory().adopt(delegation, daemon.now());
@@ -359,7 +375,7 @@ impl Daemon {
     pub fn greeting(&self) -> Result<Greeting, Error> {
         let delegation = self.node().delegation()?;
         Ok(Greeting {
-            versions: vec![VERSION],
+            versions: self.versions().as_slice().to_vec(),
             roster: self.directory().known().roster.number,
             delegations: vec![delegation.to_string().into()],
         })

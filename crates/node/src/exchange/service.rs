@@ -3,6 +3,7 @@
 mod chores;
 mod cosigning;
 mod events;
+mod rosters;
 mod status;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -74,6 +75,11 @@ impl Service {
         let jobs = vec![
             tokio::spawn(chores::every_day(serving.clone(), Arc::clone(&changed))),
             tokio::spawn(cosigning::whenever_due(serving.clone(), endpoint.clone())),
+            tokio::spawn(rosters::watch(
+                serving.clone(),
+                endpoint.clone(),
+                Arc::clone(&changed),
+            )),
         ];
         Ok(Self {
             serving,

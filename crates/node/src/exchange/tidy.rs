@@ -31,6 +31,15 @@ pub struct Tidied {
     pub results: u64,
 }
 
+/// What was rotated because members are gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The members.
+    pub gone: BTreeSet<Name>,
+    /// The views that they could ask.
+    pub views: BTreeSet<View>,
+}
+
 impl Daemon {
     /// Begins a new epoch of a view; gives its number, or nothing where there is nothing to serve.
     /// Runs that were agreed on go on for a day under the key before. Blocks, and uses all cores.
@@ -56,6 +65,7 @@ impl Daemon {
     pub fn remove_members(&self, gone: &BTreeSet<Name>) -> Result<BTreeSet<View>, Error> {
         let could = |name: &Name| with(self.policy(), name.as_str(), Direction::Serve);
         let mut views: BTreeSet<View> = gone.iter().flat_map(could).collect();
+        views.extend(self.asked(gone)?);
         views.retain(|view| !self.own_epochs(view).is_empty());
         let mut failed = None;
         for view in &views {
@@ -69,11 +79,47 @@ impl Daemon {
         if let Some(error) = failed {
             return Err(error);
         }
-        for view in &views {
+        for view in views.intersection(&served(self.policy())) {
             self.publish_view(view)?;
         }
         self.tidy(self.now())?;
         Ok(views)
+    }
+
+    /// The views of which a key is here that one of these was charged for: the policy may have left it
+    /// out before the roster did.
+    fn asked(&self, members: &BTreeSet<Name>) -> Result<BTreeSet<View>, Error> {
+        let (mut asked, now) = (BTreeSet::new(), self.now());
+        for own in self.views().own() {
+            let Domain { view, epoch, .. } = own.domain();
+            let Ok(name) = str::from_utf8(view) else {
+                continue;
+            };
+            for member in members {
+                let charged =
+                    self.facts(|facts| facts.charged(name, member.as_str(), *epoch, now))?;
+                if charged.epoch > 0 {
+                    asked.extend(name.parse::<View>());
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Rotates what is due since rosters removed members, or gave them another identity
+    /// ([`remove_members`](Self::remove_members)). Nothing where there is nothing due. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_members`](Self::remove_members): then it stays due.
+    pub fn rotate_for_gone(&self) -> Result<Option<Rotated>, Error> {
+        let gone = self.node().gone()?;
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        let views = self.remove_members(&gone)?;
+        self.node().forget_gone(&gone)?;
+        Ok(Some(Rotated { gone, views }))
     }
 
     /// Ends what is over at `now`, in seconds since 1970. Blocks.

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::daemon::{Daemon, lock};
+use super::peers;
 use super::respond::Serving;
 use crate::error::Error;
 
@@ -91,7 +92,11 @@ impl Serving {
     /// The stream on which a member can be asked: a new one, or else one that it opened.
     async fn reach(&self, endpoint: &Endpoint, member: &Name) -> Option<Witness> {
         match endpoint.dial(member).await {
-            Ok(channel) => channel.witness(Arc::new(self.clone())).await.ok(),
+            Ok(channel) => {
+                // Rosters travel by this. To cosign, nobody has to speak more than C2SP.
+                let _ = peers::greet(&self.daemon(), &channel).await;
+                channel.witness(Arc::new(self.clone())).await.ok()
+            }
             Err(_) => lock(self.witnesses()).get(member).cloned(),
         }
     }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use blindmatch_audit::note::MAX_NOTE;
 use blindmatch_audit::record::Event;
-use blindmatch_membership::{Acceptance, Accepted, Fingerprint, Roster, RosterError, SignedRoster};
+use blindmatch_membership::{
+    Acceptance, Accepted, Changes, Fingerprint, Roster, RosterError, SignedRoster,
+};
 use blindmatch_store::ledger::Ledger;
 
 use crate::error::Error;
@@ -40,17 +42,55 @@ impl Node {
     ///
     /// [`Error::RosterRefused`], [`Error::OtherConsortium`]; nothing has changed then.
     pub fn install_roster(&self, ledger: &Ledger, file: &Path) -> Result<Judged, Error> {
+        let _one = self.opened().taking_rosters();
         let judged = self.judge_roster(file)?;
         if let Some(accepted) = &judged.accepted {
-            let (number, digest) = (judged.roster.number, judged.roster.digest().0);
-            let recorded = self.recorded(&ledger.log())?;
-            let known = recorded.knows(number, digest);
-            if !known.map_err(|error| Error::RosterRefused(file.to_owned(), error))? {
-                ledger.append(vec![Event::Roster { number, digest }])?;
-            }
-            self.keep_trust(&accepted.trust)?;
+            let refused = |error| Error::RosterRefused(file.to_owned(), error);
+            self.hold(ledger, &judged.roster, accepted, refused)?;
         }
         Ok(judged)
+    }
+
+    /// Accepts the roster that a peer gave; gives it where it is news.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PeersRoster`]; nothing has changed then.
+    pub(crate) fn take_roster(
+        &self,
+        ledger: &Ledger,
+        given: &[u8],
+    ) -> Result<Option<Roster>, Error> {
+        let _one = self.opened().taking_rosters();
+        let judged = self.trust()?.accept(given, self.now());
+        let Acceptance::New(accepted) = judged.map_err(Error::PeersRoster)? else {
+            return Ok(None);
+        };
+        let Some(roster) = accepted.trust.held().map(|held| held.roster().clone()) else {
+            return Ok(None);
+        };
+        self.hold(ledger, &roster, &accepted, Error::PeersRoster)?;
+        Ok(Some(roster))
+    }
+
+    /// Records a roster, notes whom it removes, and holds it from then on.
+    fn hold(
+        &self,
+        ledger: &Ledger,
+        roster: &Roster,
+        accepted: &Accepted,
+        refused: impl FnOnce(RosterError) -> Error,
+    ) -> Result<(), Error> {
+        let (number, digest) = (roster.number, roster.digest().0);
+        let recorded = self.recorded(&ledger.log())?;
+        if !recorded.knows(number, digest).map_err(refused)? {
+            ledger.append(vec![Event::Roster { number, digest }])?;
+        }
+        let Changes {
+            removed, rekeyed, ..
+        } = &accepted.changes;
+        self.note_gone(removed.iter().chain(rekeyed))?;
+        self.keep_trust(&accepted.trust)
     }
 }
 

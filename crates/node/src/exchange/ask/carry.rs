@@ -51,6 +51,8 @@ pub(super) async fn carry(
             sleep(pause(earlier)).await;
             match asker.reach(channel.peer().member()).await {
                 Ok(again) => channel = again,
+                // Nobody is there to go on with, or not for us.
+                Err(error) if error.is_removal() => return Err(error),
                 Err(_) => continue,
             }
         }

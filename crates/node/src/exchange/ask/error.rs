@@ -10,7 +10,7 @@ use blindmatch_psi::stop::{Abort, Fault, Stop};
 use blindmatch_store::runs::RunError;
 use blindmatch_store::views::ViewError;
 use blindmatch_transport::problem::Kind;
-use blindmatch_transport::{CallError, DialError};
+use blindmatch_transport::{CallError, DialError, PeerAlert, Refusal};
 
 use crate::demo::Outcome;
 use crate::error::Error;
@@ -24,8 +24,13 @@ pub enum AskError {
     Node(Error),
     /// The peer is not reached.
     Unreachable(DialError),
-    /// The peer has no version of the protocol in common with this node.
-    Version,
+    /// The peer has no version of the protocol in common with this node; which each speaks.
+    Version {
+        /// This node.
+        ours: String,
+        /// The peer.
+        theirs: String,
+    },
     /// A call has no answer.
     Call(CallError),
     /// Too few witnesses are known to hold the peer's ledger against.
@@ -61,6 +66,16 @@ pub enum AskError {
 }
 
 impl AskError {
+    /// Whether one side is no member any more, by the roster of the other.
+    pub(in crate::exchange) const fn is_removal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(
+                DialError::UnknownMember | DialError::Refused(Refusal::Alert(PeerAlert::NoMember))
+            )
+        )
+    }
+
     /// How a pair ended that ended so.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -80,6 +95,7 @@ impl AskError {
                 _ => Outcome::Failed(reason),
             },
             Self::Unreachable(DialError::OwnCertificate) => Outcome::Failed(reason),
+            error if error.is_removal() => Outcome::Refused(reason),
             Self::Unreachable(_) | Self::Lost | Self::Call(CallError::Failed(_)) => {
                 Outcome::Unreachable(reason)
             }
@@ -92,8 +108,15 @@ impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(error) => error.fmt(f),
+            Self::Unreachable(DialError::UnknownMember) => {
+                f.write_str("the roster in force does not list it: it is no member any more")
+            }
             Self::Unreachable(error) => error.fmt(f),
-            Self::Version => f.write_str("the peer speaks no version of the protocol that we do"),
+            Self::Version { ours, theirs } => write!(
+                f,
+                "no version of the protocol in common: we speak {ours}, the peer {theirs}; the older \
+                 release has to be replaced"
+            ),
             Self::Call(error) => error.fmt(f),
             Self::Quorum(error) => error.fmt(f),
             Self::NotAccepted(error) => error.fmt(f),

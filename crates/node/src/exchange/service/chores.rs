@@ -6,14 +6,14 @@ use std::time::Duration;
 use blindmatch_store::collection::CollectionError;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use super::Counters;
 use crate::error::Error;
 use crate::exchange::daemon::Daemon;
 use crate::exchange::respond::Serving;
-use crate::exchange::tidy::Tidied;
+use crate::exchange::tidy::{Rotated, Tidied};
 
 /// How long a day is.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,27 +21,55 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// With so many days left, an expiry is told of.
 const WARN_DAYS: [u64; 3] = [30, 14, 3];
 
+/// How long is waited where views could not be rotated that a removed member could ask.
+const ROTATE_AGAIN: Duration = Duration::from_secs(60);
+
 /// Does the chores at once, every day, and whenever something `changed`.
 pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
     let mut day = interval(DAY);
     day.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rotated = true;
     loop {
         let a_day_is_over = tokio::select! {
             _ = day.tick() => true,
             () = changed.notified() => false,
+            () = sleep(ROTATE_AGAIN), if !rotated => false,
         };
         let daemon = serving.daemon();
         let serving = serving.clone();
         let done = spawn_blocking(move || {
+            let rotated = rotate(&daemon);
             publish(&daemon);
             tidy(&daemon, serving.counters());
             if a_day_is_over {
                 expire(&daemon, serving.counters());
                 tell_expiries(&daemon);
             }
+            rotated
         });
-        if done.await.is_err() {
-            error!("a chore of the day ended in a panic");
+        match done.await {
+            Ok(done) => rotated = done,
+            Err(_) => error!("a chore of the day ended in a panic"),
+        }
+    }
+}
+
+/// Rotates the views that removed members could ask; says whether none is left.
+fn rotate(daemon: &Daemon) -> bool {
+    match daemon.rotate_for_gone() {
+        Ok(None) => true,
+        Ok(Some(Rotated { gone, views })) => {
+            for member in gone {
+                info!(%member, "a member is gone, or has another identity");
+            }
+            for view in views {
+                info!(%view, "rotated: its key is destroyed");
+            }
+            true
+        }
+        Err(error) => {
+            error!(%error, "cannot rotate all views that a removed member could ask");
+            false
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use blindmatch_transport::Events;
-use blindmatch_transport::event::Event;
+use blindmatch_transport::event::{End, Event};
 use tokio::task::spawn_blocking;
 use tracing::{debug, error, warn};
 
@@ -26,6 +26,10 @@ pub(super) fn listen(serving: &Serving) -> Events {
             warn!(%address, member, %refusal, "connection refused");
         }
         Event::Opened { member, address } => debug!(%member, %address, "connection opened"),
+        Event::Closed {
+            member,
+            end: End::NoMember,
+        } => warn!(%member, "connection cut: no member any more, or its key no longer its own"),
         Event::Closed { member, end } => debug!(%member, ?end, "connection closed"),
         Event::Shed { member } => {
             let peer = [("peer", member.member().as_str())];
