@@ -7,6 +7,7 @@ mod daemon;
 pub mod demo;
 mod download;
 mod drive;
+mod footing;
 mod foresee;
 mod history;
 mod keys;
@@ -25,6 +26,7 @@ mod witness;
 
 pub use daemon::Daemon;
 pub use drive::{Frames, Journal, Lost, drive};
+pub use footing::{Footing, Shown};
 pub use foresee::Foreseen;
 pub use keys::{EVALUATION, RunKeys, SIGNER};
 pub use publish::EPOCH;

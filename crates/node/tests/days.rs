@@ -7,22 +7,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use blindmatch_audit::checkpoint::Checkpoint;
 use blindmatch_audit::record::Event;
 use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_membership::{Digest, Name};
 use blindmatch_node::backup::restore;
-use blindmatch_node::clock;
 use blindmatch_node::demo::{Consortium, Desk, Member, Outcome, PURPOSE, PairResult, RowKey};
 use blindmatch_node::exchange::ask::Asker;
 use blindmatch_node::exchange::batch::{Batch, Watch};
 use blindmatch_node::exchange::view::View;
-use blindmatch_node::exchange::{Daemon, EPOCH, Serving, Tidied};
+use blindmatch_node::exchange::{Daemon, EPOCH, Footing, Serving, Tidied};
 use blindmatch_node::exported::Kind;
+use blindmatch_node::{Node as Home, clock};
+use blindmatch_store::ledger::Standing;
+use blindmatch_store::ledger::cosigned::encode;
 use blindmatch_transport::{Clock, Endpoint, Limits, Server};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
@@ -209,14 +213,25 @@ impl World {
 
     /// The one result that a member has of the other.
     async fn ask(&self, member: &str) -> PairResult {
-        let node = self.nodes.get(member).unwrap();
-        let asker = Asker::new(Arc::clone(&node.daemon), node.endpoint.clone());
-        let watch: Watch = Arc::new(|_| {});
-        let mut pairs = asker.batch(&Batch::default(), &watch).await.unwrap();
+        let mut pairs = self.ask_all(member).await;
         // The other answers no networks.
         pairs.retain(|pair| pair.outcome != Outcome::NotServed);
         assert_eq!(pairs.len(), 1, "{pairs:?}");
         pairs.pop().unwrap()
+    }
+
+    /// One of the results that a member has of `b`, of which all are alike.
+    async fn ask_any(&self, member: &str) -> PairResult {
+        let pairs = self.ask_all(member).await.into_iter();
+        let mut pairs = pairs.filter(|pair| pair.responder.as_str() == "b");
+        pairs.next().unwrap()
+    }
+
+    async fn ask_all(&self, member: &str) -> Vec<PairResult> {
+        let node = self.nodes.get(member).unwrap();
+        let asker = Asker::new(Arc::clone(&node.daemon), node.endpoint.clone());
+        let watch: Watch = Arc::new(|_| {});
+        asker.batch(&Batch::default(), &watch).await.unwrap()
     }
 
     /// What a member charged in all.
@@ -442,9 +457,118 @@ async fn a_restored_member_goes_on_and_a_second_one_does_not() {
     // Another one from the same backup has no witness, whatever it says.
     world.put_back(&files, "again").await;
     assert!(!world.gather("b").await);
-    let pair = world.ask("a").await;
+    assert!(matches!(world.footing("b"), Footing::Behind(_)));
+    let pair = world.ask_any("a").await;
     assert!(matches!(pair.outcome, Outcome::Failed(_)), "{pair:?}");
     assert_eq!(lost(&world), 0);
+}
+
+impl World {
+    /// Ends `b`, and copies a home to a folder of this name.
+    async fn copy(&mut self, from: &str, to: &str) -> std::net::TcpListener {
+        self.copy_of("b", from, to).await
+    }
+
+    async fn copy_of(&mut self, name: &str, from: &str, to: &str) -> std::net::TcpListener {
+        let listener = self.stop(name).await;
+        let [from, to] = [from, to].map(|name| self.folder().join(name));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+        listener
+    }
+
+    fn start_from(&mut self, folder: &str, listener: std::net::TcpListener) {
+        self.start_of("b", folder, listener);
+    }
+
+    fn start_of(&mut self, name: &'static str, folder: &str, listener: std::net::TcpListener) {
+        let node = Home::open(&self.folder().join(folder)).unwrap();
+        self.start(name, Member { node, listener });
+    }
+
+    fn footing(&self, member: &str) -> Footing {
+        self.nodes.get(member).unwrap().serving.footing()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_of_a_home_does_not_serve() {
+    let mut world = World::first_night().await;
+    let listener = world.copy("nodes/b", "older").await;
+    world.start_from("older", listener);
+    let listener = world.copy("older", "newest").await;
+    world.start_from("newest", listener);
+
+    // It has been cosigned, so it waits for a witness.
+    assert_eq!(world.footing("b"), Footing::Open);
+    let pair = world.ask_any("a").await;
+    assert!(
+        matches!(&pair.outcome, Outcome::Unreachable(why) if why.contains("no_witness_yet")),
+        "{pair:?}"
+    );
+    assert!(world.gather("b").await);
+    assert_eq!(world.footing("b"), Footing::Firm);
+    world.pass(DAY);
+    world.publish().await;
+    world.finds_the_same().await;
+    assert!(world.gather("b").await);
+    let size = world.daemon("b").ledger().log().size();
+
+    // The disk of the day before.
+    let listener = world.copy("older", "put-back").await;
+    world.start_from("put-back", listener);
+    let own = world.daemon("b").ledger().log().size();
+    assert!(!world.gather("b").await);
+    let Footing::Behind(shown) = world.footing("b") else {
+        panic!("{:?}", world.footing("b"));
+    };
+    assert_eq!(
+        (shown.witness.as_str(), shown.standing),
+        ("a", Standing::Behind)
+    );
+    assert_eq!((shown.checkpoint.size, shown.own), (size, own));
+    let pair = world.ask_any("a").await;
+    assert!(
+        matches!(&pair.outcome, Outcome::Failed(why) if why.contains("behind_its_witnesses")),
+        "{pair:?}"
+    );
+
+    // The same, which went on by itself for longer than the other.
+    let listener = world.copy("older", "went-on").await;
+    world.start_from("went-on", listener);
+    let fillers = vec![Event::Filler; 100];
+    world.daemon("b").ledger().append(fillers).unwrap();
+    assert!(!world.gather("b").await);
+    let Footing::Behind(shown) = world.footing("b") else {
+        panic!("{:?}", world.footing("b"));
+    };
+    assert_eq!(shown.standing, Standing::Forked);
+
+    // The newest there is serves again.
+    let listener = world.copy("newest", "again").await;
+    world.start_from("again", listener);
+    assert!(world.gather("b").await);
+    assert_eq!(world.footing("b"), Footing::Firm);
+    world.finds_the_same().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_lies_stops_nobody() {
+    let mut world = World::first_night().await;
+    let listener = world.copy("nodes/b", "again").await;
+    world.start_from("again", listener);
+    let b = world.daemon("b").ledger().log();
+    // More than there is, of this ledger, and not signed by its key.
+    let more = Checkpoint {
+        size: b.size() + 1_000,
+        ..b.head().unverified().clone()
+    };
+    let a = world.daemon("a");
+    let kept = a.node().disk().root().join("roster/witnessed-b");
+    assert!(kept.exists());
+    std::fs::write(&kept, encode(&more.sign(a.receipts()))).unwrap();
+    assert!(world.gather("b").await);
+    assert_eq!(world.footing("b"), Footing::Firm);
 }
 
 /// Lets so many bytes of each answer through, counts all, and cuts the connection.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use blindmatch_node::NodeFiles;
+use blindmatch_node::exchange::{Footing, Shown as Behind};
 use blindmatch_node::status::{PeerStatus, Spent, Status, days_left};
 use serde::Serialize;
 
@@ -131,6 +132,8 @@ impl Shown {
         let peers_views = peers_views.map(|(peer, epoch)| View::of(peer, false, epoch));
         let (number, expires) = status.roster;
         let budgets: Vec<_> = status.budgets.iter().map(Budget::of).collect();
+        let service = global.session.service();
+        let footing = service.map_or(Footing::Firm, |service| service.serving().footing());
         Self {
             home: home.to_owned(),
             member: status.id.clone(),
@@ -149,7 +152,7 @@ impl Shown {
             },
             views: views.chain(peers_views).collect(),
             peers: status.peers.iter().map(Peer::of).collect(),
-            warnings: warnings(status, &budgets, global),
+            warnings: warnings(status, &footing, &budgets, global),
             budgets,
             unfinished: status
                 .unfinished
@@ -252,12 +255,22 @@ fn percent((charged, budget): (u64, u64)) -> u64 {
     u64::try_from(percent.min(100)).unwrap_or(100)
 }
 
-fn warnings(status: &Status, budgets: &[Budget], global: &Global) -> Vec<Warning> {
+fn warnings(
+    status: &Status,
+    footing: &Footing,
+    budgets: &[Budget],
+    global: &Global,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |what: String, next: &str| {
         let next = named(next, global.named_home());
         warnings.push(Warning { what, next });
     };
+    match footing {
+        Footing::Firm => {}
+        Footing::Open => warn(footing.to_string(), "see that a witness's node is reached"),
+        Footing::Behind(_) => warn(footing.to_string(), Behind::NEXT),
+    }
     if let (days, Some(due)) = days_left(status.roster.1, status.now) {
         let next = "ask an administrator for the next one, then: blindmatch roster install FILE";
         match days {

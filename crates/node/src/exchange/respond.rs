@@ -27,6 +27,7 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::daemon::{Daemon, lock};
+use super::footing::Footing;
 use super::publish::Offered;
 use super::service::Counters;
 use super::versions::Versions;
@@ -57,6 +58,7 @@ struct Inner {
     sizes: Mutex<BTreeMap<[u8; 32], u64>>,
     /// Who said last that it has a newer roster.
     newer_rosters: watch::Sender<Option<Name>>,
+    footing: Mutex<Footing>,
     counters: Counters,
 }
 
@@ -65,6 +67,7 @@ impl Serving {
     #[must_use]
     pub fn new(daemon: Arc<Daemon>) -> Self {
         Self(Arc::new(Inner {
+            footing: Mutex::new(Footing::at_start(&daemon)),
             daemon: Mutex::new(daemon),
             reading: Mutex::default(),
             charging: Mutex::default(),
@@ -105,6 +108,10 @@ impl Serving {
     /// What is counted for metrics.
     pub(super) fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    pub(super) fn footing_cell(&self) -> &Mutex<Footing> {
+        &self.0.footing
     }
 
     pub(super) fn witnessing(&self) -> &Mutex<()> {
@@ -257,10 +264,12 @@ impl Exchange for Serving {
     }
 
     async fn views(&self, peer: &Peer) -> Result<Views, Problem> {
+        self.firm()?;
         Ok(self.known_views(peer.member()))
     }
 
     async fn manifest(&self, peer: &Peer, request: ManifestRequest) -> Result<Manifest, Problem> {
+        self.firm()?;
         let view = self.view_for(peer.member(), &request.view)?;
         self.blocking(move |serving| serving.prove(&view, &request.checkpoint))
             .await
@@ -272,6 +281,7 @@ impl Exchange for Serving {
         request: FileRequest,
         to: ChunkSender,
     ) -> Result<(), Problem> {
+        self.firm()?;
         let view = self.view_for(peer.member(), &request.view)?;
         let opened = self.blocking(move |serving| {
             let sequence = |publication: &OwnPublication| publication.manifest.edition.sequence();
@@ -316,12 +326,14 @@ impl Exchange for Serving {
     }
 
     async fn propose(&self, peer: &Peer, Proposal(proposal): Proposal) -> Result<Answer, Problem> {
+        self.firm()?;
         let peer = peer.id().clone();
         self.blocking(move |serving| serving.answer(&peer, &proposal))
             .await
     }
 
     async fn run(&self, peer: &Peer, frames: Frames) -> Result<(), Problem> {
+        self.firm()?;
         let member = peer.member().clone();
         let id = RunId(*frames.run());
         let exporter = *frames.exporter();

@@ -74,7 +74,11 @@ impl Service {
         let changed = Arc::new(Notify::new());
         let jobs = vec![
             tokio::spawn(chores::every_day(serving.clone(), Arc::clone(&changed))),
-            tokio::spawn(cosigning::whenever_due(serving.clone(), endpoint.clone())),
+            tokio::spawn(cosigning::whenever_due(
+                serving.clone(),
+                endpoint.clone(),
+                Arc::clone(&changed),
+            )),
             tokio::spawn(rosters::watch(
                 serving.clone(),
                 endpoint.clone(),

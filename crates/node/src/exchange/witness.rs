@@ -17,6 +17,7 @@ use bytes::Bytes;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::daemon::{Daemon, lock};
+use super::footing::{Footing, Shown};
 use super::peers;
 use super::respond::Serving;
 use crate::error::Error;
@@ -27,13 +28,15 @@ const OK: u16 = 200;
 const INTERNAL: u16 = 500;
 /// Another size than the one that the request begins from.
 const CONFLICT: u16 = 409;
+/// A ledger that does not go on from what was cosigned last.
+const INCONSISTENT: u16 = 422;
 /// How often witnesses are asked where they show what is lost.
 const ROUNDS: u32 = 3;
 
 impl Serving {
     /// Has the newest checkpoint cosigned by every witness that can be reached, and keeps it once
     /// enough have; says whether they have. Calls the witnesses, or uses the streams that they
-    /// opened.
+    /// opened. Whether the ledger is the newest there is shows by what they answer.
     ///
     /// What a witness cosigned of an earlier incarnation and is lost is recorded so first, since it
     /// cosigns nothing before.
@@ -43,11 +46,27 @@ impl Serving {
     /// [`Error::Ledger`].
     pub async fn gather(&self, endpoint: &Endpoint) -> Result<bool, Error> {
         let mut lost = Vec::new();
+        if matches!(self.footing(), Footing::Behind(_)) {
+            // What goes on from here is another ledger than the one that they know.
+            return Ok(false);
+        }
         for _ in 0..ROUNDS {
             let daemon = self.daemon();
             let named = spawn_blocking(move || daemon.name_lost(&lost));
             named.await.unwrap_or(Ok(()))?;
-            let (cosigned, unnamed) = self.ask_all(endpoint).await;
+            let Asked {
+                cosigned,
+                answered,
+                lost: unnamed,
+                shown,
+            } = self.ask_all(endpoint).await;
+            if let Some(shown) = shown {
+                self.falls_behind(shown);
+                return Ok(false);
+            }
+            if answered {
+                self.is_borne_out();
+            }
             if unnamed.is_empty() {
                 let daemon = self.daemon();
                 let kept = spawn_blocking(move || daemon.keep(&cosigned));
@@ -58,9 +77,8 @@ impl Serving {
         Ok(false)
     }
 
-    /// Asks all witnesses at once; gives the newest checkpoint with their cosignatures, and what
-    /// they cosigned last that it does not go on from yet.
-    async fn ask_all(&self, endpoint: &Endpoint) -> (SignedCheckpoint, Vec<Checkpoint>) {
+    /// Asks all witnesses at once.
+    async fn ask_all(&self, endpoint: &Endpoint) -> Asked {
         let daemon = self.daemon();
         let head = daemon.ledger().log().head().clone();
         let mut asked = JoinSet::new();
@@ -70,23 +88,30 @@ impl Serving {
                 let witness = serving.reach(&endpoint, &member).await?;
                 // Its delegation may have become known by that.
                 let one = serving.daemon().witness(&member)?;
-                ask(&serving.daemon(), &witness, &head, &one).await
+                ask(&serving.daemon(), &member, &witness, &head, &one).await
             });
         }
-        let (mut cosigned, mut lost) = (head, Vec::new());
+        let mut all = Asked {
+            cosigned: head,
+            answered: false,
+            lost: Vec::new(),
+            shown: None,
+        };
         while let Some(answer) = asked.join_next().await {
             match answer {
                 Ok(Some(Answer::Cosigned(answer))) => {
+                    all.answered = true;
                     for line in answer.signatures() {
                         // One too many is none of the first hundred.
-                        let _ = cosigned.add(line);
+                        let _ = all.cosigned.add(line);
                     }
                 }
-                Ok(Some(Answer::Lost(state))) => lost.push(state),
+                Ok(Some(Answer::Lost(state))) => all.lost.push(state),
+                Ok(Some(Answer::Shown(shown))) => all.shown = Some(shown),
                 Ok(None) | Err(_) => {}
             }
         }
-        (cosigned, lost)
+        all
     }
 
     /// The stream on which a member can be asked: a new one, or else one that it opened.
@@ -160,9 +185,19 @@ impl Daemon {
         let checkpoint = match decide(last.as_ref(), &self.ledgers(), &request) {
             Ok(checkpoint) => checkpoint,
             Err(refusal) => {
-                let present = &request.checkpoint.unverified().origin;
-                let other = last.filter(|last| last.origin != *present);
-                return Ok(refused(refusal, other.as_ref()));
+                let present = request.checkpoint.unverified();
+                let other = last.filter(|last| last.origin != present.origin);
+                let mut answer = refused(refusal, other.as_ref());
+                if let Some(kept) = self.kept_beyond(present, refusal) {
+                    let before = String::from_utf8_lossy(&answer.body);
+                    let before = if before.is_empty() {
+                        before
+                    } else {
+                        before + "\n"
+                    };
+                    answer.body = (before.into_owned() + &kept.to_string()).into();
+                }
+                return Ok(answer);
             }
         };
         if last.as_ref() != Some(&checkpoint) {
@@ -189,13 +224,7 @@ impl Daemon {
     /// this one, and no others.
     fn keep_witnessed(&self, given: &SignedCheckpoint, own: &SignatureLine) -> Result<(), Error> {
         let checkpoint = given.unverified();
-        let known = self.directory().known();
-        let consortium = known.roster.consortium.as_str();
-        let is_owner = |member: &&Name| {
-            let ledger = ledger_name(consortium, member.as_str());
-            ledger.is_ok_and(|ledger| ledger == checkpoint.origin.ledger)
-        };
-        let Some(owner) = known.roster.members.keys().find(is_owner) else {
+        let Some(owner) = self.owner_of(&checkpoint.origin.ledger) else {
             return Ok(());
         };
         let name = checkpoint.origin.key_name();
@@ -203,7 +232,33 @@ impl Daemon {
         let lines: String = owners.chain([own]).map(ToString::to_string).collect();
         let signed = SignedCheckpoint::parse(format!("{checkpoint}\n{lines}").as_bytes());
         // It is as long as what was read, at most.
-        signed.map_or(Ok(()), |signed| self.node().keep_witnessed(owner, &signed))
+        signed.map_or(Ok(()), |signed| self.node().keep_witnessed(&owner, &signed))
+    }
+
+    /// What an owner signed and this node cosigned, where the checkpoint that it asks about does not
+    /// reach to there, or goes on from something else: it may not know it any more, and believes
+    /// nothing but its own signature.
+    fn kept_beyond(&self, present: &Checkpoint, refusal: Refusal) -> Option<SignedCheckpoint> {
+        let owner = self.owner_of(&present.origin.ledger)?;
+        let kept = self.node().kept_witnessed(&owner).ok()??;
+        let place = |of: &Checkpoint| (of.origin.incarnation, of.size);
+        let beyond = match refusal {
+            Refusal::Conflict { .. } => place(kept.unverified()) > place(present),
+            Refusal::Inconsistent(_) => true,
+            _ => false,
+        };
+        beyond.then_some(kept)
+    }
+
+    /// The member of a ledger of this name.
+    fn owner_of(&self, ledger: &KeyName) -> Option<Name> {
+        let known = self.directory().known();
+        let consortium = known.roster.consortium.as_str();
+        let is_owner = |member: &&Name| {
+            let named = ledger_name(consortium, member.as_str());
+            named.is_ok_and(|named| named == *ledger)
+        };
+        known.roster.members.keys().find(is_owner).cloned()
     }
 
     /// The witnesses of this node's ledger.
@@ -262,6 +317,20 @@ enum Answer {
     Cosigned(SignedCheckpoint),
     /// What it cosigned last, which is neither here nor named as lost.
     Lost(Checkpoint),
+    /// What it cosigned, by which this ledger is not the newest.
+    Shown(Shown),
+}
+
+/// What all witnesses answered.
+struct Asked {
+    /// The newest checkpoint with their cosignatures.
+    cosigned: SignedCheckpoint,
+    /// Whether one of them cosigned it.
+    answered: bool,
+    /// What they cosigned last that it does not go on from yet.
+    lost: Vec<Checkpoint>,
+    /// What one of them showed by which it is not the newest.
+    shown: Option<Shown>,
 }
 
 /// What a witness cosigned last.
@@ -274,7 +343,8 @@ enum Last {
 
 /// Asks one witness, from what it cosigned last.
 async fn ask(
-    daemon: &Daemon,
+    daemon: &Arc<Daemon>,
+    member: &Name,
     witness: &Witness,
     head: &SignedCheckpoint,
     one: &Quorum,
@@ -295,10 +365,23 @@ async fn ask(
                 let cosigned = one.verify(&signed).is_ok();
                 return cosigned.then_some(Answer::Cosigned(signed));
             }
-            CONFLICT => match body.trim_end().parse() {
-                Ok(size) => Last::Size(size),
-                Err(_) => Last::State(Checkpoint::parse(body).ok()?),
-            },
+            CONFLICT => {
+                let (last, note) = match body.split_once("\n\n") {
+                    Some((last, note)) => (format!("{last}\n"), note),
+                    None => (body.to_owned(), ""),
+                };
+                if let Some(shown) = Shown::by(daemon, member, note).await {
+                    return Some(Answer::Shown(shown));
+                }
+                match last.trim_end().parse() {
+                    Ok(size) => Last::Size(size),
+                    Err(_) => Last::State(Checkpoint::parse(&last).ok()?),
+                }
+            }
+            INCONSISTENT => {
+                let shown = Shown::by(daemon, member, body).await?;
+                return Some(Answer::Shown(shown));
+            }
             _ => return None,
         };
     }

@@ -82,7 +82,8 @@ impl NodeFiles {
         Ok(members.filter_map(|name| name.parse().ok()).collect())
     }
 
-    fn kept_witnessed(&self, member: &Name) -> Result<Option<SignedCheckpoint>, Error> {
+    /// What was kept of a member's ledger, which after a crash may be one behind what was recorded.
+    pub(crate) fn kept_witnessed(&self, member: &Name) -> Result<Option<SignedCheckpoint>, Error> {
         let path = path(member);
         let bytes = match self.disk().read(&path, MAX_COSIGNED) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

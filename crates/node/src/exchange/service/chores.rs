@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::Counters;
 use crate::error::Error;
 use crate::exchange::daemon::Daemon;
+use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
 use crate::exchange::tidy::{Rotated, Tidied};
 
@@ -38,8 +39,12 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
         let daemon = serving.daemon();
         let serving = serving.clone();
         let done = spawn_blocking(move || {
-            let rotated = rotate(&daemon);
-            publish(&daemon);
+            // An older copy of this home would seal again what was sealed before.
+            let firm = serving.footing() == Footing::Firm;
+            let rotated = !firm || rotate(&daemon);
+            if firm {
+                publish(&daemon);
+            }
             tidy(&daemon, serving.counters());
             if a_day_is_over {
                 expire(&daemon, serving.counters());

@@ -1,15 +1,18 @@
 //! Having the own ledger cosigned, soon after something was recorded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use blindmatch_audit::record::Event;
 use blindmatch_store::ledger::Log;
 use blindmatch_transport::Endpoint;
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use crate::error::Error;
+use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
 
 /// How often the ledger is looked at.
@@ -17,8 +20,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long is waited after a round in which too few cosigned: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(600));
 
-/// Asks the witnesses whenever there is something new to cosign, and again while too few have.
-pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint) {
+/// How long is waited before a round where none has shown yet that this ledger is the newest.
+const AT_START: Duration = Duration::from_secs(5);
+
+/// Asks the witnesses at the start, whenever there is something new to cosign, and again while too few
+/// have. What waits for a first answer is said to have `changed` with that.
+pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint, changed: Arc<Notify>) {
     // Of the records up to here it is known whether they want it.
     let mut looked = None;
     let (mut wait, mut next) = (RETRY.0, Instant::now());
@@ -26,7 +33,8 @@ pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint) {
         sleep(LOOK).await;
         let log = serving.daemon().ledger().log();
         let size = log.head().unverified().size;
-        let is_due = spawn_blocking(move || is_due(&log, looked));
+        let is_open = serving.footing() == Footing::Open;
+        let is_due = spawn_blocking(move || Ok::<_, Error>(is_open || is_due(&log, looked)?));
         match is_due.await {
             Ok(Ok(false)) => {
                 looked = Some(size);
@@ -41,11 +49,20 @@ pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint) {
             }
             Err(_) => continue,
         }
-        match serving.gather(&endpoint).await {
+        let gathered = serving.gather(&endpoint).await;
+        if is_open && serving.footing() == Footing::Firm {
+            changed.notify_one();
+        }
+        match gathered {
             Ok(true) => {
                 debug!(records = size, "cosigned");
                 looked = Some(size);
                 wait = RETRY.0;
+                continue;
+            }
+            Ok(false) if serving.footing() == Footing::Open => {
+                warn!("not serving yet: no witness has answered since the start; asking again");
+                next = Instant::now() + AT_START;
                 continue;
             }
             Ok(false) if wait == RETRY.0 => info!("too few witnesses cosigned; asking again"),

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use super::chores::expiries;
 use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
+use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
 use crate::exchange::view::served;
 
@@ -112,6 +113,10 @@ impl Counters {
 
 impl Status for Serving {
     async fn ready(&self) -> Result<(), String> {
+        let footing = self.footing();
+        if footing != Footing::Firm {
+            return Err(footing.to_string());
+        }
         let daemon = self.daemon();
         let ready = spawn_blocking(move || readiness(&daemon)).await;
         ready.unwrap_or_else(|_| Err("it could not be seen".to_owned()))
