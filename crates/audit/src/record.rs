@@ -223,6 +223,23 @@ pub enum Event {
         /// Its root.
         root: Hash,
     },
+    /// A peer showed what contradicts what this node accepted from it, both recorded in its ledger and
+    /// cosigned: two ledgers, or two publications of one number. It is not asked from then on.
+    Equivocation {
+        /// Which peer.
+        peer: Name,
+        /// SHA-256 of the proof of the record that was accepted.
+        accepted: Hash,
+        /// SHA-256 of the proof of the record that was shown later.
+        shown: Hash,
+    },
+    /// An operator has a peer asked again that equivocated.
+    Readmitted {
+        /// Which peer.
+        peer: Name,
+        /// Who says so.
+        operator: Name,
+    },
 }
 
 impl Record {

@@ -254,7 +254,10 @@ impl Command {
                 !matches!(command, KeysCommand::Sign(_) | KeysCommand::Import(_))
             }
             Self::Roster(command) => {
-                matches!(command, RosterCommand::Trust(_) | RosterCommand::Install(_))
+                matches!(
+                    command,
+                    RosterCommand::Trust(_) | RosterCommand::Install(_) | RosterCommand::Readmit(_)
+                )
             }
             Self::Policy(command) => matches!(command, PolicyCommand::Explain(_)),
             Self::Init(_)

@@ -9,6 +9,7 @@ use blindmatch_policy::Severity;
 use blindmatch_store::collection::{CollectionName, Contents};
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::{FileId, KeyError};
+use blindmatch_store::ledger::Log;
 use blindmatch_store::runs;
 use blindmatch_store::views::Views;
 
@@ -565,6 +566,28 @@ fn ledger(look: &Look<'_>) -> Looked {
     }
     if let Err(error) = check_clock(&log, look.now) {
         found.push(Finding::wrong("", &error));
+    }
+    found.extend(equivocations(look, &log)?);
+    Ok(found)
+}
+
+/// The members that told two stories.
+fn equivocations(look: &Look<'_>, log: &Log) -> Looked {
+    let (mut found, trust) = (Vec::new(), look.node.trust()?);
+    let members = trust.held().into_iter();
+    for peer in members.flat_map(|held| held.roster().members.keys()) {
+        if let Some(record) = look.node.equivocation(log, peer)? {
+            let compare = format!(
+                "compare roster/equivocation-1-{peer} and roster/equivocation-2-{peer} with what other \
+                 members have"
+            );
+            let readmit = format!("to have it asked again: blindmatch roster readmit {peer}");
+            found.push(Finding::of(
+                State::Wrong,
+                &format!("{peer} told two stories, by record {record}: it is not asked any more"),
+                &[&compare, &readmit],
+            ));
+        }
     }
     Ok(found)
 }

@@ -155,6 +155,8 @@ pub enum Error {
     NoRoster(RosterError),
     /// A roster is not accepted.
     RosterRefused(PathBuf, RosterError),
+    /// There is no record that this member equivocated, or an operator had it asked again.
+    NotEquivocated(Name),
     /// The roster that a peer gave is not accepted.
     PeersRoster(RosterError),
     /// Enough keys signed a roster, and none of them is one of the roster that this node holds.
@@ -384,6 +386,9 @@ impl fmt::Display for Error {
             Self::OwnCard(error) => write!(f, "this node's own card or delegation: {error}"),
             Self::NoRoster(error) => error.fmt(f),
             Self::RosterRefused(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::NotEquivocated(name) => {
+                write!(f, "no record keeps this node from asking {name}")
+            }
             Self::PeersRoster(error) => write!(f, "the roster that a peer gave: {error}"),
             Self::RosterOfOtherKeys { file, held } => write!(
                 f,

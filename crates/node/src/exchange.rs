@@ -7,6 +7,7 @@ mod daemon;
 pub mod demo;
 mod download;
 mod drive;
+mod equivocation;
 mod footing;
 mod foresee;
 mod history;

@@ -102,6 +102,8 @@ pub struct PeerStatus {
     pub last_success: Option<u64>,
     /// When it answered, and when it did not.
     pub standing: Standing,
+    /// The record by which it equivocated, and is asked nothing.
+    pub equivocation: Option<u64>,
     /// Whether we ask it for anything.
     pub asked: bool,
     /// Whether we serve it anything.
@@ -268,15 +270,16 @@ fn peers(daemon: &Daemon) -> Result<Vec<PeerStatus>, Error> {
     let standings = daemon.standings()?;
     let peers = providers(daemon).into_iter().map(|peer| {
         let has = |direction| !view::with(daemon.policy(), peer.as_str(), direction).is_empty();
-        PeerStatus {
+        Ok(PeerStatus {
+            equivocation: daemon.equivocation(&peer)?,
             last_success: successes.get(peer.as_str()).copied(),
             standing: standings.get(peer.as_str()).cloned().unwrap_or_default(),
             asked: has(Direction::Ask),
             served: has(Direction::Serve),
             peer,
-        }
+        })
     });
-    Ok(peers.collect())
+    peers.collect()
 }
 
 fn budgets(daemon: &Daemon) -> Result<Vec<Spent>, Error> {

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use blindmatch_audit::checkpoint::Checkpoint;
+use blindmatch_audit::proof::RecordProof;
 use blindmatch_audit::record::Event;
 use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
-use blindmatch_membership::{Digest, Name};
+use blindmatch_membership::{Digest, Name, WitnessQuorum};
 use blindmatch_node::backup::restore;
 use blindmatch_node::demo::{Consortium, Desk, Member, Outcome, PURPOSE, PairResult, RowKey};
 use blindmatch_node::exchange::ask::Asker;
@@ -24,7 +25,8 @@ use blindmatch_node::exchange::batch::{Batch, Watch};
 use blindmatch_node::exchange::view::View;
 use blindmatch_node::exchange::{Daemon, EPOCH, Footing, Serving, Tidied};
 use blindmatch_node::exported::Kind;
-use blindmatch_node::{Node as Home, clock};
+use blindmatch_node::roster::ceremony::{self, Beginning, Terms};
+use blindmatch_node::{Error, Node as Home, clock};
 use blindmatch_store::ledger::Standing;
 use blindmatch_store::ledger::cosigned::encode;
 use blindmatch_transport::{Clock, Endpoint, Limits, Server};
@@ -78,8 +80,12 @@ fn row(number: u32) -> RowKey {
 
 impl World {
     fn new() -> Self {
+        Self::of(&MEMBERS)
+    }
+
+    fn of(members: &[&'static str]) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let names = MEMBERS.map(|name| name.parse().unwrap());
+        let names: Vec<Name> = members.iter().map(|name| name.parse().unwrap()).collect();
         let mut consortium = Consortium::found(place.path(), &names, Digest([7; 32])).unwrap();
         // Not before the roster holds.
         let clock = Arc::new(AtomicU64::new(clock::now()));
@@ -88,7 +94,7 @@ impl World {
             clock,
             nodes: BTreeMap::new(),
         };
-        for name in MEMBERS {
+        for &name in members {
             let key: Name = name.parse().unwrap();
             world.start(name, consortium.members.remove(&key).unwrap());
         }
@@ -486,6 +492,59 @@ impl World {
         self.start(name, Member { node, listener });
     }
 
+    /// All hold a roster by which one witness is enough.
+    fn one_witness_is_enough(&self) {
+        let office = self.folder().join("administrators");
+        let (first, second) = (office.join("roster.txt"), office.join("roster-2.txt"));
+        let now = clock::now();
+        let terms = Terms {
+            in_force: (now, now + 100 * DAY),
+            witness_quorum: Some(WitnessQuorum::Exactly(1)),
+            tables: BTreeMap::new(),
+            exclusions: BTreeMap::new(),
+        };
+        let after = Beginning::After {
+            roster: &first,
+            advance: None,
+        };
+        ceremony::begin(after, terms, &second).unwrap();
+        ceremony::sign(&second, &office.join("ada.key"), Some(&first)).unwrap();
+        let roster = std::fs::read(second).unwrap();
+        for node in self.nodes.values() {
+            assert!(node.daemon.take_roster(&roster).unwrap());
+        }
+    }
+
+    /// Nobody listens any more where `name` did.
+    async fn is_deaf(&mut self, name: &str) {
+        let node = self.nodes.get_mut(name).unwrap();
+        node.port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let other = node.port.try_clone().unwrap();
+        other.set_nonblocking(true).unwrap();
+        let other = TcpListener::from_std(other).unwrap();
+        let server = node.endpoint.serve(other, Arc::new(node.serving.clone()));
+        let before = std::mem::replace(&mut node.server, server);
+        before.drain(Duration::from_secs(1)).await;
+    }
+
+    async fn publish_one(&self, name: &str) {
+        let daemon = Arc::clone(self.daemon(name));
+        let published = tokio::task::spawn_blocking(move || daemon.publish());
+        assert!(!published.await.unwrap().unwrap().is_empty());
+        assert!(self.gather(name).await);
+    }
+
+    /// The records of equivocations, and of who is asked again.
+    fn equivocations(&self, name: &str) -> Vec<Event> {
+        let log = self.daemon(name).ledger().log();
+        let events = log
+            .records(0..u64::MAX)
+            .map(|record| record.unwrap().1.event);
+        let about =
+            |event: &Event| matches!(event, Event::Equivocation { .. } | Event::Readmitted { .. });
+        events.filter(about).collect()
+    }
+
     fn footing(&self, member: &str) -> Footing {
         self.nodes.get(member).unwrap().serving.footing()
     }
@@ -569,6 +628,90 @@ async fn a_witness_that_lies_stops_nobody() {
     std::fs::write(&kept, encode(&more.sign(a.receipts()))).unwrap();
     assert!(world.gather("b").await);
     assert_eq!(world.footing("b"), Footing::Firm);
+}
+
+/// An owner and the one witness that a careless roster wants, who are in it together, show two ledgers.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tells_two_stories_is_named_and_not_asked_again() {
+    let mut world = World::of(&["a", "b", "c"]);
+    world.one_witness_is_enough();
+    world.is_deaf("a").await;
+    world.import("a", &(0..6).collect());
+    assert!(world.gather("b").await && world.gather("c").await);
+    let mut ports = BTreeMap::new();
+    for (name, home, stories) in [
+        ("b", "nodes/b", ["b-1", "b-2"]),
+        ("c", "nodes/c", ["c-1", "c-2"]),
+    ] {
+        let [one, other] = stories;
+        let port = world.copy_of(name, home, one).await;
+        world.start_of(name, one, port);
+        ports.insert(name, world.copy_of(name, home, other).await);
+    }
+    for name in ["b", "c"] {
+        let port = ports.remove(name).unwrap();
+        world.start_of(name, if name == "b" { "b-1" } else { "c-1" }, port);
+    }
+    assert!(world.gather("c").await && world.gather("b").await);
+    world.import("b", &(3..9).collect());
+    world.publish_one("b").await;
+    world.finds_the_same().await;
+
+    // Another set under the same numbers, in another ledger that goes on from the same beginning.
+    for (name, story) in [("b", "b-2"), ("c", "c-2")] {
+        let port = world.stop(name).await;
+        world.start_of(name, story, port);
+    }
+    assert!(world.gather("c").await && world.gather("b").await);
+    world.import("b", &(50..56).collect());
+    world.publish_one("b").await;
+    let b = world.daemon("b");
+    b.ledger().append(vec![Event::Filler; 20]).unwrap();
+    assert!(world.gather("b").await);
+    let pair = world.ask("a").await;
+    assert!(
+        matches!(&pair.outcome, Outcome::Failed(why) if why.contains("two stories")),
+        "{pair:?}"
+    );
+    let equivocations = world.equivocations("a");
+    let [
+        Event::Equivocation {
+            peer,
+            accepted,
+            shown,
+        },
+    ] = equivocations.as_slice()
+    else {
+        panic!("{equivocations:?}");
+    };
+    assert_eq!(peer.as_str(), "b");
+    // What a third party judges by.
+    let home = world.daemon("a").node().disk().root().to_owned();
+    for (number, digest) in [(1, accepted), (2, shown)] {
+        let proof = std::fs::read(home.join(format!("roster/equivocation-{number}-b"))).unwrap();
+        assert_eq!(Digest::of(&proof).0, *digest);
+        RecordProof::parse(&proof).unwrap();
+    }
+
+    let pair = world.ask_any("a").await;
+    assert!(
+        matches!(&pair.outcome, Outcome::Refused(why) if why.contains("roster readmit")),
+        "{pair:?}"
+    );
+    assert_eq!(world.equivocations("a").len(), 1);
+    // An operator may have it asked again; it tells the same again.
+    let a = world.daemon("a");
+    let b_name: Name = "b".parse().unwrap();
+    let c_name: Name = "c".parse().unwrap();
+    assert!(matches!(
+        a.node().readmit(a.ledger(), &c_name, "ada"),
+        Err(Error::NotEquivocated(_))
+    ));
+    a.node().readmit(a.ledger(), &b_name, "ada").unwrap();
+    assert_eq!(a.equivocation(&b_name).unwrap(), None);
+    let pair = world.ask("a").await;
+    assert!(matches!(pair.outcome, Outcome::Failed(_)), "{pair:?}");
+    assert_eq!(world.equivocations("a").len(), 3);
 }
 
 /// Lets so many bytes of each answer through, counts all, and cuts the connection.

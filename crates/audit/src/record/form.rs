@@ -103,6 +103,12 @@ fn write(writer: &mut Writer, event: &Event) {
             size,
             root,
         } => writer.u8(22).u64(*incarnation).u64(*size).fixed(root),
+        Event::Equivocation {
+            peer,
+            accepted,
+            shown,
+        } => name(writer.u8(23), peer).fixed(accepted).fixed(shown),
+        Event::Readmitted { peer, operator } => name(name(writer.u8(24), peer), operator),
     };
 }
 
@@ -212,6 +218,15 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
             incarnation: reader.u64()?,
             size: reader.u64()?,
             root: reader.fixed()?,
+        },
+        23 => Event::Equivocation {
+            peer: Name::read(reader)?,
+            accepted: reader.fixed()?,
+            shown: reader.fixed()?,
+        },
+        24 => Event::Readmitted {
+            peer: Name::read(reader)?,
+            operator: Name::read(reader)?,
         },
         _ => return Err(DecodeError::Field),
     })

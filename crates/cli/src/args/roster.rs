@@ -47,7 +47,18 @@ pub(crate) enum RosterCommand {
     /// Print a member's newest delegation that is known here.
     #[command(after_help = DELEGATION_EXAMPLES)]
     Delegation(DelegationArguments),
+    /// Have a member asked again that told this node two stories.
+    #[command(after_help = READMIT_EXAMPLE)]
+    Readmit(ReadmitArguments),
 }
+
+const READMIT_EXAMPLE: &str = "\
+Example:
+  blindmatch roster readmit bank
+
+A member whose ledger or publication is another than it was before is not asked any more. Both proofs
+are in the home, roster/equivocation-1-bank and -2-bank: compare them with what other members have, and
+ask the member. The ledger records who has it asked again.";
 
 const WITNESSES_EXAMPLES: &str = "\
 Examples:
@@ -82,6 +93,13 @@ pub(crate) struct DelegationArguments {
     /// An earlier one, by its number.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) number: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReadmitArguments {
+    /// The member.
+    #[arg(value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) member: Name,
 }
 
 #[derive(Args, Debug)]

@@ -76,6 +76,15 @@ impl AtWork {
     }
 }
 
+/// Who gives a command: the user of whoever typed it.
+pub(super) fn acting(global: &Global) -> String {
+    let own = || fs::metadata("/proc/self").ok().map(|own| own.uid());
+    match global.session.operator().or_else(own) {
+        None => "unknown".to_owned(),
+        user => operator(user),
+    }
+}
+
 fn operator(user: Option<u32>) -> String {
     user.map_or_else(String::new, |user| format!("uid {user}"))
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::shown::{Changed, ShownRoster};
-use super::ledger;
+use super::{at_work, ledger};
 use crate::args::Global;
 use crate::args::roster::{
     AddArguments, KeygenArguments, NewArguments, RosterCommand, SignArguments, TrustArguments,
@@ -52,6 +52,7 @@ pub(crate) fn run(command: &RosterCommand, global: &Global) -> Result<Exit, Erro
             known::witnesses(arguments.member.as_ref(), global)?;
         }
         RosterCommand::Delegation(arguments) => known::delegation(arguments, global)?,
+        RosterCommand::Readmit(arguments) => readmit(&arguments.member, global)?,
     }
     Ok(Exit::Done)
 }
@@ -247,6 +248,37 @@ fn install(file: &Path, global: &Global) -> Result<(), Error> {
         output::next(global, &what);
     }
     Ok(())
+}
+
+#[derive(Serialize)]
+struct Readmitted {
+    member: String,
+    operator: String,
+}
+
+fn readmit(member: &Name, global: &Global) -> Result<(), Error> {
+    let node = global.node()?;
+    let ledger = ledger::open(&node, global)?;
+    let operator = at_work::acting(global);
+    node.readmit(&ledger, member, &operator)?;
+    let readmitted = Readmitted {
+        member: member.to_string(),
+        operator,
+    };
+    output::show("roster_readmit", &readmitted, global)
+}
+
+impl Report for Readmitted {
+    fn table(&self) -> String {
+        format!(
+            "{} is asked again, on the word of {}",
+            self.member, self.operator
+        )
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
 }
 
 /// Public keys, of which `threshold` or all have to sign.

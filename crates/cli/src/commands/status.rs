@@ -84,6 +84,8 @@ struct Policy {
 #[derive(Serialize)]
 struct Peer {
     peer: String,
+    /// The record by which it told two stories, and is not asked.
+    equivocation: Option<u64>,
     asked: bool,
     served: bool,
     last_success: Option<String>,
@@ -198,6 +200,7 @@ impl Peer {
     fn of(peer: &PeerStatus) -> Self {
         Self {
             peer: peer.peer.to_string(),
+            equivocation: peer.equivocation,
             asked: peer.asked,
             served: peer.served,
             last_success: peer.last_success.map(time),
@@ -208,7 +211,13 @@ impl Peer {
     }
 
     fn in_words(&self) -> String {
-        let mut said = vec![
+        let mut said = Vec::new();
+        if let Some(record) = self.equivocation {
+            said.push(format!(
+                "told two stories (record {record}), not asked any more"
+            ));
+        }
+        said.push(
             match (self.asked, self.served) {
                 (true, true) => "asked and served",
                 (true, false) => "asked",
@@ -216,7 +225,7 @@ impl Peer {
                 (false, false) => "neither asked nor served",
             }
             .to_owned(),
-        ];
+        );
         if let Some(success) = &self.last_success {
             said.push(format!("last run {success}"));
         }
@@ -302,6 +311,20 @@ fn warnings(
             "the policy has faults".to_owned(),
             "blindmatch policy check",
         );
+    }
+    for peer in &status.peers {
+        if let Some(record) = peer.equivocation {
+            let name = &peer.peer;
+            warn(
+                format!(
+                    "{name} told two stories, by record {record} of the ledger: it is not asked"
+                ),
+                &format!(
+                    "compare roster/equivocation-1-{name} and -2-{name} with what other members have, \
+                     then: blindmatch roster readmit {name}"
+                ),
+            );
+        }
     }
     for damage in &status.damaged {
         warn(damage.clone(), "blindmatch doctor");

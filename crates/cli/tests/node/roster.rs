@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use blindmatch_node::Node;
+use blindmatch_node::audit::record::{self, Event};
 use serde_json::{Value, json};
 
 use crate::place::{Place, Test, stderr};
@@ -370,4 +372,46 @@ fn keys_of_administrators_are_kept_apart_and_never_written_over() -> Test {
     place.write("ada.pub", public)?;
     let says = ["that would be no roster"];
     place.fails(&format!("{new} {public} 1.roster"), 1, &says)
+}
+
+#[test]
+fn a_peer_that_told_two_stories_is_shown_until_it_is_readmitted() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.fails(
+        "--home acme roster readmit bank",
+        1,
+        &[
+            "no record keeps this node from asking bank",
+            "blindmatch --home acme status",
+        ],
+    )?;
+    {
+        let node = Node::open(&place.path("acme"))?;
+        node.ledger()?.0.append(vec![Event::Equivocation {
+            peer: record::Name::new("bank")?,
+            accepted: [1; 32],
+            shown: [2; 32],
+        }])?;
+    }
+    let says = [
+        "bank told two stories",
+        "blindmatch --home acme roster readmit bank",
+    ];
+    place.fails("--home acme doctor", 1, &[])?;
+    let doctor = place.run("--home acme doctor")?;
+    let status = place.ok("--home acme status")?;
+    for text in [String::from_utf8(doctor.stdout)?, status] {
+        for says in says {
+            assert!(text.contains(says), "{text}");
+        }
+    }
+    place.ok("--home acme roster readmit bank")?;
+    let status = place.json("--home acme status")?;
+    let peers = status["peers"].as_array().ok_or("peers")?;
+    assert!(
+        peers.iter().all(|peer| peer["equivocation"].is_null()),
+        "{status}"
+    );
+    Ok(())
 }

@@ -388,6 +388,7 @@ const COMMANDS: &[(&str, bool)] = &[
     ("policy check", false),
     ("roster show", false),
     ("roster install ROSTER", true),
+    ("roster readmit bolt", true),
     ("import --collection fraud --kind abuse ips.txt", true),
     (
         "import --collection fraud --source mail -<a@example.com\nb@example.com\n",

@@ -271,6 +271,9 @@ impl Error {
             ],
             Self::NoRoster(error) => no_roster(error),
             Self::RosterRefused(path, error) => refused(&quoted_path(path), error),
+            Self::NotEquivocated(_) => {
+                vec!["how all members stand: blindmatch status".to_owned()]
+            }
             Self::PeersRoster(_) => vec![
                 "ask an administrator for the newest roster, then: blindmatch roster install FILE"
                     .to_owned(),

@@ -146,8 +146,13 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// [`AskError::Unreachable`], [`AskError::Call`].
+    /// [`AskError::Unreachable`], [`AskError::Call`], [`AskError::Equivocated`].
     pub async fn reach(&self, member: &Name) -> Result<Channel, AskError> {
+        let (daemon, name) = (Arc::clone(&self.daemon), member.clone());
+        let equivocation = blocking(move || Ok(daemon.equivocation(&name)?));
+        if let Some(record) = equivocation.await? {
+            return Err(AskError::Equivocated(record));
+        }
         let (channel, its) = peers::reach(&self.daemon, &self.endpoint, member).await?;
         peers::until_it_has_ours(&self.daemon, &channel, its).await?;
         Ok(channel)

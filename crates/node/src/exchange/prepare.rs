@@ -14,7 +14,7 @@ use blindmatch_transport::{CallError, Channel, Endpoint};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::accept::{self, Before, Expected};
+use super::accept::{self, Before, Expected, NotAccepted};
 use super::ask::{AskError, blocking};
 use super::daemon::Daemon;
 use super::download::Download;
@@ -44,12 +44,16 @@ pub(super) async fn prepare(
     patience: Option<Duration>,
 ) -> Result<Prepared, AskError> {
     let peer = channel.peer().id();
-    let before = blocking({
+    let known = blocking({
         let (daemon, peer, view) = (Arc::clone(daemon), peer.clone(), view.clone());
-        move || Ok(before(&daemon, &peer, &view))
+        move || Ok(known(&daemon, &peer, &view))
     })
     .await?;
-    let (before, checkpoint) = before;
+    let Known {
+        before,
+        checkpoint,
+        proofs,
+    } = known;
     let request = ManifestRequest {
         view: view.to_string(),
         checkpoint: checkpoint.map_or_else(Bytes::new, |signed| signed.to_string().into()),
@@ -81,7 +85,19 @@ pub(super) async fn prepare(
             &before,
             now,
         )
-        .map_err(AskError::NotAccepted)?
+    };
+    let accepted = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) if error.is_equivocation() => {
+            let (daemon, peer) = (Arc::clone(daemon), peer.member().clone());
+            let held = match error {
+                NotAccepted::Ledger(_) => proofs.of_ledger,
+                _ => proofs.of_view,
+            };
+            blocking(move || Ok(daemon.convict(&peer, &held, &answer.proof)?)).await?;
+            return Err(AskError::Equivocation(error));
+        }
+        Err(error) => return Err(AskError::NotAccepted(error)),
     };
     let manifest = accepted.manifest;
     let epoch = epoch_of(daemon, &manifest.domain);
@@ -137,13 +153,28 @@ fn held(epoch: Arc<PeerEpoch>, manifest: &Manifest, bytes: u64) -> Option<Prepar
     })
 }
 
-/// What was accepted of a peer: the newest checkpoint of its ledger that any of its publications
-/// stood in, also as it was signed, and the newest manifest of the view.
-fn before(daemon: &Daemon, peer: &MemberId, view: &View) -> (Before, Option<SignedCheckpoint>) {
+/// What was accepted of a peer.
+#[derive(Default)]
+struct Known {
+    /// The newest checkpoint of its ledger that any of its publications stood in, and the newest
+    /// manifest of the view.
+    before: Before,
+    /// The checkpoint as it was signed.
+    checkpoint: Option<SignedCheckpoint>,
+    proofs: Proofs,
+}
+
+/// The proofs in which both stood.
+#[derive(Default)]
+struct Proofs {
+    of_ledger: Vec<u8>,
+    of_view: Vec<u8>,
+}
+
+fn known(daemon: &Daemon, peer: &MemberId, view: &View) -> Known {
     let (consortium, responder) = (peer.consortium().as_str(), peer.to_string());
     let view = view.to_string();
-    let mut before = Before::default();
-    let mut signed = None;
+    let mut known = Known::default();
     for epoch in daemon.views().peers() {
         let domain = epoch.domain();
         let of_peer =
@@ -158,22 +189,25 @@ fn before(daemon: &Daemon, peer: &MemberId, view: &View) -> (Before, Option<Sign
             };
             let checkpoint = proof.checkpoint.unverified();
             let place = |checkpoint: &Checkpoint| (checkpoint.origin.incarnation, checkpoint.size);
-            if before
+            if known
+                .before
                 .checkpoint
                 .as_ref()
                 .is_none_or(|newest| place(newest) < place(checkpoint))
             {
-                before.checkpoint = Some(checkpoint.clone());
-                signed = Some(proof.checkpoint.clone());
+                known.before.checkpoint = Some(checkpoint.clone());
+                known.checkpoint = Some(proof.checkpoint.clone());
+                known.proofs.of_ledger.clone_from(&accepted.proof);
             }
-            let newer = before.manifest.as_ref().is_none_or(|newest| {
+            let newer = known.before.manifest.as_ref().is_none_or(|newest| {
                 let number = |manifest: &Manifest| manifest.edition.sequence();
                 number(newest) < number(&accepted.manifest)
             });
             if domain.view == view.as_bytes() && newer {
-                before.manifest = Some(accepted.manifest);
+                known.proofs.of_view = accepted.proof;
+                known.before.manifest = Some(accepted.manifest);
             }
         }
     }
-    (before, signed)
+    known
 }

@@ -336,6 +336,16 @@ impl<I: Index> Facts<I> {
         self.value(&keys::last_epoch(view))
     }
 
+    /// The record by which `peer` equivocated, where no operator had it asked again since.
+    ///
+    /// # Errors
+    ///
+    /// [`Doubt`].
+    pub fn equivocation(&self, peer: &str) -> Result<Option<u64>, Doubt> {
+        let last: Option<(u64, bool)> = self.value(&keys::equivocation(peer))?;
+        Ok(last.and_then(|(record, stands)| stands.then_some(record)))
+    }
+
     /// What was last cosigned of `ledger`, of whichever of its incarnations.
     ///
     /// # Errors

@@ -149,6 +149,18 @@ pub(super) fn kind_and_fields(event: &Event) -> (&'static str, Value) {
             "lost",
             json!({ "incarnation": incarnation, "size": size, "root": hex(root) }),
         ),
+        Event::Equivocation {
+            peer,
+            accepted,
+            shown,
+        } => (
+            "equivocation",
+            json!({ "peer": peer.as_str(), "accepted": hex(accepted), "shown": hex(shown) }),
+        ),
+        Event::Readmitted { peer, operator } => (
+            "readmitted",
+            json!({ "peer": peer.as_str(), "operator": operator.as_str() }),
+        ),
         // Of a later version of the format; such a record does not decode.
         _ => ("unknown", json!({})),
     }

@@ -37,6 +37,10 @@ pub enum AskError {
     Quorum(QuorumError),
     /// The peer's publication is not used.
     NotAccepted(NotAccepted),
+    /// The peer has just shown what contradicts what was accepted of it before; it is recorded.
+    Equivocation(NotAccepted),
+    /// The peer equivocated before: the record that says so.
+    Equivocated(u64),
     /// The own policy refuses.
     Policy(Box<policy::Explained>),
     /// The peer refuses, for a rule in its words.
@@ -96,6 +100,7 @@ impl AskError {
             },
             Self::Unreachable(DialError::OwnCertificate) => Outcome::Failed(reason),
             error if error.is_removal() => Outcome::Refused(reason),
+            Self::Equivocated(_) => Outcome::Refused(reason),
             Self::Unreachable(_) | Self::Lost | Self::Call(CallError::Failed(_)) => {
                 Outcome::Unreachable(reason)
             }
@@ -120,6 +125,16 @@ impl fmt::Display for AskError {
             Self::Call(error) => error.fmt(f),
             Self::Quorum(error) => error.fmt(f),
             Self::NotAccepted(error) => error.fmt(f),
+            Self::Equivocation(error) => write!(
+                f,
+                "the peer tells two stories: {error}; it is recorded, and the peer is asked nothing more \
+                 before an operator says so"
+            ),
+            Self::Equivocated(record) => write!(
+                f,
+                "the peer told two stories, by record {record} of this node's ledger: it is asked \
+                 nothing before an operator says so (blindmatch roster readmit)"
+            ),
             Self::Policy(explained) => {
                 write!(f, "our own policy refuses: {}", explained.what)
             }

@@ -109,6 +109,12 @@ impl<'f, I: Index> Batch<'f, I> {
                     self.put(keys::witnessed(origin.ledger.as_str()), witnessed);
                 }
             }
+            Event::Equivocation { peer, .. } => {
+                self.put(keys::equivocation(peer.as_str()), (number, true));
+            }
+            Event::Readmitted { peer, .. } => {
+                self.put(keys::equivocation(peer.as_str()), (number, false));
+            }
             _ => {}
         }
         Ok(())

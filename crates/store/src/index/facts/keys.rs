@@ -64,6 +64,10 @@ pub(super) fn closed(view: &str) -> Vec<u8> {
     [&[14], &*name(view)].concat()
 }
 
+pub(super) fn equivocation(peer: &str) -> Vec<u8> {
+    [&[20], &*name(peer)].concat()
+}
+
 /// What a key says about the views that may have charged a peer.
 pub(super) enum Subject<'k> {
     /// The peer was charged for the view in the epoch.
