@@ -318,6 +318,13 @@ impl Refusal {
         }
     }
 
+    /// What the operators of both sides can quote of it.
+    #[must_use]
+    pub const fn reference(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.proposal;
+        [a, b, c, d, e, f, g, h]
+    }
+
     /// The canonical bytes.
     ///
     /// # Panics

@@ -91,6 +91,15 @@ impl Credentials {
             .map(|certificate| certificate.to_vec())
     }
 
+    /// When the certificate expires that handshakes show at present, in seconds of Unix time; nothing
+    /// before the first handshake. The next one is made half its time before.
+    #[must_use]
+    pub fn expires(&self) -> Option<u64> {
+        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let issued = own.issued.as_ref()?;
+        Some(issued.at.saturating_add(certificate::LIFETIME))
+    }
+
     /// The certificate for a handshake at `now`, and the key.
     pub(crate) fn certified(&self, now: u64) -> Option<Arc<CertifiedKey>> {
         let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);

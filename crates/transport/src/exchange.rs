@@ -63,6 +63,11 @@ pub trait Exchange: Send + Sync + 'static {
     /// Answers a request to cosign a checkpoint, over a connection that either side opened.
     fn cosign(&self, peer: &Peer, request: Bytes) -> impl Future<Output = Cosigned> + Send;
 
+    /// Whether members are answered, for who checks that and asks nothing.
+    fn is_serving(&self) -> bool {
+        true
+    }
+
     /// The peer has opened a stream on which it may be asked to cosign, too.
     fn witness(&self, peer: &Peer, witness: Witness);
 }

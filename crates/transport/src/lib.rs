@@ -30,6 +30,7 @@ pub mod event;
 pub mod exchange;
 pub mod frames;
 mod gate;
+mod health;
 mod io;
 pub mod limits;
 pub mod peer;

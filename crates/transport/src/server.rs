@@ -34,6 +34,7 @@ use crate::endpoint::Endpoint;
 use crate::event::{End, Event};
 use crate::exchange::Exchange;
 use crate::gate::{Gate, Place};
+use crate::health::{self, Checks};
 use crate::io::{Io, agreed};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
@@ -258,9 +259,11 @@ impl<E: Exchange> Shared<E> {
         })
         .max_decoding_message_size(limits::MESSAGE)
         .max_encoding_message_size(limits::MESSAGE);
+        let health = health::checks(&self.exchange);
         let service = hyper::service::service_fn(|request| {
             let call = OpenCall::new(&open);
-            Arc::clone(self).call(exchange.clone(), peer.clone(), call, request)
+            let services = (exchange.clone(), health.clone());
+            Arc::clone(self).call(services, peer.clone(), call, request)
         });
         let connection = http2::Builder::new(executor)
             .timer(TokioTimer::new())
@@ -313,7 +316,7 @@ impl<E: Exchange> Shared<E> {
     /// One call: whose, whether now, and for how long.
     async fn call(
         self: Arc<Self>,
-        mut exchange: ExchangeServer<Service<E>>,
+        (mut exchange, mut health): (ExchangeServer<Service<E>>, Checks<E>),
         peer: Peer,
         open: OpenCall,
         request: Request<Incoming>,
@@ -334,7 +337,12 @@ impl<E: Exchange> Shared<E> {
             place
         };
         let most = self.endpoint.limits().call;
-        Ok(match timeout(most, exchange.call(request)).await {
+        let answer = if request.uri().path().starts_with(health::PATH) {
+            timeout(most, health.call(request)).await
+        } else {
+            timeout(most, exchange.call(request)).await
+        };
+        Ok(match answer {
             Ok(Ok(response)) => response.map(|body| Counted {
                 body,
                 _open: open,

@@ -23,8 +23,12 @@ pub struct Problem {
     /// The name of the rule that refused, at most [`limits::RULE`] bytes; may be empty.
     pub rule: String,
     /// What both operators can quote to each other.
-    pub reference: Option<[u8; 8]>,
+    pub reference: Option<Reference>,
 }
+
+/// What operators quote to each other: it displays as 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference(pub [u8; 8]);
 
 /// The kinds of [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +89,7 @@ impl Problem {
 
     /// The same, with a reference to quote.
     #[must_use]
-    pub fn with_reference(self, reference: [u8; 8]) -> Self {
+    pub fn with_reference(self, reference: Reference) -> Self {
         Self {
             reference: Some(reference),
             ..self
@@ -120,7 +124,7 @@ impl From<Problem> for Status {
             rule: problem.rule,
             reference: problem
                 .reference
-                .map_or_else(Bytes::new, |id| Bytes::copy_from_slice(&id)),
+                .map_or_else(Bytes::new, |Reference(id)| Bytes::copy_from_slice(&id)),
         };
         let mut metadata = MetadataMap::new();
         metadata.insert_bin(
@@ -170,7 +174,7 @@ fn read(metadata: &MetadataMap) -> Option<Problem> {
         },
         reference: match &*message.reference {
             [] => None,
-            id => Some(id.try_into().ok()?),
+            id => Some(Reference(id.try_into().ok()?)),
         },
         rule: message.rule,
     })
@@ -190,6 +194,24 @@ impl Kind {
             Self::Timeout => Code::DeadlineExceeded,
             Self::Unavailable => Code::Unavailable,
             Self::Internal => Code::Internal,
+        }
+    }
+
+    /// Its name, for metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::NotAllowed => "not_allowed",
+            Self::NotFound => "not_found",
+            Self::Budget => "budget",
+            Self::Busy => "busy",
+            Self::NotNow => "not_now",
+            Self::EpochOver => "epoch_over",
+            Self::Version => "version",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
         }
     }
 
@@ -252,6 +274,12 @@ impl fmt::Display for Kind {
     }
 }
 
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = match self.side {
@@ -263,7 +291,7 @@ impl fmt::Display for Problem {
             write!(f, ", by rule {} of {whose}", self.rule)?;
         }
         if let Some(reference) = self.reference {
-            write!(f, " (reference {:016x})", u64::from_be_bytes(reference))?;
+            write!(f, " (reference {reference})")?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use blindmatch_psi::publication::Manifest;
 use blindmatch_store::runs::{Head, Run};
 use blindmatch_store::views::{Accepted, PeerEpoch};
 use blindmatch_transport::message::{Answer, Proposal};
+use blindmatch_transport::problem::Reference;
 use blindmatch_transport::{Channel, DialError, Endpoint, Limits};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
@@ -223,7 +224,7 @@ impl Asker {
 
         let (plan, agreement, budget) = match propose(channel, &plan).await {
             Ok(agreement) => (plan, agreement, None),
-            Err(AskError::Refused(rule)) => {
+            Err(AskError::Refused(rule, reference)) => {
                 let less = blocking({
                     let (daemon, peer) = (Arc::clone(&self.daemon), channel.peer().id().clone());
                     let (manifest, view) = (accepted.manifest.clone(), view.clone());
@@ -233,7 +234,9 @@ impl Asker {
                             .transpose()
                     }
                 });
-                let plan = less.await?.ok_or_else(|| AskError::Refused(rule.clone()))?;
+                let plan = less
+                    .await?
+                    .ok_or_else(|| AskError::Refused(rule.clone(), reference))?;
                 let agreement = propose(channel, &plan).await?;
                 (plan, agreement, Some(rule))
             }
@@ -418,7 +421,8 @@ fn agreed(proposal: &Agreement, answer: &Answer) -> Result<Agreement, AskError> 
         Answer::Refusal(bytes) => {
             let refusal = Refusal::decode(bytes).map_err(|_| AskError::Answer)?;
             if refusal == Refusal::new(proposal, &refusal.rule) {
-                Err(AskError::Refused(refusal.rule))
+                let reference = Reference(refusal.reference());
+                Err(AskError::Refused(refusal.rule, reference))
             } else {
                 Err(AskError::Answer)
             }

@@ -1,9 +1,11 @@
 //! What a node answers to its peers.
 
 mod propose;
+mod quoted;
 mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::slice;
 use std::sync::{Arc, Mutex};
 
@@ -20,12 +22,14 @@ use blindmatch_transport::message::{
 };
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{ChunkSender, Exchange, Frames, Peer, Witness};
+use blindmatch_wire::problem::Reference;
 use blindmatch_wire::{Malformed, Problem};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tracing::warn;
+use tracing::{error, warn};
 
+pub(super) use self::quoted::Quoted;
 use super::daemon::{Daemon, lock};
 use super::footing::Footing;
 use super::publish::Offered;
@@ -129,7 +133,7 @@ impl Serving {
     ) -> Result<T, Problem> {
         let serving = self.clone();
         let worked = spawn_blocking(move || work(&serving)).await;
-        worked.unwrap_or_else(|_| Err(Kind::Internal.into()))
+        worked.unwrap_or_else(|_| Err(panicked()))
     }
 
     /// A view by its name, where the policy serves it to this member.
@@ -306,7 +310,7 @@ impl Exchange for Serving {
                 Some(_) => return Err(Kind::NotFound.into()),
             };
             let file = file.map_err(internal)?;
-            let length = file.length().map_err(|_| Kind::Internal)?;
+            let length = file.length().map_err(|error| fault(&error))?;
             Ok((Arc::new(file), length))
         });
         let (file, length) = opened.await?;
@@ -316,10 +320,14 @@ impl Exchange for Serving {
             let count = READ.min(length - offset);
             let data = self.blocking(move |_| {
                 let mut data = vec![0; usize::try_from(count).map_err(|_| Kind::Internal)?];
-                file.read_at(at, &mut data).map_err(|_| Kind::Internal)?;
+                let read = file.read_at(at, &mut data);
+                read.map_err(|error| fault(&error))?;
                 Ok(data)
             });
             to.send(length, offset, data.await?.into()).await?;
+            let labels = [("peer", peer.member().as_str()), ("what", "publication")];
+            self.counters()
+                .add("blindmatch_bytes_total", &labels, count);
             offset += count;
         }
         Ok(())
@@ -362,7 +370,7 @@ impl Exchange for Serving {
                 driven = served.drive(session, frames) => driven,
             }
         });
-        driven.await.unwrap_or_else(|_| Err(Kind::Internal.into()))
+        driven.await.unwrap_or_else(|_| Err(panicked()))
     }
 
     async fn cosign(&self, _: &Peer, request: Bytes) -> Cosigned {
@@ -371,6 +379,10 @@ impl Exchange for Serving {
             status: 500,
             body: Bytes::new(),
         })
+    }
+
+    fn is_serving(&self) -> bool {
+        self.firm().is_ok()
     }
 
     fn witness(&self, peer: &Peer, witness: Witness) {
@@ -394,6 +406,20 @@ impl Daemon {
     }
 }
 
-fn internal(_: impl Into<Error>) -> Problem {
-    Kind::Internal.into()
+/// A fault of this node's own: its cause stands in the log alone, under the reference that the peer is
+/// given to quote.
+fn internal(error: impl Into<Error>) -> Problem {
+    fault(&error.into())
+}
+
+/// The same of what is no [`Error`].
+fn fault(cause: &dyn fmt::Display) -> Problem {
+    let reference = Reference(rand::random());
+    error!(%reference, error = %cause, "a fault of this node's own");
+    Problem::new(Kind::Internal).with_reference(reference)
+}
+
+/// Where a task has panicked.
+fn panicked() -> Problem {
+    fault(&"a part of this program broke down")
 }

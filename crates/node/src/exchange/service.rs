@@ -18,7 +18,7 @@ use tracing::info;
 
 use super::ask::Asker;
 use super::daemon::{Daemon, lock};
-use super::respond::Serving;
+use super::respond::{Quoted, Serving};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -69,7 +69,7 @@ impl Service {
         let endpoint = endpoint.with_events(events::listen(&serving));
         listener.set_nonblocking(true).map_err(Error::Port)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Port)?;
-        let server = endpoint.serve(listener, Arc::new(serving.clone()));
+        let server = endpoint.serve(listener, Arc::new(Quoted(serving.clone())));
         let address = server.address();
         let changed = Arc::new(Notify::new());
         let jobs = vec![

@@ -21,7 +21,9 @@ const MAX: u64 = 4 << 20;
 pub struct Standing {
     /// When it last answered whatever it was asked, in seconds since 1970.
     pub answered: Option<u64>,
-    /// When it last did not.
+    /// When it last answered all of what it was asked.
+    pub succeeded: Option<u64>,
+    /// When it last did not answer.
     pub failed: Option<u64>,
     /// Why.
     pub why: Option<String>,
@@ -61,7 +63,12 @@ impl Asker {
                     standing.why = Some(why.clone());
                 }
                 Outcome::Preparing(_) => {}
-                _ => standing.answered = Some(now),
+                outcome => {
+                    standing.answered = Some(now);
+                    if *outcome == Outcome::Done {
+                        standing.succeeded = Some(now);
+                    }
+                }
             }
         }
         if standings != before {

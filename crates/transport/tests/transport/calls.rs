@@ -6,7 +6,7 @@ use blindmatch_transport::CallError;
 use blindmatch_transport::message::{
     Answer, FileRequest, ManifestRequest, Proposal, RosterRequest, Views,
 };
-use blindmatch_transport::problem::{Kind, Problem, Side};
+use blindmatch_transport::problem::{Kind, Problem, Reference, Side};
 use bytes::Bytes;
 
 use crate::world::{FILE, World, file, greeting};
@@ -41,7 +41,7 @@ async fn every_call_is_answered() {
             kind: Kind::NotAllowed,
             side: Side::Answering,
             rule: "peers.acme.views".to_owned(),
-            reference: Some(*b"12345678"),
+            reference: Some(Reference(*b"12345678")),
         }))
     );
     let proposal = |text: &'static [u8]| Proposal(Bytes::from_static(text));

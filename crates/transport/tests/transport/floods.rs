@@ -690,3 +690,52 @@ async fn what_was_recorded_is_worth_nothing_on_another_connection() {
     }
     assert_eq!(kilo.exchange.files.lock().unwrap().len(), 1);
 }
+
+/// Asks whether a service serves; gives the status of the call and what it answers.
+async fn check(client: &SendRequest<Bytes>, service: &str) -> (String, Vec<u8>) {
+    let asked = match service {
+        "" => Vec::new(),
+        service => field(1, service.as_bytes()),
+    };
+    let request = Request::post("https://kilo/grpc.health.v1.Health/Check")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .unwrap();
+    let mut client = client.clone().ready().await.unwrap();
+    let (response, mut stream) = client.send_request(request, false).unwrap();
+    let body = message(asked.len(), &asked);
+    stream.send_data(body.into(), true).unwrap();
+    let response = response.await.unwrap();
+    let status = |headers: &HeaderMap| {
+        let status = headers.get("grpc-status");
+        status.map(|status| status.to_str().unwrap().to_owned())
+    };
+    if let Some(status) = status(response.headers()) {
+        return (status, Vec::new());
+    }
+    let mut body = response.into_body();
+    let mut answer = Vec::new();
+    while let Some(data) = body.data().await {
+        answer.extend(data.unwrap());
+    }
+    let trailers = body.trailers().await.unwrap().unwrap();
+    (status(&trailers).unwrap(), answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_may_ask_whether_a_node_serves() {
+    let world = World::new().await;
+    let (_, kilo) = world.pair();
+    let client = speak(&world).await;
+    let serving = ("0".to_owned(), vec![0, 0, 0, 0, 2, 8, 1]);
+    assert_eq!(check(&client, "").await, serving);
+    assert_eq!(
+        check(&client, "blindmatch.exchange.v1.Exchange").await,
+        serving
+    );
+    kilo.exchange.rests();
+    let resting = ("0".to_owned(), vec![0, 0, 0, 0, 2, 8, 2]);
+    assert_eq!(check(&client, "").await, resting);
+    assert_eq!(check(&client, "liaison").await.0, "5");
+}

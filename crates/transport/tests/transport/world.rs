@@ -2,7 +2,7 @@
 //! answers what tests expect.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use blindmatch_transport::message::{
     Answer, Cosigned, FileRequest, Greeting, Lost, Manifest, ManifestRequest, Proposal,
     RosterRequest, Views,
 };
-use blindmatch_transport::problem::{Kind, Problem};
+use blindmatch_transport::problem::{Kind, Problem, Reference};
 use blindmatch_transport::{
     ChunkSender, Credentials, Directory, Endpoint, Event, Exchange, Frames, Limits, Peer, Server,
     Witness,
@@ -275,6 +275,7 @@ pub(crate) struct Answers {
     /// Calls of `views` wait for one of these, as for slow work.
     pub(crate) hold: tokio::sync::Semaphore,
     waiting: AtomicUsize,
+    resting: AtomicBool,
 }
 
 /// A run whose side here is at work and takes no frames.
@@ -321,7 +322,7 @@ impl Exchange for Answers {
         if request.view == "secret" {
             return Err(Problem::new(Kind::NotAllowed)
                 .by_rule(format!("peers.{}.views", peer.member().as_str()))
-                .with_reference(*b"12345678"));
+                .with_reference(Reference(*b"12345678")));
         }
         Ok(Manifest {
             manifest: Bytes::from(request.view),
@@ -384,6 +385,10 @@ impl Exchange for Answers {
         }
     }
 
+    fn is_serving(&self) -> bool {
+        !self.resting.load(Ordering::SeqCst)
+    }
+
     fn witness(&self, peer: &Peer, witness: Witness) {
         let mut witnesses = self.witnesses.lock().unwrap();
         witnesses.push((peer.member().clone(), witness));
@@ -398,7 +403,13 @@ impl Answers {
             files: Mutex::default(),
             hold: tokio::sync::Semaphore::new(0),
             waiting: AtomicUsize::new(0),
+            resting: AtomicBool::new(false),
         }
+    }
+
+    /// From now on it says that it does not serve.
+    pub(crate) fn rests(&self) {
+        self.resting.store(true, Ordering::SeqCst);
     }
 
     /// How many calls have come to wait.

@@ -22,7 +22,7 @@ fn problems_travel_in_the_status() {
                 side,
                 ..Problem::new(kind)
                     .by_rule("é".repeat(limits::RULE))
-                    .with_reference([0xff; 8])
+                    .with_reference(Reference([0xff; 8]))
             };
             assert_eq!(problem.rule.len(), limits::RULE);
             let status = Status::from(problem.clone());
@@ -75,7 +75,7 @@ fn a_problem_that_is_none_is_what_the_code_says() {
 fn a_problem_says_what_both_operators_need() {
     let problem = Problem::new(Kind::Budget)
         .by_rule("peers.acme.budget")
-        .with_reference(*b"\x01\x02\x03\x04\x05\x06\x07\x08");
+        .with_reference(Reference([1, 2, 3, 4, 5, 6, 7, 8]));
     assert_eq!(
         problem.to_string(),
         "the budget does not cover it, by rule peers.acme.budget of the side that answers \

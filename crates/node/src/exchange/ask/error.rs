@@ -9,7 +9,7 @@ use blindmatch_psi::lookup::MatchError;
 use blindmatch_psi::stop::{Abort, Fault, Stop};
 use blindmatch_store::runs::RunError;
 use blindmatch_store::views::ViewError;
-use blindmatch_transport::problem::Kind;
+use blindmatch_transport::problem::{Kind, Reference};
 use blindmatch_transport::{CallError, DialError, PeerAlert, Refusal};
 
 use crate::demo::Outcome;
@@ -43,8 +43,8 @@ pub enum AskError {
     Equivocated(u64),
     /// The own policy refuses.
     Policy(Box<policy::Explained>),
-    /// The peer refuses, for a rule in its words.
-    Refused(String),
+    /// The peer refuses, for a rule in its words, under a reference that stands in its log.
+    Refused(String, Reference),
     /// What the peer answers to a proposal is neither its completion nor its refusal.
     Answer,
     /// There is more to ask for than a run may have.
@@ -87,10 +87,10 @@ impl AskError {
         match self {
             Self::Preparing(bytes) => Outcome::Preparing(*bytes),
             Self::Policy(_) => Outcome::Refused(reason),
-            Self::Refused(rule) if policy::Refusal::left_by(rule).is_some() => {
+            Self::Refused(rule, _) if policy::Refusal::left_by(rule).is_some() => {
                 Outcome::Budget(reason)
             }
-            Self::Refused(_) => Outcome::Refused(reason),
+            Self::Refused(..) => Outcome::Refused(reason),
             Self::Stopped(Stop::PeerAborted(Abort::Budget)) => Outcome::Budget(reason),
             Self::Call(CallError::Refused(problem)) => match problem.kind {
                 Kind::NotAllowed => Outcome::Refused(reason),
@@ -138,7 +138,12 @@ impl fmt::Display for AskError {
             Self::Policy(explained) => {
                 write!(f, "our own policy refuses: {}", explained.what)
             }
-            Self::Refused(rule) => write!(f, "the peer's policy refuses: {rule}"),
+            Self::Refused(rule, reference) => {
+                write!(
+                    f,
+                    "the peer's policy refuses: {rule} (reference {reference})"
+                )
+            }
             Self::Preparing(bytes) => write!(f, "a publication of {bytes} bytes is on its way"),
             Self::Answer => f.write_str("the peer's answer is not one to what was proposed"),
             Self::TooMuch => f.write_str("more is asked for than one run may ask for"),

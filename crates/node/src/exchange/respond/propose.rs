@@ -18,10 +18,12 @@ use blindmatch_store::runs::Head;
 use blindmatch_store::views::{OwnEpoch, OwnPublication};
 use blindmatch_transport::message::Answer;
 use blindmatch_transport::problem::Kind;
+use blindmatch_wire::problem::Reference;
 use blindmatch_wire::{Malformed, Problem};
 use rand::RngExt;
+use tracing::info;
 
-use super::{Serving, internal};
+use super::{Serving, fault, internal};
 use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::publish::Place;
@@ -54,6 +56,10 @@ impl Serving {
                 let rule = [("rule", refusal.code())];
                 self.counters().add("blindmatch_denials_total", &rule, 1);
                 let told = Told::new(&proposal, &refusal.for_peer());
+                let reference = Reference(told.reference());
+                info!(
+                    peer = %peer.member(), %view, rule = refusal.code(), %reference, "refused a run"
+                );
                 return Ok(Answer::Refusal(told.encode().into()));
             }
         };
@@ -74,7 +80,7 @@ impl Serving {
         own.nonce = rand::rng().random();
         let head = Head {
             side: Side::Responder,
-            peer: Name::new(peer.member().as_str()).map_err(|_| Kind::Internal)?,
+            peer: Name::new(peer.member().as_str()).map_err(|error| fault(&error))?,
             agreement,
             direction: 0,
             epoch: epoch.domain().epoch,

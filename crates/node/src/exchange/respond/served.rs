@@ -14,10 +14,10 @@ use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
 use tokio::task::spawn_blocking;
 
-use super::{Serving, internal};
+use super::{Serving, fault, internal, panicked};
 use crate::error::Error;
 use crate::exchange::daemon::lock;
-use crate::exchange::drive::{Journal, drive};
+use crate::exchange::drive::{Frames as Driven, Journal, Lost, drive};
 use crate::exchange::keys::{EVALUATION, RunKeys, SIGNER};
 use crate::exchange::view::View;
 
@@ -48,10 +48,10 @@ impl Serving {
     ) -> Result<(Responder, Served), Problem> {
         let daemon = self.daemon();
         let head = run.head();
-        let direction = head.direction().ok_or(Kind::Internal)?;
+        let direction = head.direction().ok_or_else(unlike)?;
         let view = str::from_utf8(&direction.view).ok();
         let view: Option<View> = view.and_then(|view| view.parse().ok());
-        let view = view.ok_or(Kind::Internal)?;
+        let view = view.ok_or_else(unlike)?;
         let (epoch, publication) = self.agreed(&view, direction)?;
         let manifest = &publication.manifest;
         if epoch.domain().epoch != head.epoch || daemon.now() >= head.until {
@@ -60,7 +60,7 @@ impl Serving {
         let budget = self.budget(peer, &view).ok_or(Kind::NotAllowed)?;
         let until = UnixSeconds(head.until);
         let terms = Terms::new(&head.agreement, direction, manifest, until);
-        let terms = terms.map_err(|_| Kind::Internal)?;
+        let terms = terms.map_err(|error| fault(&error))?;
         let connection = Connection {
             exporter,
             signer: SIGNER,
@@ -70,7 +70,7 @@ impl Serving {
         let records = run.records().map_err(failed)?;
         let records: Result<Vec<_>, _> = records.collect();
         let session = Responder::new(terms, connection, EVALUATION, records.map_err(failed)?);
-        let session = session.map_err(|_| Kind::Internal)?;
+        let session = session.map_err(|error| fault(&error))?;
         let keys = RunKeys {
             signer: daemon.receipts().clone(),
             evaluation: Some(epoch.secret()),
@@ -98,21 +98,27 @@ impl Serving {
     }
 }
 
+/// What was agreed on is checked before it is stored.
+fn unlike() -> Problem {
+    fault(&"a run is stored that is none of this program")
+}
+
 impl Served {
     /// Runs the session until it or its connection ends, and ends the run with it.
-    pub(super) async fn drive(
-        self,
-        mut session: Responder,
-        mut frames: Frames,
-    ) -> Result<(), Problem> {
+    pub(super) async fn drive(self, mut session: Responder, frames: Frames) -> Result<(), Problem> {
         let Self { keys, account } = self;
+        let mut frames = Counted {
+            frames,
+            account: Arc::clone(&account),
+        };
         let journal: Arc<dyn Journal> = Arc::clone(&account) as Arc<dyn Journal>;
         let daemon = account.serving.daemon();
         let now = move || UnixSeconds(daemon.now());
         let end = drive(&mut session, &mut frames, &keys, &journal, &now).await;
         // The peer has the receipt once it ends the stream in order. Until then, and where it was
         // told why not or is gone, the run can be resumed.
-        let concluded = end == Ok(End::Concluded) && matches!(frames.receive().await, Ok(None));
+        let concluded =
+            end == Ok(End::Concluded) && matches!(frames.frames.receive().await, Ok(None));
         account.count(concluded);
         if !concluded {
             return Ok(());
@@ -120,8 +126,40 @@ impl Served {
         let concluded = spawn_blocking(move || account.run.conclude(None, &mut rand::rng())).await;
         match concluded {
             Ok(Ok(())) => Ok(()),
-            _ => Err(Kind::Internal.into()),
+            Ok(Err(error)) => Err(internal(error)),
+            Err(_) => Err(panicked()),
         }
+    }
+}
+
+/// The frames of a run, which are counted.
+struct Counted {
+    frames: Frames,
+    account: Arc<Account>,
+}
+
+impl Counted {
+    fn count(&self, frame: &[u8]) {
+        let labels = [
+            ("peer", self.account.run.head().peer.as_str()),
+            ("what", "run"),
+        ];
+        let bytes = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+        let counters = self.account.serving.counters();
+        counters.add("blindmatch_bytes_total", &labels, bytes);
+    }
+}
+
+impl Driven for Counted {
+    async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
+        self.count(&frame);
+        Driven::send(&mut self.frames, frame).await
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
+        let frame = Driven::receive(&mut self.frames).await?;
+        self.count(&frame);
+        Ok(frame)
     }
 }
 

@@ -155,5 +155,7 @@ pub(super) fn expiries(daemon: &Daemon) -> Vec<(String, u64)> {
     if let Ok(delegation) = daemon.node().delegation() {
         expiries.push(("delegation".to_owned(), delegation.expires));
     }
+    let bases = daemon.policy().legal_bases().iter();
+    expiries.extend(bases.map(|basis| (format!("legal basis {}", basis.id), basis.expires)));
     expiries
 }

@@ -36,9 +36,29 @@ const HELP: &[(&str, &str, &str)] = &[
         "Runs that were refused, by the rule that refused.",
     ),
     (
+        "blindmatch_calls_refused_total",
+        "counter",
+        "Calls of peers that were not answered, by the kind of problem.",
+    ),
+    (
         "blindmatch_oprf_evaluations_total",
         "counter",
         "Evaluations that were charged.",
+    ),
+    (
+        "blindmatch_bytes_total",
+        "counter",
+        "Bytes of publications and of frames of runs that peers asked for, both ways.",
+    ),
+    (
+        "blindmatch_last_success_seconds",
+        "gauge",
+        "Seconds since a peer last answered a pair of a batch whole.",
+    ),
+    (
+        "blindmatch_last_failure_seconds",
+        "gauge",
+        "Seconds since a peer last was not reached, or broke off.",
     ),
     (
         "blindmatch_connections_refused_total",
@@ -168,6 +188,22 @@ fn metrics(serving: &Serving) -> String {
             gauge("blindmatch_budget_evaluations", &labels, all);
             let left = all.saturating_sub(charged);
             gauge("blindmatch_budget_left_evaluations", &labels, left);
+        }
+    }
+    if let Some(expires) = daemon.credentials().expires() {
+        let left = expires.saturating_sub(now);
+        let certificate = [("what", "certificate")];
+        gauge("blindmatch_expiry_seconds", &certificate, left);
+    }
+    for (peer, standing) in daemon.standings().unwrap_or_default() {
+        let peer = [("peer", peer.as_str())];
+        for (name, at) in [
+            ("blindmatch_last_success_seconds", standing.succeeded),
+            ("blindmatch_last_failure_seconds", standing.failed),
+        ] {
+            if let Some(at) = at {
+                gauge(name, &peer, now.saturating_sub(at));
+            }
         }
     }
     let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
