@@ -16,14 +16,13 @@ use blindmatch_wire::problem::{Kind, METADATA};
 use blindmatch_wire::{Malformed, Problem, exchange as wire, limits};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
-use tonic::codegen::Service;
+use tonic::codegen::{Service, StdError};
 use tonic::{Status, Streaming};
 
 use crate::chunks::Chunks;
@@ -78,7 +77,11 @@ pub enum CallError {
 
 /// What gRPC sends its requests by.
 #[derive(Clone)]
-pub(crate) struct Sender(pub(crate) http2::SendRequest<Body>);
+pub(crate) enum Sender {
+    Http2(http2::SendRequest<Body>),
+    #[cfg(feature = "memory")]
+    Memory(crate::memory::Sender),
+}
 
 impl Channel {
     /// Begins HTTP/2 on a connection of which the handshake is done.
@@ -119,20 +122,30 @@ impl Channel {
                 }
             }
         });
+        Self::over(Sender::Http2(sender), peer, limits, Tied::new(&driver))
+    }
+
+    /// A channel whose requests this sends, for as long as the driver runs.
+    pub(crate) fn over(
+        sender: Sender,
+        peer: Peer,
+        limits: Limits,
+        driver: Tied,
+    ) -> Result<Self, DialError> {
         let origin = Uri::builder()
             .scheme("https")
             .authority(peer.member().as_str())
             .path_and_query("/")
             .build()
             .map_err(|_| DialError::UnknownMember)?;
-        let client = ExchangeClient::with_origin(Sender(sender), origin)
+        let client = ExchangeClient::with_origin(sender, origin)
             .max_decoding_message_size(limits::MESSAGE)
             .max_encoding_message_size(limits::MESSAGE);
         Ok(Self(Arc::new(Open {
             peer,
             client,
             limits,
-            _driver: Tied::new(&driver),
+            _driver: driver,
         })))
     }
 
@@ -293,6 +306,7 @@ pub(crate) async fn no_member(endpoint: &Endpoint, peer: &Peer) {
             return;
         }
         tokio::select! {
+            biased;
             _ = known.changed() => {}
             _ = recheck.tick() => {}
         }
@@ -300,16 +314,27 @@ pub(crate) async fn no_member(endpoint: &Endpoint, peer: &Peer) {
 }
 
 impl Service<Request<Body>> for Sender {
-    type Response = Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = hyper::Result<Self::Response>> + Send>>;
+    type Response = Response<Body>;
+    type Error = StdError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, StdError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        self.0.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        match self {
+            Self::Http2(sender) => sender.poll_ready(cx).map_err(StdError::from),
+            #[cfg(feature = "memory")]
+            Self::Memory(_) => Poll::Ready(Ok(())),
+        }
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
+        match self {
+            Self::Http2(sender) => {
+                let answer = sender.send_request(request);
+                Box::pin(async move { Ok(answer.await?.map(Body::new)) })
+            }
+            #[cfg(feature = "memory")]
+            Self::Memory(sender) => sender.send(request),
+        }
     }
 }
 

@@ -38,6 +38,9 @@ struct Inner {
     limits: Limits,
     clock: Clock,
     events: Events,
+    /// What connections go over, where that is no socket.
+    #[cfg(feature = "memory")]
+    link: Option<Arc<dyn crate::memory::Link>>,
 }
 
 /// Why a member could not be reached.
@@ -70,6 +73,8 @@ impl Endpoint {
                 since.map_or(0, |since| since.as_secs())
             }),
             events: Arc::new(|_| {}),
+            #[cfg(feature = "memory")]
+            link: None,
         }))
     }
 
@@ -87,6 +92,15 @@ impl Endpoint {
         Self(Arc::new(Inner { events, ..inner }))
     }
 
+    /// The same, whose connections go over this link.
+    #[cfg(feature = "memory")]
+    #[must_use]
+    pub fn with_link(self, link: Arc<dyn crate::memory::Link>) -> Self {
+        let inner = self.parts();
+        let link = Some(link);
+        Self(Arc::new(Inner { link, ..inner }))
+    }
+
     /// Serves whoever connects to `listener`. Needs a runtime of tokio.
     pub fn serve<E: Exchange>(&self, listener: TcpListener, exchange: Arc<E>) -> Server {
         Server::start(self.clone(), listener, exchange)
@@ -98,6 +112,10 @@ impl Endpoint {
     ///
     /// [`DialError`].
     pub async fn dial(&self, member: &Name) -> Result<Channel, DialError> {
+        #[cfg(feature = "memory")]
+        if let Some(link) = &self.0.link {
+            return crate::memory::dial(self, link, member).await;
+        }
         let address = self.directory().address(member);
         let address = address.ok_or(DialError::UnknownMember)?;
         let limits = self.limits();
@@ -190,6 +208,8 @@ impl Endpoint {
             limits: inner.limits.clone(),
             clock: Arc::clone(&inner.clock),
             events: Arc::clone(&inner.events),
+            #[cfg(feature = "memory")]
+            link: inner.link.clone(),
         }
     }
 }

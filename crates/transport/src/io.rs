@@ -28,7 +28,11 @@ pub(crate) struct Io {
 
 /// Derives secrets of a connection for as long as it is open.
 #[derive(Clone)]
-pub(crate) struct Exporter(Weak<Mutex<TlsStream<TcpStream>>>);
+pub(crate) enum Exporter {
+    Tls(Weak<Mutex<TlsStream<TcpStream>>>),
+    #[cfg(feature = "memory")]
+    Memory(Weak<crate::memory::Connection>),
+}
 
 impl Io {
     pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
@@ -53,7 +57,7 @@ impl Io {
     }
 
     pub(crate) fn exporter(&self) -> Exporter {
-        Exporter(Arc::downgrade(&self.stream))
+        Exporter::Tls(Arc::downgrade(&self.stream))
     }
 
     fn stream(&self) -> MutexGuard<'_, TlsStream<TcpStream>> {
@@ -64,7 +68,11 @@ impl Io {
 impl Exporter {
     /// The secret of this connection for a context, or `None` once it is closed.
     pub(crate) fn export(&self, context: &[u8]) -> Option<[u8; 32]> {
-        let stream = self.0.upgrade()?;
+        let stream = match self {
+            Self::Tls(stream) => stream.upgrade()?,
+            #[cfg(feature = "memory")]
+            Self::Memory(connection) => return Some(connection.upgrade()?.export(context)),
+        };
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
         let secret = [0; 32];
         match &*stream {

@@ -10,6 +10,7 @@
 //! - [`server`]: the accept loop; [`channel`]: a connection that was dialled.
 //! - [`peer`]: who is at the other end, and the connection's exporter.
 //! - [`frames`], [`chunks`], [`witness`]: the calls that are streams.
+//! - `memory`: connections without sockets, for simulations (feature `memory`).
 //! - [`limits`]: how much of everything, and for how long.
 //! - [`refusal`]: why a connection is not made; [`event`]: what an operator gets to know of it.
 //!
@@ -33,6 +34,8 @@ mod gate;
 mod health;
 mod io;
 pub mod limits;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod peer;
 pub mod refusal;
 pub mod server;

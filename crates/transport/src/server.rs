@@ -16,7 +16,6 @@ use blindmatch_wire::{Problem, limits};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt;
@@ -27,7 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::Service as _;
+use tonic::codegen::{Service as _, StdError};
 
 use crate::channel::no_member;
 use crate::endpoint::Endpoint;
@@ -63,7 +62,7 @@ pub struct Server {
 }
 
 /// What all connections of a server have in common.
-struct Shared<E> {
+pub(crate) struct Shared<E> {
     endpoint: Endpoint,
     exchange: Arc<E>,
     gate: Arc<Gate>,
@@ -71,6 +70,9 @@ struct Shared<E> {
     /// When everything has to be over, once that is known.
     drain: watch::Receiver<Option<Instant>>,
 }
+
+/// What answers the calls of a connection: those of members, and health checks.
+type Services<E> = (ExchangeServer<Service<E>>, Checks<E>);
 
 /// Handshakes under way, the oldest first.
 #[derive(Default)]
@@ -80,14 +82,14 @@ struct Handshakes {
 }
 
 /// A body that counts as a call until it is over.
-struct Counted {
+pub(crate) struct Counted {
     body: Body,
     _open: OpenCall,
     _place: Option<Place>,
 }
 
 /// One call more on a connection, for as long as this is there.
-struct OpenCall(Arc<watch::Sender<usize>>);
+pub(crate) struct OpenCall(Arc<watch::Sender<usize>>);
 
 impl Server {
     pub(crate) fn start<E: Exchange>(
@@ -98,14 +100,7 @@ impl Server {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().unwrap_or(unknown);
         let (drain, draining) = watch::channel(None);
-        let gate = Gate::new(endpoint.limits());
-        let shared = Arc::new(Shared {
-            endpoint,
-            exchange,
-            gate,
-            handshakes: Handshakes::default(),
-            drain: draining,
-        });
+        let shared = Arc::new(Shared::new(endpoint, exchange, draining));
         let accept = tokio::spawn(shared.accept(listener));
         let tied = Tied::new(&accept);
         Self {
@@ -135,6 +130,25 @@ impl Server {
 }
 
 impl<E: Exchange> Shared<E> {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        exchange: Arc<E>,
+        drain: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        Self {
+            gate: Gate::new(endpoint.limits()),
+            endpoint,
+            exchange,
+            handshakes: Handshakes::default(),
+            drain,
+        }
+    }
+
+    #[cfg(feature = "memory")]
+    pub(crate) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         let mut connections = JoinSet::new();
         let mut drain = self.drain.clone();
@@ -251,19 +265,10 @@ impl<E: Exchange> Shared<E> {
         let (_tasks, executor) = Tasks::new();
         let (open, mut open_calls) = watch::channel(0);
         let open = Arc::new(open);
-        let exchange = ExchangeServer::new(Service {
-            exchange: Arc::clone(&self.exchange),
-            peer: peer.clone(),
-            gate: Arc::clone(&self.gate),
-            limits: limits.clone(),
-        })
-        .max_decoding_message_size(limits::MESSAGE)
-        .max_encoding_message_size(limits::MESSAGE);
-        let health = health::checks(&self.exchange);
+        let services = self.answers(peer);
         let service = hyper::service::service_fn(|request| {
             let call = OpenCall::new(&open);
-            let services = (exchange.clone(), health.clone());
-            Arc::clone(self).call(services, peer.clone(), call, request)
+            Arc::clone(self).call(services.clone(), peer.clone(), call, request)
         });
         let connection = http2::Builder::new(executor)
             .timer(TokioTimer::new())
@@ -313,14 +318,31 @@ impl<E: Exchange> Shared<E> {
         }
     }
 
+    /// What answers the calls of one connection.
+    pub(crate) fn answers(&self, peer: &Peer) -> Services<E> {
+        let service = Service {
+            exchange: Arc::clone(&self.exchange),
+            peer: peer.clone(),
+            gate: Arc::clone(&self.gate),
+            limits: self.endpoint.limits().clone(),
+        };
+        let exchange = ExchangeServer::new(service)
+            .max_decoding_message_size(limits::MESSAGE)
+            .max_encoding_message_size(limits::MESSAGE);
+        (exchange, health::checks(&self.exchange))
+    }
+
     /// One call: whose, whether now, and for how long.
-    async fn call(
+    pub(crate) async fn call<B>(
         self: Arc<Self>,
-        (mut exchange, mut health): (ExchangeServer<Service<E>>, Checks<E>),
+        (mut exchange, mut health): Services<E>,
         peer: Peer,
         open: OpenCall,
-        request: Request<Incoming>,
-    ) -> Result<Response<Counted>, Infallible> {
+        request: Request<B>,
+    ) -> Result<Response<Counted>, Infallible>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+    {
         let known = self.endpoint.directory().known();
         if !peer.is_member(&known, self.endpoint.now()) {
             return Ok(refused(Kind::NotAllowed, open));
@@ -395,7 +417,7 @@ impl Handshakes {
 }
 
 impl OpenCall {
-    fn new(open: &Arc<watch::Sender<usize>>) -> Self {
+    pub(crate) fn new(open: &Arc<watch::Sender<usize>>) -> Self {
         open.send_modify(|open| *open = open.saturating_add(1));
         Self(Arc::clone(open))
     }

@@ -70,7 +70,7 @@ impl Verifier {
         tls_error(error).map_or(Refusal::Ended, Refusal::from)
     }
 
-    fn verify(
+    pub(crate) fn verify(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],

@@ -88,6 +88,22 @@ impl<E: Exchange> Conversation<E> {
         loop {
             waiting.retain(|_, asker| !asker.is_closed());
             tokio::select! {
+                biased;
+                // There are few of these at once.
+                ask = self.asks.recv(), if asking && waiting.len() < WAITING => {
+                    let Some(Ask(request, asker)) = ask else {
+                        // The one that dialled ends it; the other may have nothing to ask.
+                        if self.gate.is_none() {
+                            return Ok(());
+                        }
+                        asking = false;
+                        continue;
+                    };
+                    next = next.wrapping_add(1);
+                    waiting.insert(next, asker);
+                    let content = Content::Request(request);
+                    self.send(next, content).await?;
+                }
                 message = self.from.message() => {
                     let Some(message) = message.map_err(|status| CallError::from(&status))? else {
                         return Ok(());
@@ -102,20 +118,6 @@ impl<E: Exchange> Conversation<E> {
                             }
                         }
                     }
-                }
-                ask = self.asks.recv(), if asking && waiting.len() < WAITING => {
-                    let Some(Ask(request, asker)) = ask else {
-                        // The one that dialled ends it; the other may have nothing to ask.
-                        if self.gate.is_none() {
-                            return Ok(());
-                        }
-                        asking = false;
-                        continue;
-                    };
-                    next = next.wrapping_add(1);
-                    waiting.insert(next, asker);
-                    let content = Content::Request(request);
-                    self.send(next, content).await?;
                 }
             }
         }

@@ -72,9 +72,10 @@ impl Node {
         tokio::spawn(async move {
             let _ = connection.await;
         });
-        let client = ControlClient::with_origin(Sender(sender), Uri::from_static("http://node/"))
-            .max_decoding_message_size(limits::MESSAGE)
-            .max_encoding_message_size(limits::MESSAGE);
+        let client =
+            ControlClient::with_origin(Sender::Http2(sender), Uri::from_static("http://node/"))
+                .max_decoding_message_size(limits::MESSAGE)
+                .max_encoding_message_size(limits::MESSAGE);
         Ok(Self { client })
     }
 
