@@ -27,6 +27,7 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 
 mod faults;
 
+pub use self::faults::Unsynced;
 use self::faults::{KINDS, Plan, PowerCut, SYNC_FAILS};
 
 /// What happened, by name; printed at the end.

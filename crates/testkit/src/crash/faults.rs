@@ -1,7 +1,7 @@
 //! Disks that fail: at one operation in one way, or like a machine that loses its power.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     process,
@@ -99,16 +99,21 @@ impl Faults for Plan {
 /// be zeros; a name that was created, renamed, removed, or a file that was cut, may be as before.
 /// For work of one thread.
 pub(super) struct PowerCut {
-    root: PathBuf,
     at: u64,
-    state: Mutex<State>,
+    state: Mutex<(u64, Unsynced)>,
 }
 
-struct State {
-    next: u64,
+/// What of a home is not synced, and goes when the machine loses its power.
+///
+/// What becomes of a file is drawn in the order in which files were first written to, whatever their
+/// names are.
+pub struct Unsynced {
+    root: PathBuf,
     rng: StdRng,
-    /// The length up to which a file that was written to is synced.
-    synced: HashMap<PathBuf, u64>,
+    /// The length up to which a file that was written to is synced, and the number under which it
+    /// is known.
+    synced: BTreeMap<PathBuf, (u64, u64)>,
+    next: u64,
     unsynced: Vec<Change>,
     /// The file last created or synced: what a rename gives its place.
     created: PathBuf,
@@ -125,15 +130,8 @@ struct Change {
 impl PowerCut {
     pub(super) fn new(root: &Path, at: u64, seed: u64) -> Self {
         Self {
-            root: root.to_owned(),
             at,
-            state: Mutex::new(State {
-                next: 0,
-                rng: StdRng::seed_from_u64(seed),
-                synced: HashMap::new(),
-                unsynced: Vec::new(),
-                created: PathBuf::new(),
-            }),
+            state: Mutex::new((0, Unsynced::new(root, seed))),
         }
     }
 }
@@ -141,19 +139,35 @@ impl PowerCut {
 impl Faults for PowerCut {
     fn before(&self, operation: Operation, path: &Path) -> Verdict {
         let mut state = self.state.lock().unwrap();
-        if state.next == self.at {
-            state.cut(&self.root);
+        let (next, unsynced) = &mut *state;
+        if *next == self.at {
+            unsynced.cut();
             process::abort();
         }
-        state.next += 1;
-        state.note(&self.root, operation, path);
+        *next += 1;
+        unsynced.note(operation, path);
         Verdict::Proceed
     }
 }
 
-impl State {
-    fn note(&mut self, root: &Path, operation: Operation, path: &Path) {
-        let full = root.join(path);
+impl Unsynced {
+    /// Nothing yet, of the home at `root`, by the randomness of a seed.
+    #[must_use]
+    pub fn new(root: &Path, seed: u64) -> Self {
+        assert!(root.components().count() > 2, "a home in a directory");
+        Self {
+            root: root.to_owned(),
+            rng: StdRng::seed_from_u64(seed),
+            synced: BTreeMap::new(),
+            next: 0,
+            unsynced: Vec::new(),
+            created: PathBuf::new(),
+        }
+    }
+
+    /// Notes an operation that is about to be done.
+    pub fn note(&mut self, operation: Operation, path: &Path) {
+        let full = self.root.join(path);
         let length = fs::metadata(&full).map_or(0, |metadata| metadata.len());
         let change = |cut| Change {
             path: full.clone(),
@@ -165,24 +179,26 @@ impl State {
                 if !full.exists() {
                     self.unsynced.push(change(false));
                 }
-                self.synced.entry(full.clone()).or_insert(length);
+                self.know(&full, length);
                 self.created = full;
             }
-            Operation::Write { .. } => {
-                self.synced.entry(full).or_insert(length);
-            }
+            Operation::Write { .. } => self.know(&full, length),
             Operation::Truncate => {
-                self.synced.entry(full.clone()).or_insert(length);
+                self.know(&full, length);
                 self.unsynced.push(change(true));
             }
             Operation::Sync => {
                 self.unsynced.retain(|c| !c.cut || c.path != full);
-                self.synced.insert(full.clone(), length);
+                self.know(&full, length);
+                if let Some((synced, _)) = self.synced.get_mut(&full) {
+                    *synced = length;
+                }
                 self.created = full;
             }
             Operation::Rename => {
-                let synced = self.synced.remove(&self.created).unwrap_or(0);
+                let synced = self.synced.remove(&self.created);
                 self.unsynced.push(change(false));
+                let synced = synced.unwrap_or_else(|| (0, self.number()));
                 self.synced.insert(full, synced);
             }
             Operation::Unlink => {
@@ -197,17 +213,31 @@ impl State {
         }
     }
 
-    fn cut(&mut self, root: &Path) {
-        assert!(root.components().count() > 2, "a home in a directory");
-        for (path, synced) in &self.synced {
-            let Ok(mut bytes) = fs::read(path) else {
+    fn know(&mut self, path: &Path, length: u64) {
+        if !self.synced.contains_key(path) {
+            let number = self.number();
+            self.synced.insert(path.to_owned(), (length, number));
+        }
+    }
+
+    const fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Takes away some of what is not synced. Nobody may have the home open.
+    pub fn cut(&mut self) {
+        let mut files: Vec<_> = std::mem::take(&mut self.synced).into_iter().collect();
+        files.sort_by_key(|(_, (_, number))| *number);
+        for (path, (synced, _)) in files {
+            let Ok(mut bytes) = fs::read(&path) else {
                 continue;
             };
             let length = bytes.len() as u64;
-            if length <= *synced {
+            if length <= synced {
                 continue;
             }
-            let kept = self.rng.random_range(*synced..=length);
+            let kept = self.rng.random_range(synced..=length);
             let kept = usize::try_from(kept).unwrap();
             if self.rng.random_ratio(1, 3) {
                 bytes[kept..].fill(0);
@@ -216,7 +246,7 @@ impl State {
             }
             fs::write(path, bytes).unwrap();
         }
-        for change in self.unsynced.iter().rev() {
+        for change in std::mem::take(&mut self.unsynced).into_iter().rev() {
             if self.rng.random() {
                 continue;
             }
