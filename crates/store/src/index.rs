@@ -66,6 +66,44 @@ pub trait Index: Sized {
     fn write(&self, values: &BTreeMap<Vec<u8>, Vec<u8>>, stamp: &[u8]) -> Result<(), Doubt>;
 }
 
+/// An index of either kind.
+pub enum AnyIndex {
+    /// On disk.
+    Sled(SledIndex),
+    /// Gone when it is dropped.
+    Memory(MemoryIndex),
+}
+
+impl Index for AnyIndex {
+    fn stamp(&self) -> Result<Option<Vec<u8>>, Doubt> {
+        match self {
+            Self::Sled(index) => index.stamp(),
+            Self::Memory(index) => index.stamp(),
+        }
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Doubt> {
+        match self {
+            Self::Sled(index) => index.read(key),
+            Self::Memory(index) => index.read(key),
+        }
+    }
+
+    fn visit(&self, visit: &mut Visitor<'_>) -> Result<(), Doubt> {
+        match self {
+            Self::Sled(index) => index.visit(visit),
+            Self::Memory(index) => index.visit(visit),
+        }
+    }
+
+    fn write(&self, values: &BTreeMap<Vec<u8>, Vec<u8>>, stamp: &[u8]) -> Result<(), Doubt> {
+        match self {
+            Self::Sled(index) => index.write(values, stamp),
+            Self::Memory(index) => index.write(values, stamp),
+        }
+    }
+}
+
 /// Why an index is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use blindmatch_audit::tree::Hash;
 
-use super::{ASIDE, Doubt, INDEX, Index, SledIndex, Stamp, mac};
+use super::{ASIDE, AnyIndex, Doubt, INDEX, Index, SledIndex, Stamp, mac};
 use crate::{
     home::Home,
     keys::StorageKey,
@@ -126,6 +126,16 @@ impl Facts<SledIndex> {
         let (facts, applied) = Self::over(index, home.storage_key(), log)?;
         let rebuilt = Some(doubt);
         Ok((facts, Opening { rebuilt, applied }))
+    }
+}
+
+impl From<Facts<SledIndex>> for Facts<AnyIndex> {
+    fn from(facts: Facts<SledIndex>) -> Self {
+        Self {
+            index: AnyIndex::Sled(facts.index),
+            key: facts.key,
+            stamp: facts.stamp,
+        }
     }
 }
 
