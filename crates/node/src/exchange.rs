@@ -24,6 +24,7 @@ mod tidy;
 mod versions;
 pub mod view;
 mod witness;
+mod work;
 
 pub use daemon::Daemon;
 pub use drive::{Frames, Journal, Lost, drive};

@@ -31,6 +31,8 @@ pub mod policy;
 pub mod recorded;
 pub mod roster;
 pub mod shell;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod status;
 pub mod versions;
 

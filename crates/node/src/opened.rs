@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use blindmatch_store::collection::Collections;
 use blindmatch_store::home::Home;
-use blindmatch_store::index::{Doubt, Facts, FactsError, SledIndex};
+use blindmatch_store::index::{AnyIndex, Doubt, Facts, FactsError};
 use blindmatch_store::ledger::{Ledger, Log};
 use blindmatch_store::runs::Runs;
 use blindmatch_store::views::{ViewError, Views};
@@ -31,7 +31,7 @@ pub(crate) struct Shared<T>(Mutex<Weak<T>>);
 /// The index of what the ledger says, which is made again where there is any doubt about it.
 pub(crate) struct LedgerIndex {
     /// Empty only while it is opened again: only one can have it open.
-    facts: Mutex<Option<Facts<SledIndex>>>,
+    facts: Mutex<Option<Facts<AnyIndex>>>,
 }
 
 /// The views, and what is wrong with those that do not read, which are as if they were not there.
@@ -77,8 +77,7 @@ impl Node {
     pub(crate) fn index(&self, log: &Log) -> Result<Arc<LedgerIndex>, Error> {
         let index = &self.opened().index;
         index.share(|| {
-            let (facts, _) = Facts::open(self.home(), log)?;
-            let facts = Mutex::new(Some(facts));
+            let facts = Mutex::new(Some(facts(self.home(), log)?));
             Ok(LedgerIndex { facts })
         })
     }
@@ -114,7 +113,7 @@ impl LedgerIndex {
         &self,
         home: &Home,
         log: &Log,
-        ask: impl Fn(&Facts<SledIndex>) -> Result<T, Doubt>,
+        ask: impl Fn(&Facts<AnyIndex>) -> Result<T, Doubt>,
     ) -> Result<T, Error> {
         let mut slot = lock(&self.facts);
         if let Some(facts) = slot.as_mut()
@@ -124,10 +123,19 @@ impl LedgerIndex {
             return Ok(answer);
         }
         *slot = None;
-        let (facts, _) = Facts::open(home, log)?;
-        let facts = slot.insert(facts);
+        let facts = slot.insert(facts(home, log)?);
         Ok(ask(facts).map_err(FactsError::Doubt)?)
     }
+}
+
+/// What a ledger says, from the index of its home.
+fn facts(home: &Home, log: &Log) -> Result<Facts<AnyIndex>, FactsError> {
+    #[cfg(feature = "simulation")]
+    if crate::simulation::is_on() {
+        let index = AnyIndex::Memory(Default::default());
+        return Ok(Facts::over(index, home.storage_key(), log)?.0);
+    }
+    Ok(Facts::open(home, log)?.0.into())
 }
 
 impl<T> Shared<T> {

@@ -27,7 +27,6 @@ use blindmatch_transport::message::{Answer, Proposal};
 use blindmatch_transport::problem::Reference;
 use blindmatch_transport::{Channel, DialError, Endpoint, Limits};
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use self::carry::{Carried, carry};
@@ -40,6 +39,7 @@ use super::daemon::{Daemon, lock};
 use super::peers;
 use super::prepare::prepare;
 use super::view::View;
+use super::work;
 use crate::demo::{Outcome, RowKey};
 
 /// A node that asks others. Clones share it.
@@ -396,7 +396,7 @@ impl Going {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AskError> + Send + 'static,
 ) -> Result<T, AskError> {
-    let done = spawn_blocking(work).await;
+    let done = work::blocking(work).await;
     done.unwrap_or(Err(AskError::Panicked))
 }
 

@@ -12,12 +12,13 @@ use blindmatch_psi::agreement::RunId;
 use blindmatch_store::collection::{CollectionKind, CollectionName, Contents};
 use blindmatch_store::runs::Run;
 use blindmatch_transport::Channel;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 use super::ask::{AskError, Asker, Asking, Occasion, Subject, Waiting};
 use super::daemon::Daemon;
 use super::history::History;
 use super::view::{self, View};
+use super::work::blocking;
 use crate::demo::{Outcome, PairResult, RowKey};
 use crate::error::Error;
 
@@ -73,7 +74,7 @@ impl Asker {
     pub async fn batch(&self, batch: &Batch, watch: &Watch) -> Result<Vec<PairResult>, Error> {
         let wanted = {
             let (daemon, batch) = (Arc::clone(&self.daemon), batch.clone());
-            spawn_blocking(move || wanted(&daemon, &batch)).await
+            blocking(move || wanted(&daemon, &batch)).await
         };
         let mut wanted = wanted.unwrap_or_else(|_| Ok(BTreeMap::new()))?;
         watch(Progress::Planned(wanted.values().map(Vec::len).sum()));
@@ -98,7 +99,7 @@ impl Asker {
         let asker = self.clone();
         let noted = pairs.clone();
         let noting = move || asker.note(noted.iter().map(|pair| (&pair.responder, &pair.outcome)));
-        spawn_blocking(noting).await.unwrap_or(Ok(()))?;
+        blocking(noting).await.unwrap_or(Ok(()))?;
         pairs.sort_by(|a, b| {
             let key = |pair: &PairResult| {
                 let (collection, purpose) = (pair.collection.clone(), pair.purpose.clone());
@@ -216,7 +217,7 @@ impl Asker {
         }
         pair.bytes = answered.bytes;
         let daemon = Arc::clone(&self.daemon);
-        let before = spawn_blocking(move || last.map(|last| found_by(&daemon, &last))).await;
+        let before = blocking(move || last.map(|last| found_by(&daemon, &last))).await;
         let before = before.ok().flatten().unwrap_or_default();
         let fresh = pair.found.difference(&before).count();
         pair.fresh = u64::try_from(fresh).unwrap_or(u64::MAX);

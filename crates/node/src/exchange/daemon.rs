@@ -8,7 +8,7 @@ use blindmatch_indicator::{Canonicaliser, Day};
 use blindmatch_membership::{Delegations, MemberId, Name};
 use blindmatch_policy::Policy;
 use blindmatch_store::collection::Collections;
-use blindmatch_store::index::{Doubt, Facts, SledIndex};
+use blindmatch_store::index::{AnyIndex, Doubt, Facts};
 use blindmatch_store::ledger::Ledger;
 use blindmatch_store::runs::Runs;
 use blindmatch_store::views::{ViewError, Views};
@@ -291,10 +291,7 @@ impl Daemon {
     /// # Errors
     ///
     /// [`Error::Index`], [`Error::Ledger`].
-    pub fn facts<T>(
-        &self,
-        ask: impl Fn(&Facts<SledIndex>) -> Result<T, Doubt>,
-    ) -> Result<T, Error> {
+    pub fn facts<T>(&self, ask: impl Fn(&Facts<AnyIndex>) -> Result<T, Doubt>) -> Result<T, Error> {
         self.index.ask(self.node.home(), &self.ledger.log(), ask)
     }
 

@@ -1,5 +1,6 @@
 //! Getting a publication: the whole file, or what leads to it from the one before.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -84,9 +85,14 @@ impl Download {
         let mut incoming = Incoming {
             runtime: Handle::current(),
             source,
+            ahead: VecDeque::new(),
             bytes: 0,
             failed: None,
         };
+        #[cfg(feature = "simulation")]
+        if crate::simulation::is_on() {
+            incoming.read_ahead().await;
+        }
         let daemon = Arc::clone(&self.daemon);
         let (manifest, proof) = (self.manifest.clone(), self.proof.clone());
         let (taken, came) = blocking(move || {
@@ -122,14 +128,30 @@ impl Download {
 struct Incoming {
     runtime: Handle,
     source: Source,
+    /// What came before it was wanted.
+    ahead: VecDeque<Result<Option<Bytes>, AskError>>,
     bytes: u64,
     failed: Option<AskError>,
 }
 
 impl Incoming {
+    /// Reads all of it, on a thread that cannot wait while it writes.
+    #[cfg(feature = "simulation")]
+    async fn read_ahead(&mut self) {
+        loop {
+            let next = self.source.next().await;
+            let is_last = !matches!(next, Ok(Some(_)));
+            self.ahead.push_back(next);
+            if is_last {
+                return;
+            }
+        }
+    }
+
     fn write(&mut self, to: &mut dyn Write) -> io::Result<()> {
         loop {
-            match self.runtime.block_on(self.source.next()) {
+            let next = self.ahead.pop_front();
+            match next.unwrap_or_else(|| self.runtime.block_on(self.source.next())) {
                 Ok(None) => return Ok(()),
                 Ok(Some(chunk)) => {
                     self.bytes = self.bytes.saturating_add(length(&chunk));

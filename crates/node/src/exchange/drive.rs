@@ -6,7 +6,8 @@ use blindmatch_psi::session::{Completion, End, Keys, Session, Step, Store, UnixS
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::task::spawn_blocking;
+
+use super::work::{blocking, compute};
 
 /// One connection of a run, as its session sees it.
 pub trait Frames: Send {
@@ -51,10 +52,11 @@ pub async fn drive(
             Step::Work(work) => begin(work, keys, &done),
             Step::Store(store) => {
                 let journal = Arc::clone(journal);
-                let stored = spawn_blocking(move || journal.store(store)).await;
+                let stored = blocking(move || journal.store(store)).await;
                 session.complete(stored.map_err(|_| Lost)?);
             }
             Step::Wait => tokio::select! {
+                biased;
                 // The sender lives as long as this loop, so there is always a next one.
                 Some(completion) = completions.recv() => session.complete(completion),
                 frame = frames.receive() => session.receive(&frame?),
@@ -67,7 +69,7 @@ pub async fn drive(
 /// A window of batches bounds how much of it there is at once (`spec/31 §3`).
 fn begin(work: Work, keys: &Arc<dyn Keys + Send + Sync>, done: &UnboundedSender<Completion>) {
     let (keys, done) = (Arc::clone(keys), done.clone());
-    rayon::spawn(move || {
+    compute(move || {
         // Nobody waits for it where the connection is gone.
         let _ = done.send(work.run(&*keys));
     });

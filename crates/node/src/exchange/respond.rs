@@ -26,7 +26,6 @@ use blindmatch_wire::problem::Reference;
 use blindmatch_wire::{Malformed, Problem};
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tracing::{error, warn};
 
 pub(super) use self::quoted::Quoted;
@@ -36,6 +35,7 @@ use super::publish::Offered;
 use super::service::Counters;
 use super::versions::Versions;
 use super::view::{View, with};
+use super::work::blocking;
 use crate::error::Error;
 
 /// So many bytes of a file are read at a time.
@@ -132,7 +132,7 @@ impl Serving {
         work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let serving = self.clone();
-        let worked = spawn_blocking(move || work(&serving)).await;
+        let worked = blocking(move || work(&serving)).await;
         worked.unwrap_or_else(|_| Err(panicked()))
     }
 
@@ -366,6 +366,7 @@ impl Exchange for Serving {
         // peer is gone.
         let driven = tokio::spawn(async move {
             tokio::select! {
+                biased;
                 _ = superseded.changed() => Ok(()),
                 driven = served.drive(session, frames) => driven,
             }

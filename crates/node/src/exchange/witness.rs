@@ -14,12 +14,13 @@ use blindmatch_membership::{Name, Witnesses};
 use blindmatch_transport::message::Cosigned;
 use blindmatch_transport::{Endpoint, Witness};
 use bytes::Bytes;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 use super::daemon::{Daemon, lock};
 use super::footing::{Footing, Shown};
 use super::peers;
 use super::respond::Serving;
+use super::work::blocking;
 use crate::error::Error;
 
 /// The status of a cosignature.
@@ -52,7 +53,7 @@ impl Serving {
         }
         for _ in 0..ROUNDS {
             let daemon = self.daemon();
-            let named = spawn_blocking(move || daemon.name_lost(&lost));
+            let named = blocking(move || daemon.name_lost(&lost));
             named.await.unwrap_or(Ok(()))?;
             let Asked {
                 cosigned,
@@ -69,7 +70,7 @@ impl Serving {
             }
             if unnamed.is_empty() {
                 let daemon = self.daemon();
-                let kept = spawn_blocking(move || daemon.keep(&cosigned));
+                let kept = blocking(move || daemon.keep(&cosigned));
                 return kept.await.unwrap_or(Ok(false));
             }
             lost = unnamed;
@@ -395,7 +396,7 @@ async fn request(
     last: Last,
 ) -> Option<Result<Request, Checkpoint>> {
     let (log, checkpoint) = (daemon.ledger().log(), head.clone());
-    let made = spawn_blocking(move || {
+    let made = blocking(move || {
         let present = checkpoint.unverified();
         let (old, incarnation, how) = match last {
             Last::Size(size) => {

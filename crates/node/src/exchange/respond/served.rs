@@ -12,7 +12,6 @@ use blindmatch_store::runs::{Run, RunError, Taken};
 use blindmatch_transport::Frames;
 use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
-use tokio::task::spawn_blocking;
 
 use super::{Serving, fault, internal, panicked};
 use crate::error::Error;
@@ -20,6 +19,7 @@ use crate::exchange::daemon::lock;
 use crate::exchange::drive::{Frames as Driven, Journal, Lost, drive};
 use crate::exchange::keys::{EVALUATION, RunKeys, SIGNER};
 use crate::exchange::view::View;
+use crate::exchange::work::blocking;
 
 /// A run with everything that its session needs from here.
 pub(super) struct Served {
@@ -123,7 +123,7 @@ impl Served {
         if !concluded {
             return Ok(());
         }
-        let concluded = spawn_blocking(move || account.run.conclude(None, &mut rand::rng())).await;
+        let concluded = blocking(move || account.run.conclude(None, &mut rand::rng())).await;
         match concluded {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(internal(error)),
