@@ -1,0 +1,311 @@
+//! Members who want more answers than they have budget for: runs side by side, streams side by side
+//! on one run, other elements in the place of those that were charged, answers that are thrown away,
+//! with responders that are killed and clocks that jump between.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use blindmatch_audit::SigningKey;
+use blindmatch_audit::receipt::Input;
+use blindmatch_membership::Name;
+use blindmatch_node::demo::PURPOSE;
+use blindmatch_node::exchange::{Daemon, Frames, Journal, Lost, RunKeys, SIGNER, drive};
+use blindmatch_oprf::PublicKey;
+use blindmatch_oprf::additive::AuthenticatedKey;
+use blindmatch_psi::agreement::{Agreement, Direction, Party, Protocol, Role, RunId};
+use blindmatch_psi::lookup::{Connection, Item, Querier, Terms, view_input};
+use blindmatch_psi::publication::Manifest;
+use blindmatch_psi::session::{Completion, Keys, Record, Store, UnixSeconds};
+use blindmatch_transport::Channel;
+use blindmatch_transport::message::{Answer, ManifestRequest, Proposal};
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::net::Rates;
+use crate::schedule::{Played, on_stage};
+use crate::tally::Budget;
+use crate::world::{Checked, DAY, Template, World, view};
+
+/// A run that was agreed to, by whoever forgets what he likes of it.
+struct Run {
+    agreement: Agreement,
+    manifest: Manifest,
+    id: RunId,
+    attacker: Name,
+    items: Vec<Item>,
+    /// Everything that any session of it kept.
+    kept: Arc<Memory>,
+}
+
+/// Keeps nothing durably, and never refuses.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Record>>);
+
+impl Journal for Memory {
+    fn store(&self, store: Store) -> Completion {
+        let (record, completion) = store.stored();
+        self.0.lock().unwrap().push(record);
+        completion
+    }
+}
+
+/// Frames that end behind so many.
+struct Short<F> {
+    frames: F,
+    left: usize,
+}
+
+impl<F: Frames> Frames for Short<F> {
+    async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
+        self.left = self.left.checked_sub(1).ok_or(Lost)?;
+        self.frames.send(frame).await
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
+        self.left = self.left.checked_sub(1).ok_or(Lost)?;
+        self.frames.receive().await
+    }
+}
+
+/// Plays the attackers of a seed.
+pub(crate) fn play(template: &Rc<Template>, seed: u64) -> Played {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let budget = Budget {
+        day: *[16, 24, 64].choose(&mut rng).unwrap(),
+        epoch: *[64, 96, 160].choose(&mut rng).unwrap(),
+    };
+    on_stage(template, budget, false, rng, async |world, rng| {
+        attack(world, rng).await
+    })
+}
+
+async fn attack(world: &World, rng: &mut StdRng) -> Checked {
+    let members = world.template.members.clone();
+    let [victim, attackers @ ..] = members.as_slice() else {
+        return Err("nobody".to_owned());
+    };
+    for name in &members {
+        world.start(name)?;
+    }
+    world.import(victim, (0..20).collect()).await?;
+    world.publish(victim).await?;
+    let mut runs = Vec::new();
+    for _ in 0..rng.random_range(6..20) {
+        let attacker = attackers.choose(rng).unwrap();
+        world.net.set_rates(Rates {
+            lose: *[0, 0, 20, 100].choose(rng).unwrap(),
+            delay: *[0, 100].choose(rng).unwrap(),
+            ..Rates::default()
+        });
+        match rng.random_range(0..12) {
+            0..5 => {
+                let class = *[8, 8, 10, 16, 24].choose(rng).unwrap();
+                let count = rng.random_range(1..4);
+                for _ in 0..count {
+                    runs.extend(propose(world, attacker, victim, class, rng).await);
+                }
+            }
+            5..10 => stream(world, victim, &runs, rng).await,
+            10 => {
+                let disk = Arc::clone(&world.seat(victim).borrow().disk);
+                let power = rng.random();
+                if rng.random() {
+                    world.net.die(victim);
+                } else {
+                    disk.stop_behind(Some(rng.random_range(0..8)));
+                    stream(world, victim, &runs, rng).await;
+                    disk.stop_behind(None);
+                }
+                world.put_right(victim, power, true).await?;
+            }
+            _ => match rng.random_range(0..4) {
+                0 => {
+                    let seconds = rng.random_range(1..50_000);
+                    world.time.jump(-seconds);
+                    stream(world, victim, &runs, rng).await;
+                    world.time.jump(seconds);
+                }
+                1 => world.time.jump(rng.random_range(1..50_000)),
+                2 => {
+                    world.time.jump(DAY as i64);
+                    world.publish(victim).await?;
+                }
+                _ => world.rotate(victim).await?,
+            },
+        }
+        world.check(victim)?;
+    }
+    Ok(())
+}
+
+/// Proposes a run to the victim.
+async fn propose(
+    world: &World,
+    attacker: &Name,
+    victim: &Name,
+    class: u64,
+    rng: &mut StdRng,
+) -> Option<Run> {
+    let up = world.up(attacker)?;
+    let channel = reach(world, attacker, victim).await?;
+    let request = ManifestRequest {
+        view: view().to_string(),
+        checkpoint: Bytes::new(),
+    };
+    let answer = channel.manifest(request).await.ok()?;
+    let manifest = Manifest::decode(&answer.manifest).ok()?;
+    let own = Party {
+        identity: up.daemon().id().to_string().into_bytes(),
+        nonce: rand::random(),
+    };
+    let other = Party {
+        identity: channel.peer().id().to_string().into_bytes(),
+        nonce: [0; 32],
+    };
+    let direction = Direction {
+        querier: Role::First,
+        view: view().to_string().into_bytes(),
+        indicator_type: b"ip".to_vec(),
+        canonicalisation: manifest.canonicalisation,
+        purpose: PURPOSE.as_bytes().to_vec(),
+        querier_input: Input {
+            commitment: rand::random(),
+            class,
+        },
+        responder_input: view_input(&manifest),
+        payment_key: Vec::new(),
+        setup: [0; 32],
+    };
+    let proposal = Agreement {
+        consortium: manifest.domain.consortium.clone(),
+        roster: 1,
+        protocol: Protocol::Lookup,
+        parties: [own, other],
+        directions: vec![direction],
+    };
+    let proposed = Proposal(Bytes::from(proposal.encode()));
+    let Ok(Answer::Agreement(agreed)) = channel.propose(proposed).await else {
+        world.net.say(format_args!("{attacker} is refused {class}"));
+        return None;
+    };
+    let agreement = Agreement::decode(&agreed).unwrap();
+    Some(Run {
+        id: agreement.run_id(&agreement.directions[0]),
+        agreement,
+        manifest,
+        attacker: attacker.clone(),
+        items: items(class, rng),
+        kept: Arc::default(),
+    })
+}
+
+fn items(class: u64, rng: &mut StdRng) -> Vec<Item> {
+    let item = |_| Item::new(rng.random::<[u8; 16]>().to_vec());
+    let items: BTreeSet<Vec<u8>> = (0..class).map(item).map(|item| item.to_vec()).collect();
+    items.into_iter().map(Item::new).collect()
+}
+
+async fn reach(world: &World, attacker: &Name, victim: &Name) -> Option<Channel> {
+    let up = world.up(attacker)?;
+    let channel = up.endpoint.dial(victim).await.ok()?;
+    let greeting = up.daemon().greeting().unwrap();
+    let answer = channel.hello(greeting).await.ok()?;
+    for delegation in answer.delegations {
+        let _ = up
+            .daemon()
+            .directory()
+            .adopt(&delegation, up.daemon().now());
+    }
+    Some(channel)
+}
+
+/// Opens streams of runs side by side, as they were or with other elements.
+async fn stream(world: &World, victim: &Name, runs: &[Run], rng: &mut StdRng) {
+    let mut streams = JoinSet::new();
+    for _ in 0..rng.random_range(1..5) {
+        let Some(run) = runs.choose(rng) else {
+            return;
+        };
+        let Some(channel) = reach(world, &run.attacker, victim).await else {
+            continue;
+        };
+        let daemon = world.up(&run.attacker).unwrap().daemon();
+        let is_same = rng.random_ratio(2, 5);
+        let class = run.agreement.directions[0].querier_input.class;
+        let items = if is_same {
+            run.items.clone()
+        } else {
+            items(class, rng)
+        };
+        let records = match (is_same, rng.random()) {
+            (true, true) => run.kept.0.lock().unwrap().clone(),
+            _ => Vec::new(),
+        };
+        let left = *[1, 2, 3, 4, 1_000].choose(rng).unwrap();
+        let Some(session) = Session::new(run, daemon, channel, victim, items, records).await else {
+            continue;
+        };
+        let kept = Arc::clone(&run.kept);
+        streams.spawn(async move { session.drive(kept, left).await });
+    }
+    // Whoever waits for ever gets nothing.
+    let _ = timeout(Duration::from_secs(3_600), streams.join_all()).await;
+}
+
+/// A session on its stream.
+struct Session {
+    querier: Querier<Vec<Item>>,
+    frames: blindmatch_transport::Frames,
+    signer: SigningKey,
+    now: u64,
+}
+
+impl Session {
+    async fn new(
+        run: &Run,
+        daemon: Arc<Daemon>,
+        channel: Channel,
+        victim: &Name,
+        items: Vec<Item>,
+        records: Vec<Record>,
+    ) -> Option<Self> {
+        let frames = channel.run(run.id.0).await.ok()?;
+        let connection = Connection {
+            exporter: *frames.exporter(),
+            signer: SIGNER,
+            peer: daemon.receipt_key(victim)?,
+        };
+        let until = UnixSeconds(u64::MAX);
+        let direction = &run.agreement.directions[0];
+        let terms = Terms::new(&run.agreement, direction, &run.manifest, until).unwrap();
+        let key = PublicKey::from_bytes(&run.manifest.public_key).unwrap();
+        let key = Arc::new(AuthenticatedKey::vouch(key));
+        Some(Self {
+            querier: Querier::new(terms, connection, key, items, records).ok()?,
+            frames,
+            signer: daemon.receipts().clone(),
+            now: daemon.now(),
+        })
+    }
+
+    async fn drive(mut self, kept: Arc<Memory>, left: usize) {
+        let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
+            signer: self.signer,
+            evaluation: None,
+        });
+        let journal: Arc<dyn Journal> = kept;
+        let now = self.now;
+        let now = move || UnixSeconds(now);
+        let mut frames = Short {
+            frames: self.frames,
+            left,
+        };
+        let _ = drive(&mut self.querier, &mut frames, &keys, &journal, &now).await;
+    }
+}

@@ -1,0 +1,131 @@
+//! Whole nodes on a virtual clock, over links and on disks that fail as a seed has it; and members
+//! who try to get more answers than they have budget for.
+//!
+//! A seed decides everything that matters for the order of events, so it plays the same world each
+//! time. `cargo test` plays some, and always those that once found a fault. Any number:
+//!
+//! ```text
+//! BLINDMATCH_SEEDS=10000 cargo test --release -p blindmatch-node --test simulation -- --ignored --nocapture
+//! ```
+//!
+//! `BLINDMATCH_SEED` is the first of them, and `BLINDMATCH_LINES` how much is said of one that fails.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_wrap,
+    reason = "tests"
+)]
+
+mod around;
+mod attackers;
+mod disk;
+mod net;
+mod schedule;
+mod tally;
+mod world;
+
+use std::num::NonZero;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::thread;
+
+use blindmatch_testkit::crash::number;
+
+use crate::schedule::Played;
+use crate::world::Template;
+
+/// Seeds of worlds that once found a fault.
+const KEPT: [u64; 0] = [];
+/// The same of attackers.
+const KEPT_ATTACKERS: [u64; 0] = [];
+
+type Play = fn(&Rc<Template>, u64) -> Played;
+
+/// Sums of what happened.
+#[derive(Debug, Default)]
+struct Sums {
+    worlds: u64,
+    kills: usize,
+    lines: usize,
+    answered: u64,
+    charged: u64,
+}
+
+/// Plays the worlds of seeds on all cores; gives what the first failed with that did.
+fn play_all(play: Play, seeds: impl Iterator<Item = u64> + Send) {
+    let seeds = Mutex::new(seeds);
+    let (sums, failed) = (Mutex::new(Sums::default()), Mutex::new(Vec::new()));
+    let next = || seeds.lock().unwrap().next();
+    let work = || {
+        let template = Rc::new(Template::new());
+        while let Some(seed) = next() {
+            let played = play(&template, seed);
+            let mut sums = sums.lock().unwrap();
+            sums.worlds += 1;
+            sums.kills += played.kills;
+            sums.lines += played.trace.len();
+            sums.answered += played.evaluations.0;
+            sums.charged += played.evaluations.1;
+            if let Err(error) = played.outcome {
+                let lines = usize::try_from(number("LINES", 40)).unwrap();
+                let from = played.trace.len().saturating_sub(lines);
+                println!("{}\nseed {seed}: {error}", played.trace[from..].join("\n"));
+                failed.lock().unwrap().push(seed);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+    });
+    println!("{:?}", sums.into_inner().unwrap());
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+}
+
+/// As many seeds as the environment says.
+fn seeds(usual: u64) -> Range<u64> {
+    let from = number("SEED", 0);
+    from..from + number("SEEDS", usual)
+}
+
+#[test]
+fn worlds() {
+    play_all(schedule::play, KEPT.into_iter().chain(0..40));
+}
+
+#[test]
+#[ignore = "long"]
+fn worlds_long() {
+    play_all(schedule::play, seeds(10_000));
+}
+
+#[test]
+fn budgets_hold_against_attackers() {
+    play_all(attackers::play, KEPT_ATTACKERS.into_iter().chain(0..40));
+}
+
+#[test]
+#[ignore = "long"]
+fn budgets_hold_against_attackers_long() {
+    play_all(attackers::play, seeds(10_000));
+}
+
+#[test]
+fn a_seed_replays() {
+    for play in [schedule::play, attackers::play] {
+        for seed in seeds(6) {
+            // Homes, keys and all that is drawn at random are others each time.
+            let traces = [(); 2].map(|()| play(&Rc::new(Template::new()), seed).trace);
+            let [first, second] = &traces;
+            for (number, (first, second)) in first.iter().zip(second).enumerate() {
+                assert_eq!(first, second, "seed {seed}, line {number}");
+            }
+            assert_eq!(first.len(), second.len(), "seed {seed}");
+        }
+    }
+}
