@@ -73,12 +73,21 @@ impl<'a, S: Scratch, const N: usize> Sorter<'a, S, N> {
         if self.records.len() == most {
             self.spill()?;
         }
-        if self.records.capacity() == 0 {
-            // At once, since growing would leave copies behind that are not wiped.
-            self.records.reserve_exact(most);
+        if self.records.len() == self.records.capacity() {
+            self.grow(most);
         }
         self.records.push(*record);
         Ok(())
+    }
+
+    /// Into another buffer, since growing would leave copies behind that are not wiped; eight times
+    /// as large, so that both together are little more than the working set.
+    fn grow(&mut self, most: usize) {
+        let capacity = self.records.capacity().saturating_mul(8);
+        let capacity = capacity.clamp(SMALLEST / N, most);
+        let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
+        larger.extend_from_slice(&self.records);
+        self.records = larger;
     }
 
     pub(super) fn finish(mut self) -> Result<Sorted<'a, S, N>, PublishError> {
