@@ -4,7 +4,8 @@
 //! `runs/RUN/log` is the history of a run that is not over, `runs/RUN/end` says how it ended, and
 //! `runs/RUN/results` is what it found. Log and results have a key each, which dies with what it
 //! seals; what was found is there only where the run's end says so, and that is written behind the
-//! ledger's record of it. Debits are in the ledger only: there is no second place to disagree.
+//! ledger's record of it. Debits are in the ledger only, and that a setup is spent is that it is no
+//! longer in `setups/`: there is no second place to disagree.
 
 mod asked;
 mod damage;
@@ -17,6 +18,7 @@ mod records;
 mod results;
 mod rows;
 mod run;
+mod setups;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -25,7 +27,7 @@ use std::{
 };
 
 use blindmatch_audit::{commitment::Opening, receipt::Side, record::Event, tree::Hash};
-use blindmatch_psi::{agreement::RunId, session::Debit};
+use blindmatch_psi::{agreement::RunId, batch::setup::SetupTerms, session::Debit};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -39,6 +41,7 @@ pub use self::{
     records::Records,
     results::{Match, Matches, OwnedMatch, ResultWriter},
     run::{Run, Taken},
+    setups::{Kept, Setups, setup_key_ids},
 };
 use self::{
     log::{Beginner, FrameKind, Frames},
@@ -108,6 +111,7 @@ impl Runs {
         let home = Arc::new(place::Home {
             files: Files::of(home),
             ledger,
+            setups: Setups::open(home)?,
         });
         let runs = Self {
             home,
@@ -142,6 +146,12 @@ impl Runs {
             chunk: Zeroizing::new(Vec::with_capacity(CHUNK + (32 << 10))),
             rows: 0,
         })
+    }
+
+    /// The setups that no run has used up.
+    #[must_use]
+    pub fn setups(&self) -> &Setups {
+        &self.home.setups
     }
 
     /// The runs that are not over, those included that do not read.
@@ -405,6 +415,18 @@ impl Beginning<'_> {
             self.chunk.clear();
         }
         Ok(())
+    }
+
+    /// Says what the setup is about that the run uses up: that of its agreement.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Setup`] where the agreement names another one, and the disk's.
+    pub fn over(&mut self, terms: &SetupTerms, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        if self.head.direction().map(|one| one.setup) != Some(terms.id().0) {
+            return Err(RunError::Setup);
+        }
+        Ok(self.log.push(FrameKind::Setup, &terms.encode(), rng)?)
     }
 
     /// Makes the run durable, then records in the ledger that it was agreed.

@@ -47,6 +47,8 @@ pub enum Kind {
     RunEnd = 7,
     /// What a run found.
     Results = 8,
+    /// One side's half of a setup that no run has used up.
+    Setup = 9,
 }
 
 /// Why a sealed file cannot be read.

@@ -18,7 +18,7 @@ pub enum RunError {
     /// Items for the side that serves, results of the side that finds nothing, or none of the one
     /// that does.
     Side,
-    /// A run would use up a setup of batch, of which a home keeps none.
+    /// A half of a setup that is none, that is kept already, or that is not the run's.
     Setup,
     /// The run has not the receipt that ends it so.
     Receipt,
@@ -95,7 +95,7 @@ impl fmt::Display for RunError {
             Self::Side => f.write_str("that belongs to the other side of a run"),
             Self::Receipt => f.write_str("the run has not the receipt that this takes"),
             Self::Class => f.write_str("a charge that is no class"),
-            Self::Setup => f.write_str("the run would use a setup, and this home keeps none"),
+            Self::Setup => f.write_str("that is no setup of batch, or not the one of this run"),
             Self::Leaves => f.write_str("more matches than the commitment has leaves"),
             Self::Ended => f.write_str("the run is over"),
             Self::Expired => f.write_str("the results of the run have expired and are destroyed"),

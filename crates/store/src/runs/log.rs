@@ -24,8 +24,9 @@ const TAG: usize = 16;
 const END: [u8; 16] = [0xff; 16];
 /// Frames are a multiple of this, and so no sector holds a shorter part of one.
 const UNIT: usize = 16;
-/// The most bytes of a record: more than any that a session stores.
-pub(super) const MAX_CONTENT: usize = 1 << 20;
+/// The most bytes of a record: more than any that a session stores, of which the longest is a
+/// querier's half of the largest setup.
+pub(super) const MAX_CONTENT: usize = 1 << 23;
 const MAX_SEALED: usize = MAX_CONTENT + 64;
 
 /// What a frame holds.
@@ -42,15 +43,18 @@ pub(super) enum FrameKind {
     State = 4,
     /// A receipt.
     Receipt = 5,
+    /// The terms of the setup that it uses up.
+    Setup = 6,
 }
 
 impl FrameKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Head,
         Self::Asked,
         Self::Begun,
         Self::State,
         Self::Receipt,
+        Self::Setup,
     ];
 }
 

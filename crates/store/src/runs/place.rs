@@ -14,6 +14,7 @@ use super::{
     end::End,
     error::RunError,
     run::{unless_gone, unless_missing},
+    setups::Setups,
 };
 use crate::{
     disk::Disk,
@@ -34,6 +35,7 @@ const MAX_END: u64 = 128 << 10;
 pub(super) struct Home {
     pub(super) files: Files,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) setups: Setups,
 }
 
 /// All of it but the ledger: enough to read them, and to destroy what is damaged.
@@ -71,8 +73,7 @@ impl Files {
 
     /// The key of what resumes a run: the first half of its id, which is random, names it.
     pub(super) fn state_key(id: &RunId) -> FileId {
-        let (first, _) = halves(id);
-        FileId(first)
+        first_half(id)
     }
 
     /// The key of its results: the second half.
@@ -82,8 +83,7 @@ impl Files {
     }
 
     pub(super) fn directory(id: &RunId) -> String {
-        let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{RUNS}/{hex}")
+        format!("{RUNS}/{}", hex(id))
     }
 
     pub(super) fn log(&self, id: &RunId) -> String {
@@ -177,8 +177,13 @@ impl Files {
     }
 }
 
-/// The run whose directory has this name.
-fn parse(name: &str) -> Option<RunId> {
+/// The name of a directory, or a file, that is about a run or a setup.
+pub(super) fn hex(id: &RunId) -> String {
+    id.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The run or setup that has this name.
+pub(super) fn parse(name: &str) -> Option<RunId> {
     let mut id = [0; 32];
     let digits = name.as_bytes();
     if digits.len() != 64 {
@@ -189,7 +194,13 @@ fn parse(name: &str) -> Option<RunId> {
         *byte = u8::from_str_radix(pair, 16).ok()?;
     }
     let id = RunId(id);
-    (Files::directory(&id) == format!("{RUNS}/{name}")).then_some(id)
+    (hex(&id) == name).then_some(id)
+}
+
+/// The name of the key of what goes by this id.
+pub(super) fn first_half(id: &RunId) -> FileId {
+    let (first, _) = halves(id);
+    FileId(first)
 }
 
 /// A run's id is a hash of fresh nonces: its halves are as random as other names of keys.

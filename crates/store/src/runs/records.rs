@@ -12,9 +12,11 @@ use super::{
 };
 use crate::disk::DiskFile;
 
-/// The records of a run, debits first, up to the moment at which they were asked for.
+/// The records of a run, debits first, then that its setup is spent, up to the moment at which they
+/// were asked for.
 pub struct Records {
     debits: vec::IntoIter<Debit>,
+    spent: Option<[u8; 32]>,
     file: DiskFile,
     frames: Arc<Frames>,
     at: u64,
@@ -26,6 +28,7 @@ pub struct Records {
 impl Records {
     pub(super) fn new(
         debits: Vec<Debit>,
+        spent: Option<[u8; 32]>,
         file: DiskFile,
         frames: Arc<Frames>,
         (at, number): (u64, u64),
@@ -34,6 +37,7 @@ impl Records {
     ) -> Self {
         Self {
             debits: debits.into_iter(),
+            spent,
             file,
             frames,
             at,
@@ -62,7 +66,9 @@ impl Records {
                 Ok(signed) => Ok(Some(Record::Receipt(Box::new(signed)))),
                 Err(_) => Err(damaged),
             },
-            FrameKind::Head | FrameKind::Asked | FrameKind::Begun => Err(damaged),
+            FrameKind::Head | FrameKind::Asked | FrameKind::Begun | FrameKind::Setup => {
+                Err(damaged)
+            }
         }
     }
 }
@@ -73,6 +79,9 @@ impl Iterator for Records {
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(debit) = self.debits.next() {
             return Some(Ok(Record::Debit(debit)));
+        }
+        if let Some(setup) = self.spent.take() {
+            return Some(Ok(Record::Spent { setup }));
         }
         let read = self.read();
         if read.is_err() {

@@ -13,6 +13,7 @@ use blindmatch_audit::{
 };
 use blindmatch_psi::{
     agreement::RunId,
+    batch::setup::SetupTerms,
     session::{Debit, Record, State},
 };
 use rand_core::CryptoRng;
@@ -49,6 +50,8 @@ pub struct Run {
     /// What it asks for.
     asked: Arc<[Place]>,
     rows: u64,
+    /// What the setup is about that it uses up.
+    setup: Option<SetupTerms>,
     account: Mutex<Account>,
 }
 
@@ -81,6 +84,7 @@ pub(super) struct Loaded {
     frames: Frames,
     asked: Vec<Place>,
     rows: u64,
+    setup: Option<SetupTerms>,
     records: (u64, u64),
     landmarks: Vec<Record>,
     length: u64,
@@ -102,12 +106,21 @@ impl Run {
         &self.head
     }
 
+    /// What the setup is about that the run uses up, where its protocol has one.
+    #[must_use]
+    pub const fn setup(&self) -> Option<&SetupTerms> {
+        self.setup.as_ref()
+    }
+
     /// Takes a record that a session wants stored: holds it against those of the run, and makes it
     /// durable, in one step.
     ///
     /// A debit goes into the ledger, and nowhere else; `reserve` is asked once about each that is
     /// new, and says whether the budget covers it. What it answered yes to was not charged where
     /// this gives an error other than of a ledger that [stopped](LedgerError::Stopped).
+    ///
+    /// That the setup is spent is stored by destroying it: where it is no longer there, whichever
+    /// run has used it, that contradicts.
     ///
     /// # Errors
     ///
@@ -137,7 +150,13 @@ impl Run {
             Record::State(state) => {
                 self.write(&mut account, FrameKind::State, state.as_bytes(), rng)?;
             }
-            Record::Spent { .. } => return Err(RunError::Setup),
+            Record::Spent { setup } => {
+                let own = self.setup.as_ref().map(SetupTerms::id);
+                let own = own.filter(|own| own.0 == *setup).ok_or(RunError::Setup)?;
+                if !self.home.setups.spend(&own)? {
+                    return Ok(Taken::Contradicted);
+                }
+            }
             Record::Receipt(signed) => {
                 self.write(&mut account, FrameKind::Receipt, &signed.encode(), rng)?;
             }
@@ -146,8 +165,8 @@ impl Run {
         Ok(Taken::Stored)
     }
 
-    /// All records so far, debits first, the others in the order in which they were taken: what a
-    /// resumed session is given.
+    /// All records so far, debits first, then that the setup is spent, the others in the order in
+    /// which they were taken: what a resumed session is given.
     ///
     /// # Errors
     ///
@@ -155,8 +174,12 @@ impl Run {
     pub fn records(&self) -> Result<Records, RunError> {
         let account = self.open_account()?;
         let debits: Vec<_> = account.debits.values().copied().collect();
+        let setup = self.setup.as_ref().map(SetupTerms::id);
+        // Whichever run it was that has used it up: this one will not.
+        let spent = setup.filter(|setup| !self.home.setups.has(setup));
         Ok(Records::new(
             debits,
+            spent.map(|spent| spent.0),
             self.home.disk.open(account.file.path())?,
             Arc::clone(&self.frames),
             account.records,
@@ -473,6 +496,7 @@ impl Loaded {
         let mut number = 0;
         let mut head = None;
         let mut asked = Vec::new();
+        let mut setup = None;
         let mut begun = None;
         let mut landmarks = Vec::new();
         let mut torn = false;
@@ -498,6 +522,14 @@ impl Loaded {
                     head = Some((read, u64::from_be_bytes(*since)));
                 }
                 (FrameKind::Asked, Some(_), None) => asked.push(place),
+                (FrameKind::Setup, Some((head, _)), None) if setup.is_none() => {
+                    let content = frames.open(file, &place)?;
+                    let terms = SetupTerms::decode(&content).map_err(|_| damaged())?;
+                    if head.direction().map(|one| one.setup) != Some(terms.id().0) {
+                        return Err(damaged());
+                    }
+                    setup = Some(terms);
+                }
                 (FrameKind::Begun, Some(_), None) => {
                     let content = frames.open(file, &place)?;
                     let rows = content.as_slice().try_into().map_err(|_| damaged())?;
@@ -527,6 +559,7 @@ impl Loaded {
             frames,
             asked,
             rows,
+            setup,
             records,
             landmarks,
             length: at,
@@ -568,6 +601,7 @@ impl Loaded {
             frames: Arc::new(self.frames),
             asked: self.asked.into(),
             rows: self.rows,
+            setup: self.setup,
             account: Mutex::new(Account {
                 file,
                 length: self.length,

@@ -20,6 +20,8 @@ use blindmatch_psi::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 
+mod setups;
+
 use super::*;
 use crate::{
     disk::Disk,

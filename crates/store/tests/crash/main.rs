@@ -25,6 +25,7 @@ mod imports;
 mod index;
 mod ledger;
 mod runs;
+mod setups;
 mod views;
 
 use std::env;
@@ -44,6 +45,7 @@ use crate::{
     index::Following,
     ledger::{Appends, Script},
     runs::RunScript,
+    setups::{SetupScript, Setups},
     views::ViewScript,
 };
 
@@ -120,6 +122,19 @@ fn main() {
         })
         .with_ignored_flag(true),
         Trial::test("run_flips_long", move || runs::flips(flips)).with_ignored_flag(true),
+        Trial::test("setup_kills", || harness::kills::<Setups>(20)),
+        Trial::test("setup_faults", || harness::faults::<SetupScript>(23)),
+        Trial::test("setup_power_cuts", || {
+            harness::power_cuts::<SetupScript>(10)
+        }),
+        Trial::test("setup_kills_long", move || harness::kills::<Setups>(kills))
+            .with_ignored_flag(true),
+        Trial::test("setup_faults_long", || harness::faults::<SetupScript>(1))
+            .with_ignored_flag(true),
+        Trial::test("setup_power_cuts_long", move || {
+            harness::power_cuts::<SetupScript>(cuts)
+        })
+        .with_ignored_flag(true),
         Trial::test("view_kills", || harness::kills::<views::Random>(20)),
         Trial::test("view_faults", || harness::faults::<ViewScript>(101)),
         Trial::test("view_power_cuts", || harness::power_cuts::<ViewScript>(10)),
@@ -161,6 +176,8 @@ fn child(workload: &str, rest: &[String]) {
         "run_script" => run_child::<RunScript>(rest),
         "runs" => run_child::<runs::Random>(rest),
         "script" => run_child::<Script>(rest),
+        "setup_script" => run_child::<SetupScript>(rest),
+        "setups" => run_child::<Setups>(rest),
         "view_script" => run_child::<ViewScript>(rest),
         "views" => run_child::<views::Random>(rest),
         other => panic!("no workload {other}"),

@@ -216,7 +216,10 @@ fn everything(runs: &Runs, id: &RunId) -> Result<Vec<String>, String> {
     }
 }
 
-fn open(disk: &Disk, rng: &mut StdRng) -> Result<(Home, Runs), Box<dyn std::error::Error>> {
+pub(crate) fn open(
+    disk: &Disk,
+    rng: &mut StdRng,
+) -> Result<(Home, Runs), Box<dyn std::error::Error>> {
     let home = open_home(disk)?;
     let ledger = match Ledger::create(disk, settings()) {
         Err(LedgerError::Exists) => Ledger::open(disk, settings())?.0,
@@ -395,7 +398,7 @@ fn expire(runs: &Runs) {
     answered(runs.expire(SOON).as_ref());
 }
 
-fn answered<T>(outcome: Result<T, &RunError>) {
+pub(crate) fn answered<T>(outcome: Result<T, &RunError>) {
     match outcome {
         Ok(_) => say(format_args!("ack")),
         Err(_) => say(format_args!("failed")),
@@ -714,7 +717,7 @@ fn records(run: &Run) -> Result<Vec<String>, RunError> {
                 let tag = u32::from_be_bytes(debit.digest[..4].try_into().unwrap());
                 format!("debit,{},{tag}", debit.batch)
             }
-            Record::Spent { .. } => unreachable!("no setup is kept here"),
+            Record::Spent { .. } => unreachable!("these runs have no setup"),
             Record::Receipt(signed) => {
                 format!("receipt,{}", 1 + u32::from(signed.responder.is_some()))
             }
@@ -781,7 +784,7 @@ fn record(run: &RunId, line: &str) -> Record {
     }
 }
 
-fn head(side: Side, nonce: [u8; 32]) -> Head {
+pub(crate) fn head(side: Side, nonce: [u8; 32]) -> Head {
     let input = Input {
         commitment: [3; 32],
         class: 8,
@@ -846,6 +849,6 @@ fn shown(row: &Row<'_>) -> String {
     format!("{key} {:?} {}", row.handle, row.since)
 }
 
-fn hex(id: &RunId) -> String {
+pub(crate) fn hex(id: &RunId) -> String {
     id.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
