@@ -19,6 +19,7 @@ pub mod query;
 mod respond;
 mod rows;
 mod service;
+mod setups;
 mod standing;
 mod tidy;
 mod versions;

@@ -9,6 +9,7 @@ mod finish;
 mod over;
 mod plan;
 mod subject;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,7 @@ use blindmatch_audit::record;
 use blindmatch_indicator::Label;
 use blindmatch_membership::Name;
 use blindmatch_policy as policy;
-use blindmatch_psi::agreement::{Agreement, Refusal, RunId};
+use blindmatch_psi::agreement::{Agreement, Protocol, Refusal, RunId};
 use blindmatch_psi::lookup::Items;
 use blindmatch_psi::publication::Manifest;
 use blindmatch_store::runs::{Head, Run};
@@ -33,7 +34,7 @@ use self::carry::{Carried, carry};
 pub use self::error::AskError;
 pub(super) use self::over::{end_without_peer, is_held};
 use self::plan::Plan;
-pub(super) use self::plan::{allow, open, payment_key, request};
+pub(super) use self::plan::{allow, commit, open, payment_key, request};
 pub use self::subject::{Asking, Subject};
 use super::daemon::{Daemon, lock};
 use super::peers;
@@ -102,11 +103,21 @@ pub struct Finding {
     pub label: Option<Label>,
 }
 
-/// A run of ours that goes on, and the publication that it is about.
+/// A run of ours that goes on.
 pub(super) struct Going {
     pub(super) run: Arc<Run>,
-    pub(super) epoch: Arc<PeerEpoch>,
-    pub(super) accepted: Accepted,
+    pub(super) about: About,
+}
+
+/// What a run is about.
+pub(super) enum About {
+    /// A publication, in which it looks up.
+    Publication {
+        epoch: Arc<PeerEpoch>,
+        accepted: Box<Accepted>,
+    },
+    /// What the peer has, as it answers with it.
+    Set,
 }
 
 impl Asker {
@@ -222,7 +233,7 @@ impl Asker {
         })
         .await?;
 
-        let (plan, agreement, budget) = match propose(channel, &plan).await {
+        let (plan, agreement, budget) = match agree(channel, &plan.proposal).await {
             Ok(agreement) => (plan, agreement, None),
             Err(AskError::Refused(rule, reference)) => {
                 let less = blocking({
@@ -237,7 +248,7 @@ impl Asker {
                 let plan = less
                     .await?
                     .ok_or_else(|| AskError::Refused(rule.clone(), reference))?;
-                let agreement = propose(channel, &plan).await?;
+                let agreement = agree(channel, &plan.proposal).await?;
                 (plan, agreement, Some(rule))
             }
             Err(error) => return Err(error),
@@ -246,6 +257,7 @@ impl Asker {
             items: plan.waiting(),
             rule,
         });
+        let accepted = Box::new(accepted);
         let mut head = self.head(channel, agreement, &accepted.manifest, &subject, occasion)?;
         if waiting.is_some() {
             // What the collection had before is all that was asked for until now.
@@ -259,11 +271,8 @@ impl Asker {
         })
         .await?;
 
-        let going = Going {
-            run,
-            epoch,
-            accepted,
-        };
+        let about = About::Publication { epoch, accepted };
+        let going = Going { run, about };
         let answered = self.bring_home(channel, going, subject).await?;
         Ok(Answered {
             left_out,
@@ -299,13 +308,22 @@ impl Asker {
         subject: Arc<Subject>,
     ) -> Result<Answered, AskError> {
         let _at_it = self.at(&going.run);
-        let Carried { late, bytes } = carry(self, channel, &going).await?;
+        let Carried {
+            late,
+            bytes,
+            concluded,
+        } = carry(self, channel, &going).await?;
         let daemon = Arc::clone(&self.daemon);
         blocking(move || {
-            let direction = going.run.head().direction();
-            let charged = direction.map_or(0, |direction| direction.querier_input.class);
+            let head = going.run.head();
+            let class = head.direction().map_or(0, |one| one.querier_input.class);
+            let by = match &going.about {
+                About::Publication { .. } => policy::Protocol::Lookup,
+                About::Set => policy::Protocol::Batch,
+            };
+            let charged = by.charge(class);
             let asked = going.run.asked()?.count();
-            let found = finish::finish(&daemon, &going, &subject, late)?;
+            let found = finish::finish(&daemon, &going, &subject, concluded, late)?;
             Ok(Answered {
                 found,
                 asked,
@@ -374,6 +392,10 @@ impl Drop for AtIt {
 impl Going {
     /// What a run is about, where it is still there.
     fn of(daemon: &Daemon, run: &Arc<Run>) -> Option<Self> {
+        if run.head().agreement.protocol == Protocol::Batch {
+            let (run, about) = (Arc::clone(run), About::Set);
+            return Some(Self { run, about });
+        }
         let direction = run.head().direction()?;
         for epoch in daemon.views().peers() {
             let accepted = epoch.publications().into_iter().find(|accepted| {
@@ -381,11 +403,9 @@ impl Going {
             });
             if let Some(accepted) = accepted {
                 let run = Arc::clone(run);
-                return Some(Self {
-                    run,
-                    epoch,
-                    accepted,
-                });
+                let accepted = Box::new(accepted);
+                let about = About::Publication { epoch, accepted };
+                return Some(Self { run, about });
             }
         }
         None
@@ -400,11 +420,10 @@ pub(super) async fn blocking<T: Send + 'static>(
     done.unwrap_or(Err(AskError::Panicked))
 }
 
-/// Proposes what is planned.
-async fn propose(channel: &Channel, plan: &Plan) -> Result<Agreement, AskError> {
-    let proposed = plan.proposal.encode();
-    let answer = channel.propose(Proposal(Bytes::from(proposed))).await?;
-    agreed(&plan.proposal, &answer)
+/// Proposes a run, and gives what the peer agreed on.
+async fn agree(channel: &Channel, proposal: &Agreement) -> Result<Agreement, AskError> {
+    let proposed = Proposal(Bytes::from(proposal.encode()));
+    agreed(proposal, &channel.propose(proposed).await?)
 }
 
 /// The agreement that a peer answers with, which is the proposal completed.

@@ -3,6 +3,7 @@
 mod propose;
 mod quoted;
 mod served;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,6 +34,7 @@ use super::daemon::{Daemon, lock};
 use super::footing::Footing;
 use super::publish::Offered;
 use super::service::Counters;
+use super::setups::UnderWay;
 use super::versions::Versions;
 use super::view::{View, with};
 use super::work::blocking;
@@ -52,6 +54,8 @@ struct Inner {
     reading: Mutex<()>,
     /// Held while a debit is held against the budget and recorded.
     charging: Mutex<()>,
+    /// Setups that are agreed on or being made.
+    setups: UnderWay,
     /// Held while it is decided whether to cosign.
     witnessing: Mutex<()>,
     /// The stream of each run that has one: a new one ends the one before.
@@ -75,6 +79,7 @@ impl Serving {
             daemon: Mutex::new(daemon),
             reading: Mutex::default(),
             charging: Mutex::default(),
+            setups: UnderWay::default(),
             witnessing: Mutex::default(),
             streams: Mutex::default(),
             witnesses: Mutex::default(),
@@ -116,6 +121,10 @@ impl Serving {
 
     pub(super) fn footing_cell(&self) -> &Mutex<Footing> {
         &self.0.footing
+    }
+
+    pub(super) fn setups(&self) -> &UnderWay {
+        &self.0.setups
     }
 
     pub(super) fn witnessing(&self) -> &Mutex<()> {
@@ -345,6 +354,9 @@ impl Exchange for Serving {
         let member = peer.member().clone();
         let id = RunId(*frames.run());
         let exporter = *frames.exporter();
+        if let Some(setup) = self.agreed_setup(&member, &id.0) {
+            return self.set_up(&member, setup, frames).await;
+        }
         let served = self.blocking(move |serving| {
             let run = serving.daemon().runs().run(&id);
             let run = run.map_err(|_| Kind::NotFound)?;

@@ -163,6 +163,7 @@ impl Daemon {
             let destroyed = self.views().destroy(epoch.id());
             tidied.forgotten += count(destroyed.map(|()| true).map_err(Error::View));
         }
+        count(self.destroy_old_setups(now).map(|_| false));
         match self.runs().expire(now) {
             Ok(expired) => tidied.results = expired,
             Err(error) => {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use blindmatch_oprf::PublicKey;
 use blindmatch_oprf::additive::AuthenticatedKey;
+use blindmatch_psi::batch;
 use blindmatch_psi::lookup::{Connection, Item, Querier, Terms};
+use blindmatch_psi::publication::Manifest;
 use blindmatch_psi::session::{Completion, End, Keys, Record, Store, UnixSeconds};
 use blindmatch_psi::stop::{Abort, Blame, Fault, Stop};
 use blindmatch_store::runs::{Run, Taken};
@@ -13,7 +15,7 @@ use blindmatch_transport::{CallError, Channel, frames};
 use tokio::time::sleep;
 
 use super::subject::asked;
-use super::{AskError, Asker, Going, blocking};
+use super::{About, AskError, Asker, Going, blocking, whole};
 use crate::exchange::daemon::Daemon;
 use crate::exchange::drive::{Frames, Journal, Lost, drive};
 use crate::exchange::keys::{RunKeys, SIGNER};
@@ -25,6 +27,8 @@ pub(super) struct Carried {
     pub(super) late: bool,
     /// Bytes of frames, both ways.
     pub(super) bytes: u64,
+    /// In batch, of the session that ended the run: what our tags are compared by.
+    pub(super) concluded: Option<batch::Concluded>,
 }
 
 /// Carries a run up to its receipt.
@@ -39,12 +43,17 @@ pub(super) async fn carry(
     going: &Going,
 ) -> Result<Carried, AskError> {
     let mut bytes = 0;
+    let brought = |late, bytes, concluded| Carried {
+        late,
+        bytes,
+        concluded,
+    };
     let mut channel = channel.clone();
     for attempt in 0..=RECONNECTS {
         let (daemon, run) = (Arc::clone(&asker.daemon), Arc::clone(&going.run));
         match blocking(move || standing(&daemon, &run)).await? {
-            Standing::Receipted => return Ok(Carried { late: false, bytes }),
-            Standing::Late => return Ok(Carried { late: true, bytes }),
+            Standing::Receipted => return Ok(brought(false, bytes, None)),
+            Standing::Late => return Ok(brought(true, bytes, None)),
             Standing::Open => {}
         }
         if let Some(earlier) = attempt.checked_sub(1) {
@@ -56,7 +65,9 @@ pub(super) async fn carry(
                 Err(_) => continue,
             }
         }
-        let ended = match connect(asker, &channel, going, &mut bytes).await {
+        let mut concluded = None;
+        let connected = connect(asker, &channel, going, &mut bytes, &mut concluded);
+        let ended = match connected.await {
             Ok(ended) => ended,
             Err(AskError::Call(CallError::Refused(problem))) => match problem.kind {
                 Kind::Busy | Kind::NotNow | Kind::Timeout | Kind::Unavailable => Err(Lost),
@@ -70,7 +81,7 @@ pub(super) async fn carry(
             Err(error) => return Err(error),
         };
         match ended {
-            Ok(End::Concluded) => return Ok(Carried { late: false, bytes }),
+            Ok(End::Concluded) => return Ok(brought(false, bytes, concluded)),
             Ok(End::Stopped(stop)) if goes_on(stop) => return Err(AskError::Stopped(stop)),
             Ok(End::Stopped(stop)) => return give_up(going, AskError::Stopped(stop)).await,
             Err(Lost) => {}
@@ -132,6 +143,7 @@ async fn connect(
     channel: &Channel,
     going: &Going,
     bytes: &mut u64,
+    concluded: &mut Option<batch::Concluded>,
 ) -> Result<Result<End, Lost>, AskError> {
     let (daemon, run) = (Arc::clone(&asker.daemon), Arc::clone(&going.run));
     let (items, records) = blocking(move || {
@@ -146,15 +158,28 @@ async fn connect(
         signer: SIGNER,
         peer: peer.ok_or(AskError::Session(Fault::UnknownKey))?,
     };
-    let mut session = session(going, connection, items, records)?;
     let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
         signer: daemon.receipts().clone(),
         evaluation: None,
     });
     let journal: Arc<dyn Journal> = Arc::new(Kept(Arc::clone(&going.run)));
     let mut frames = Counted { stream, bytes };
-    let now = move || UnixSeconds(daemon.now());
-    let ended = drive(&mut session, &mut frames, &keys, &journal, &now).await;
+    let clock = Arc::clone(&daemon);
+    let now = move || UnixSeconds(clock.now());
+    let ended = match &going.about {
+        About::Publication { accepted, .. } => {
+            let mut session = session(&going.run, &accepted.manifest, connection, items, records)?;
+            drive(&mut session, &mut frames, &keys, &journal, &now).await
+        }
+        About::Set => {
+            let run = Arc::clone(&going.run);
+            let session = move || whole::session(&daemon, &run, connection, items, records);
+            let mut session = blocking(session).await?;
+            let ended = drive(&mut session, &mut frames, &keys, &journal, &now).await;
+            *concluded = session.concluded();
+            ended
+        }
+    };
     if ended.is_ok() {
         // What was said last has to arrive, an abort too; the run is over on this side either way.
         let _ = frames.stream.finish().await;
@@ -163,12 +188,13 @@ async fn connect(
 }
 
 fn session(
-    going: &Going,
+    run: &Run,
+    manifest: &Manifest,
     connection: Connection,
     items: Vec<Item>,
     records: Vec<Record>,
 ) -> Result<Querier<Vec<Item>>, AskError> {
-    let (head, manifest) = (going.run.head(), &going.accepted.manifest);
+    let head = run.head();
     let direction = head.direction().ok_or(AskError::Session(Fault::Terms))?;
     let until = UnixSeconds(head.until);
     let terms = Terms::new(&head.agreement, direction, manifest, until);

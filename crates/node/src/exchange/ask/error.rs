@@ -5,6 +5,7 @@ use std::fmt;
 use blindmatch_audit::cosignature::QuorumError;
 use blindmatch_audit::receipt::ReceiptError;
 use blindmatch_policy as policy;
+use blindmatch_psi::batch;
 use blindmatch_psi::lookup::MatchError;
 use blindmatch_psi::stop::{Abort, Fault, Stop};
 use blindmatch_store::runs::RunError;
@@ -65,6 +66,8 @@ pub enum AskError {
     Receipt(ReceiptError),
     /// What was paid for cannot be looked up.
     Matches(MatchError),
+    /// What a run of batch stored cannot be compared.
+    Whole(batch::MatchError),
     /// A part of this program broke down.
     Panicked,
 }
@@ -154,6 +157,7 @@ impl fmt::Display for AskError {
             Self::Session(fault) => fault.fmt(f),
             Self::Receipt(error) => error.fmt(f),
             Self::Matches(error) => error.fmt(f),
+            Self::Whole(error) => error.fmt(f),
             Self::Panicked => f.write_str("a part of this program broke down"),
         }
     }

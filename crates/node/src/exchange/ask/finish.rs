@@ -6,6 +6,7 @@ use blindmatch_audit::VerifyingKey;
 use blindmatch_audit::receipt::SignedReceipt;
 use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_membership::Name;
+use blindmatch_psi::batch;
 use blindmatch_psi::lookup::{Concluded, Item, MatchError, find};
 use blindmatch_psi::publication::QueryClass;
 use blindmatch_psi::session::Record;
@@ -14,7 +15,7 @@ use blindmatch_store::runs::{Match, Run};
 use zeroize::Zeroizing;
 
 use super::subject::asked;
-use super::{AskError, Finding, Going, Subject};
+use super::{About, AskError, Finding, Going, Subject, whole};
 use crate::demo::RowKey;
 use crate::exchange::daemon::Daemon;
 use crate::exchange::publish::DAY;
@@ -24,7 +25,7 @@ use crate::exchange::view::View;
 type Output = Zeroizing<[u8; 64]>;
 
 /// An item that the peer holds, with its label where that opened.
-type Held = BTreeMap<u64, Option<[u8; Label::LENGTH]>>;
+pub(super) type Held = BTreeMap<u64, Option<[u8; Label::LENGTH]>>;
 
 /// Keeps what was paid for, looks all of it up, and ends the run with what was found.
 ///
@@ -34,14 +35,14 @@ pub(super) fn finish(
     daemon: &Daemon,
     going: &Going,
     subject: &Subject,
+    concluded: Option<batch::Concluded>,
     late: bool,
 ) -> Result<Vec<Finding>, AskError> {
     let mut rng = rand::rng();
-    let Going {
-        run,
-        epoch,
-        accepted,
-    } = going;
+    let run = &going.run;
+    let About::Publication { epoch, accepted } = &going.about else {
+        return whole::finish(daemon, run, subject, concluded, late);
+    };
     let manifest = &accepted.manifest;
     let view = str::from_utf8(&manifest.domain.view).ok();
     let view: Option<View> = view.and_then(|view| view.parse().ok());
@@ -97,15 +98,8 @@ fn outputs(daemon: &Daemon, run: &Run, count: usize) -> Result<Vec<Output>, AskE
 /// The run of a receipt, by any key that the peer signs with.
 fn restore(daemon: &Daemon, signed: &SignedReceipt, peer: &str) -> Result<Concluded, AskError> {
     let own = daemon.receipts().verifying_key();
-    let known = daemon.directory().known();
-    let unknown = || AskError::Session(Fault::UnknownKey);
-    let peer: Name = peer.parse().map_err(|_| unknown())?;
-    let delegations = known
-        .delegations
-        .in_force(&known.roster, &peer, daemon.now());
-    let keys: Vec<VerifyingKey> = delegations.map(|one| one.keys.receipts).collect();
-    let mut refused = unknown();
-    for key in keys {
+    let mut refused = AskError::Session(Fault::UnknownKey);
+    for key in receipt_keys(daemon, peer)? {
         match Concluded::restore(signed.clone(), &own, &key) {
             Ok(concluded) => return Ok(concluded),
             Err(error) => refused = AskError::Receipt(error),
@@ -114,8 +108,19 @@ fn restore(daemon: &Daemon, signed: &SignedReceipt, peer: &str) -> Result<Conclu
     Err(refused)
 }
 
+/// The keys that a peer signs receipts with.
+pub(super) fn receipt_keys(daemon: &Daemon, peer: &str) -> Result<Vec<VerifyingKey>, AskError> {
+    let known = daemon.directory().known();
+    let peer: Result<Name, _> = peer.parse();
+    let peer = peer.map_err(|_| AskError::Session(Fault::UnknownKey))?;
+    let delegations = known
+        .delegations
+        .in_force(&known.roster, &peer, daemon.now());
+    Ok(delegations.map(|one| one.keys.receipts).collect())
+}
+
 /// Ends a run with the rows of what is held.
-fn end(
+pub(super) fn end(
     daemon: &Daemon,
     run: &Run,
     kind: IndicatorType,

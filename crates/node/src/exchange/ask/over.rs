@@ -31,7 +31,7 @@ pub(in crate::exchange) fn end_without_peer(
         (Some(_), Some(going)) => {
             let subject = Subject::of_run(daemon, run);
             let finished =
-                subject.and_then(|subject| finish::finish(daemon, &going, &subject, late));
+                subject.and_then(|subject| finish::finish(daemon, &going, &subject, None, late));
             match finished {
                 Ok(_) => Ok(true),
                 Err(AskError::Node(error)) => Err(error),

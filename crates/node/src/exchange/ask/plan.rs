@@ -173,7 +173,11 @@ impl Plan {
     }
 }
 
-fn commit(salt: &[u8; 32], items: &[Item]) -> Salted {
+/// The commitment to items, which ascend (`spec/30 §2`).
+pub(in crate::exchange) fn commit<'i>(
+    salt: &[u8; 32],
+    items: impl IntoIterator<Item = &'i Item>,
+) -> Salted {
     let mut writer = Writer::new(ITEMS);
     for item in items {
         writer.bytes(item);

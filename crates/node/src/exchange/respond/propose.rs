@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use blindmatch_audit::receipt::Side;
+use blindmatch_audit::receipt::{Input, Side};
 use blindmatch_audit::record::Name;
-use blindmatch_membership::MemberId;
+use blindmatch_membership::{MemberId, Name as Member};
 use blindmatch_policy::{
-    Charged, Direction as Ours, Grant, LedgerFacts, Protocol as PolicyProtocol, Refusal, Request,
-    RosterFacts, decide,
+    Charged, Direction as Ours, LedgerFacts, Protocol as PolicyProtocol, Request, RosterFacts,
+    decide,
 };
 use blindmatch_psi::agreement::{
     Agreement, Direction, Protocol, Refusal as Told, Role as PartyRole,
 };
+use blindmatch_psi::batch::setup::SetupTerms;
 use blindmatch_psi::lookup::view_input;
 use blindmatch_psi::publication::Manifest;
 use blindmatch_store::runs::Head;
@@ -33,59 +34,96 @@ use crate::policy::role;
 /// Runs of one peer that may be unfinished at once.
 const UNFINISHED: usize = 64;
 
+/// What a direction names for an input that its owner names later.
+const UNNAMED: Input = Input {
+    commitment: [0; 32],
+    class: 0,
+};
+
+/// What a run is against.
+pub(super) struct Against<'e> {
+    /// The epoch that its charges count for.
+    pub(super) epoch: &'e OwnEpoch,
+    pub(super) protocol: PolicyProtocol,
+    /// The items of our view.
+    pub(super) size: u64,
+}
+
+/// A run that is agreed to.
+pub(super) struct Agreed<'a> {
+    pub(super) peer: &'a Member,
+    pub(super) agreement: Agreement,
+    pub(super) epoch: u64,
+    pub(super) until: u64,
+    /// The setup that it uses up.
+    pub(super) setup: Option<&'a SetupTerms>,
+}
+
 impl Serving {
     /// Answers a proposal: agrees, durably, or says which rule refuses. Blocks.
     pub(super) fn answer(&self, peer: &MemberId, proposal: &[u8]) -> Result<Answer, Problem> {
+        if let Ok(setup) = SetupTerms::decode(proposal) {
+            return self.answer_setup(peer, setup);
+        }
         let proposal = Agreement::decode(proposal).map_err(|_| Malformed::Number)?;
         let (direction, view) = self.direction(peer, &proposal)?;
+        if proposal.protocol == Protocol::Batch {
+            return self.answer_whole(peer, &proposal, direction, &view);
+        }
         let (epoch, publication) = self.proposed(&view, direction)?;
         let manifest = &publication.manifest;
         let daemon = self.daemon();
         let now = daemon.now();
-        let decided = self.decide(
-            &daemon,
-            peer,
-            &proposal,
-            direction,
-            &view,
-            (&epoch, manifest),
-        );
-        let grant = match decided.map_err(internal)? {
-            Ok(grant) => grant,
-            Err(refusal) => {
-                let rule = [("rule", refusal.code())];
-                self.counters().add("blindmatch_denials_total", &rule, 1);
-                let told = Told::new(&proposal, &refusal.for_peer());
-                let reference = Reference(told.reference());
-                info!(
-                    peer = %peer.member(), %view, rule = refusal.code(), %reference, "refused a run"
-                );
-                return Ok(Answer::Refusal(told.encode().into()));
-            }
+        let against = Against {
+            epoch: &epoch,
+            protocol: PolicyProtocol::Lookup,
+            size: self.size(&epoch, manifest).map_err(internal)?,
         };
-        let until = grant.ends.min(manifest.expires);
+        let ends = match self.decide(&daemon, peer, &proposal, direction, &view, against)? {
+            Ok(ends) => ends,
+            Err(refused) => return Ok(refused),
+        };
         if now >= manifest.expires {
             return Err(Kind::EpochOver.into());
-        }
-        let runs = daemon.runs();
-        let of_peer = |run| {
-            let run = runs.run(run);
-            run.is_ok_and(|run| run.head().peer.as_str() == peer.member().as_str())
-        };
-        if runs.unfinished().iter().filter(|run| of_peer(run)).count() >= UNFINISHED {
-            return Err(Kind::Busy.into());
         }
         let mut agreement = proposal.clone();
         let [_, own] = &mut agreement.parties;
         own.nonce = rand::rng().random();
+        let agreed = Agreed {
+            peer: peer.member(),
+            agreement,
+            epoch: epoch.domain().epoch,
+            until: ends.min(manifest.expires),
+            setup: None,
+        };
+        self.begin(&daemon, agreed)
+    }
+
+    /// Begins a run that is agreed to, durably.
+    pub(super) fn begin(&self, daemon: &Daemon, agreed: Agreed<'_>) -> Result<Answer, Problem> {
+        let Agreed {
+            peer,
+            agreement,
+            epoch,
+            until,
+            setup,
+        } = agreed;
+        let runs = daemon.runs();
+        let of_peer = |run| {
+            let run = runs.run(run);
+            run.is_ok_and(|run| run.head().peer.as_str() == peer.as_str())
+        };
+        if runs.unfinished().iter().filter(|run| of_peer(run)).count() >= UNFINISHED {
+            return Err(Kind::Busy.into());
+        }
         let head = Head {
             side: Side::Responder,
-            peer: Name::new(peer.member().as_str()).map_err(|error| fault(&error))?,
+            peer: Name::new(peer.as_str()).map_err(|error| fault(&error))?,
             agreement,
             direction: 0,
-            epoch: epoch.domain().epoch,
+            epoch,
             until,
-            began: now,
+            began: daemon.now(),
             collection: String::new(),
             imports: 0,
             case: String::new(),
@@ -93,12 +131,17 @@ impl Serving {
         };
         let rng = &mut rand::rng();
         let agreed = head.agreement.encode();
-        let begun = runs.begin(head, rng).and_then(|run| run.begin(rng));
+        let begun = runs.begin(head, rng).and_then(|mut beginning| {
+            if let Some(setup) = setup {
+                beginning.over(setup, rng)?;
+            }
+            beginning.begin(rng)
+        });
         begun.map_err(internal)?;
         Ok(Answer::Agreement(agreed.into()))
     }
 
-    /// The one direction of a lookup that this peer may propose to us.
+    /// The one direction that this peer may propose to us.
     fn direction<'a>(
         &self,
         peer: &MemberId,
@@ -110,14 +153,17 @@ impl Serving {
         let [direction] = proposal.directions.as_slice() else {
             return Err(Malformed::Number.into());
         };
-        let ours = proposal.protocol == Protocol::Lookup
+        let whole = proposal.protocol == Protocol::Batch;
+        // Of batch it names a setup, and we the set.
+        let named = whole == (direction.setup != [0; 32])
+            && (!whole || direction.responder_input == UNNAMED);
+        let ours = named
             && proposal.consortium == own.consortium().as_str().as_bytes()
             && first.identity == peer.to_string().as_bytes()
             && first.nonce != [0; 32]
             && second.identity == own.to_string().as_bytes()
             && second.nonce == [0; 32]
-            && direction.querier == PartyRole::First
-            && direction.setup == [0; 32];
+            && direction.querier == PartyRole::First;
         let view = str::from_utf8(&direction.view).ok();
         let view = view.and_then(|view| view.parse::<View>().ok());
         match view {
@@ -157,16 +203,17 @@ impl Serving {
         Ok((epoch, publication))
     }
 
-    /// What the policy says of a run, by what peers were charged until now.
-    fn decide<'d>(
+    /// What the policy says of a run, by what peers were charged until now: when it must be over, or
+    /// what the peer is told.
+    pub(super) fn decide(
         &self,
-        daemon: &'d Daemon,
+        daemon: &Daemon,
         peer: &MemberId,
         agreement: &Agreement,
         direction: &Direction,
         view: &View,
-        (epoch, manifest): (&OwnEpoch, &Manifest),
-    ) -> Result<Result<Grant<'d>, Refusal>, Error> {
+        against: Against<'_>,
+    ) -> Result<Result<u64, Answer>, Problem> {
         let known = daemon.directory().known();
         let roster = &known.roster;
         let member = |name| roster.members.get(name).map(|member| role(member.role));
@@ -193,16 +240,29 @@ impl Serving {
             indicator_type: view.indicator_type,
             canonicalisation: direction.canonicalisation,
             purpose: &view.purpose,
-            protocol: PolicyProtocol::Lookup,
+            protocol: against.protocol,
             roster: agreement.roster,
             query_class: direction.querier_input.class,
-            set_size: self.size(epoch, manifest)?,
+            set_size: against.size,
             sweep: false,
             payment_key: &direction.payment_key,
         };
         let now = daemon.now();
-        let ledger = self.ledger_facts(peer, view, epoch)?;
-        Ok(decide(&facts, daemon.policy(), &request, &ledger, now))
+        let ledger = self.ledger_facts(peer, view, against.epoch);
+        let ledger = ledger.map_err(internal)?;
+        match decide(&facts, daemon.policy(), &request, &ledger, now) {
+            Ok(grant) => Ok(Ok(grant.ends)),
+            Err(refusal) => {
+                let rule = [("rule", refusal.code())];
+                self.counters().add("blindmatch_denials_total", &rule, 1);
+                let told = Told::new(agreement, &refusal.for_peer());
+                let reference = Reference(told.reference());
+                info!(
+                    peer = %peer.member(), %view, rule = refusal.code(), %reference, "refused a run"
+                );
+                Ok(Err(Answer::Refusal(told.encode().into())))
+            }
+        }
     }
 
     fn ledger_facts(

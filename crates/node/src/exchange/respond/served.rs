@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use blindmatch_membership::Name;
+use blindmatch_oprf::SecretKey;
 use blindmatch_policy::{Budget, Charged, Protocol};
+use blindmatch_psi::agreement::Protocol as AgreedProtocol;
 use blindmatch_psi::lookup::{Responder, Terms};
 use blindmatch_psi::session::{
-    Completion, Connection, Debit, End, Keys, Record, Store, UnixSeconds,
+    Completion, Connection, Debit, End, Keys, Record, Session, Store, UnixSeconds,
 };
 use blindmatch_store::runs::{Run, RunError, Taken};
 use blindmatch_transport::Frames;
@@ -45,7 +47,10 @@ impl Serving {
         run: Arc<Run>,
         peer: &Name,
         exporter: [u8; 32],
-    ) -> Result<(Responder, Served), Problem> {
+    ) -> Result<(Box<dyn Session>, Served), Problem> {
+        if run.head().agreement.protocol == AgreedProtocol::Batch {
+            return self.serve_whole(run, peer, exporter);
+        }
         let daemon = self.daemon();
         let head = run.head();
         let direction = head.direction().ok_or_else(unlike)?;
@@ -57,7 +62,9 @@ impl Serving {
         if epoch.domain().epoch != head.epoch || daemon.now() >= head.until {
             return Err(Kind::EpochOver.into());
         }
-        let budget = self.budget(peer, &view).ok_or(Kind::NotAllowed)?;
+        let budget = self
+            .budget(peer, &view, Protocol::Lookup)
+            .ok_or(Kind::NotAllowed)?;
         let until = UnixSeconds(head.until);
         let terms = Terms::new(&head.agreement, direction, manifest, until);
         let terms = terms.map_err(|error| fault(&error))?;
@@ -71,41 +78,58 @@ impl Serving {
         let records: Result<Vec<_>, _> = records.collect();
         let session = Responder::new(terms, connection, EVALUATION, records.map_err(failed)?);
         let session = session.map_err(|error| fault(&error))?;
-        let keys = RunKeys {
-            signer: daemon.receipts().clone(),
-            evaluation: Some(epoch.secret()),
-        };
-        let account = Account {
-            serving: self.clone(),
-            budget,
-            total: manifest.queries,
-            run,
-        };
-        let served = Served {
-            keys: Arc::new(keys),
-            account: Arc::new(account),
-        };
-        Ok((session, served))
+        let (key, total) = (epoch.secret(), manifest.queries);
+        let served = Served::new(self, run, Some(key), budget, total);
+        Ok((Box::new(session), served))
     }
 
     /// What the rule that serves a view to a peer allows now.
-    fn budget(&self, peer: &Name, view: &View) -> Option<Budget> {
+    pub(super) fn budget(&self, peer: &Name, view: &View, by: Protocol) -> Option<Budget> {
         let daemon = self.daemon();
         let policy = daemon.policy();
         let kind = view.indicator_type;
-        let rule = policy.rule_serving(peer.as_str(), kind, &view.purpose, Protocol::Lookup)?;
+        let rule = policy.rule_serving(peer.as_str(), kind, &view.purpose, by)?;
         Some(policy.budget(rule, kind))
     }
 }
 
 /// What was agreed on is checked before it is stored.
-fn unlike() -> Problem {
+pub(super) fn unlike() -> Problem {
     fault(&"a run is stored that is none of this program")
 }
 
 impl Served {
+    /// A run that may charge within `budget`, and all peers' within `total`. In lookup `key`
+    /// evaluates.
+    pub(super) fn new(
+        serving: &Serving,
+        run: Arc<Run>,
+        key: Option<Arc<SecretKey>>,
+        budget: Budget,
+        total: u64,
+    ) -> Self {
+        let keys = RunKeys {
+            signer: serving.daemon().receipts().clone(),
+            evaluation: key,
+        };
+        let account = Account {
+            serving: serving.clone(),
+            budget,
+            total,
+            run,
+        };
+        Self {
+            keys: Arc::new(keys),
+            account: Arc::new(account),
+        }
+    }
+
     /// Runs the session until it or its connection ends, and ends the run with it.
-    pub(super) async fn drive(self, mut session: Responder, frames: Frames) -> Result<(), Problem> {
+    pub(super) async fn drive(
+        self,
+        mut session: Box<dyn Session>,
+        frames: Frames,
+    ) -> Result<(), Problem> {
         let Self { keys, account } = self;
         let mut frames = Counted {
             frames,
@@ -114,7 +138,7 @@ impl Served {
         let journal: Arc<dyn Journal> = Arc::clone(&account) as Arc<dyn Journal>;
         let daemon = account.serving.daemon();
         let now = move || UnixSeconds(daemon.now());
-        let end = drive(&mut session, &mut frames, &keys, &journal, &now).await;
+        let end = drive(&mut *session, &mut frames, &keys, &journal, &now).await;
         // The peer has the receipt once it ends the stream in order. Until then, and where it was
         // told why not or is gone, the run can be resumed.
         let concluded =
@@ -174,7 +198,10 @@ impl Journal for Account {
             .take(store.record(), &mut reserve, &mut rand::rng())
         {
             Ok(Taken::Stored) => {
-                if let Record::Debit(debit) = store.record() {
+                let by_lookup = self.run.setup().is_none();
+                if let Record::Debit(debit) = store.record()
+                    && by_lookup
+                {
                     let counters = self.serving.counters();
                     counters.add("blindmatch_oprf_evaluations_total", &[], debit.evaluations);
                 }
