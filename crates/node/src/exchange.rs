@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod ask;
 pub mod batch;
+mod choose;
 mod daemon;
 pub mod demo;
 mod download;
@@ -27,6 +28,7 @@ pub mod view;
 mod witness;
 mod work;
 
+pub use choose::Estimate;
 pub use daemon::Daemon;
 pub use drive::{Frames, Journal, Lost, drive};
 pub use footing::{Footing, Shown};

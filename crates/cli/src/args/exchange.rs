@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::collections::TablesArguments;
 use super::indicators::Reading;
+use super::policy::ProtocolName;
 use super::{parse_name, parse_time};
 
 pub(crate) const BATCH_EXAMPLES: &str = "\
@@ -26,6 +27,10 @@ Every collection asks every peer for every type and purpose that a rule of polic
 direction `ask` names. Within an epoch nothing is asked for twice. Of a collection of customers only
 what came since the last run is asked for; `--sweep` asks for all of it, and needs `sweep = true` in
 the rule. What a peer fails at leaves the others as they are, and is gone on with the next time.
+
+Where rules of both sides name the protocols `lookup` and `batch`, large lists go by batch, which asks
+for all of them each time and keeps nothing, unless the epoch's answers are here already; of customers
+only where the rule has `sweep = true`. What both would take shows under --dry-run.
 
 Exits with 0 where every peer answered, with 6 where some did.";
 
@@ -43,6 +48,9 @@ pub(crate) struct BatchArguments {
     /// Ask also for customers that did not change since they were asked for.
     #[arg(long)]
     pub(crate) sweep: bool,
+    /// Ask by this protocol and no other; otherwise by the one that is estimated to take less.
+    #[arg(long, value_enum)]
+    pub(crate) protocol: Option<ProtocolName>,
     #[command(flatten)]
     pub(crate) tables: TablesArguments,
 }

@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
         peers: arguments.peers.iter().cloned().collect(),
         collections: arguments.collections.iter().cloned().collect(),
         sweep: arguments.sweep,
+        protocol: arguments.protocol.map(Into::into),
         occasion: work.occasion(None),
     };
     if arguments.dry_run {
@@ -159,6 +160,7 @@ impl Report for Asked {
             ("collection", Side::Left),
             ("type", Side::Left),
             ("purpose", Side::Left),
+            ("protocol", Side::Left),
             ("asked", Side::Right),
             ("matches", Side::Right),
             ("new", Side::Right),
@@ -168,7 +170,7 @@ impl Report for Asked {
         let failed = self.failed_at_once();
         for (peer, (count, why)) in &failed {
             let count = format!("all {count}");
-            table.row(&[peer, &count, "", "", "", "", "", "", why]);
+            table.row(&[peer, &count, "", "", "", "", "", "", "", why]);
         }
         let shown = |pair: &&Pair| !pair.is_idle() && !failed.contains_key(pair.responder.as_str());
         for pair in self.pairs.iter().filter(shown) {
@@ -185,6 +187,7 @@ impl Report for Asked {
                 &pair.collection,
                 pair.r#type,
                 &pair.purpose,
+                pair.protocol,
                 &grouped(pair.asked),
                 &grouped(u64::try_from(pair.matches).unwrap_or(u64::MAX)),
                 &grouped(pair.new),

@@ -30,6 +30,7 @@ use blindmatch_transport::{Channel, DialError, Endpoint, Limits};
 use bytes::Bytes;
 use tokio::time::sleep;
 
+pub(super) use self::carry::Counted;
 use self::carry::{Carried, carry};
 pub use self::error::AskError;
 pub(super) use self::over::{end_without_peer, is_held};

@@ -11,10 +11,11 @@ use blindmatch_policy::{Direction, Protocol};
 use blindmatch_psi::agreement::RunId;
 use blindmatch_store::collection::{CollectionKind, CollectionName, Contents};
 use blindmatch_store::runs::Run;
-use blindmatch_transport::Channel;
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, Channel};
 use tokio::task::JoinSet;
 
-use super::ask::{AskError, Asker, Asking, Occasion, Subject, Waiting};
+use super::ask::{Answered, AskError, Asker, Asking, Occasion, Subject, Waiting};
 use super::daemon::Daemon;
 use super::history::History;
 use super::view::{self, View};
@@ -31,6 +32,8 @@ pub struct Batch {
     pub collections: BTreeSet<CollectionName>,
     /// Whether customers that did not change since they were asked for are asked for again.
     pub sweep: bool,
+    /// By this protocol; nothing for whichever takes less.
+    pub protocol: Option<Protocol>,
     /// On what occasion.
     pub occasion: Occasion,
 }
@@ -84,12 +87,10 @@ impl Asker {
         for (name, reached) in self.reach_all().await {
             if let Some(wanted) = wanted.remove(&name) {
                 let (asker, watch) = (self.clone(), Arc::clone(watch));
-                let occasion = batch.occasion.clone();
-                tasks.spawn(async move {
-                    asker
-                        .batch_of(&name, reached, wanted, &occasion, &watch)
-                        .await
-                });
+                let batch = batch.clone();
+                tasks.spawn(
+                    async move { asker.batch_of(&name, reached, wanted, &batch, &watch).await },
+                );
             }
         }
         while let Some(of_peer) = tasks.join_next().await {
@@ -136,7 +137,7 @@ impl Asker {
         peer: &Name,
         reached: Result<Channel, AskError>,
         wanted: Vec<Wanted>,
-        occasion: &Occasion,
+        batch: &Batch,
         watch: &Watch,
     ) -> Vec<PairResult> {
         let ended = |wanted: &Wanted, outcome| {
@@ -169,7 +170,7 @@ impl Asker {
                 pairs.push(ended(&wanted, AskError::Unfinished.outcome()));
             } else {
                 let pair = self.pair(peer, &wanted, Outcome::Done);
-                let pair = self.ask_pair(&channel, wanted, occasion, pair).await;
+                let pair = self.ask_pair(&channel, wanted, batch, pair).await;
                 watch(Progress::Ended(&pair));
                 pairs.push(pair);
             }
@@ -181,15 +182,15 @@ impl Asker {
         &self,
         channel: &Channel,
         wanted: Wanted,
-        occasion: &Occasion,
+        batch: &Batch,
         mut pair: PairResult,
     ) -> PairResult {
         let began = Instant::now();
         let Wanted {
             view, asking, last, ..
         } = wanted;
-        let subject = Subject::Collection(asking);
-        let answered = self.ask(channel, &view, subject, occasion).await;
+        let answered = self.ask_either(channel, &view, asking, batch, &mut pair.protocol);
+        let answered = answered.await;
         pair.took = began.elapsed();
         let answered = match answered {
             Ok(answered) => answered,
@@ -222,6 +223,40 @@ impl Asker {
         let fresh = pair.found.difference(&before).count();
         pair.fresh = u64::try_from(fresh).unwrap_or(u64::MAX);
         pair
+    }
+
+    /// Asks by the protocol that is wanted, or else by the one that takes less. Where our own choice is
+    /// batch and the peer does not serve it so, it is asked by lookup.
+    async fn ask_either(
+        &self,
+        channel: &Channel,
+        view: &View,
+        asking: Asking,
+        batch: &Batch,
+        protocol: &mut Protocol,
+    ) -> Result<Answered, AskError> {
+        *protocol = match batch.protocol {
+            Some(forced) => forced,
+            None => self.choose(channel, view, &asking).await?,
+        };
+        let occasion = &batch.occasion;
+        if *protocol == Protocol::Batch {
+            let subject = Subject::Collection(asking.clone().of_all());
+            let answered = self.ask_whole(channel, view, subject, occasion).await;
+            let goes_on = match &answered {
+                Err(AskError::Policy(_) | AskError::Refused(..)) => true,
+                Err(AskError::Call(CallError::Refused(problem))) => {
+                    matches!(problem.kind, Kind::NotAllowed | Kind::Version)
+                }
+                _ => false,
+            };
+            if batch.protocol.is_some() || !goes_on {
+                return answered;
+            }
+            *protocol = Protocol::Lookup;
+        }
+        let subject = Subject::Collection(asking);
+        self.ask(channel, view, subject, occasion).await
     }
 
     /// Ends what was left unfinished at those views of a peer that are `meant`; gives the views at

@@ -2,13 +2,12 @@
 
 use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::Name;
-use blindmatch_policy::Request;
-use blindmatch_psi::publication::QueryClass;
+use blindmatch_policy::{Protocol, Request};
 use blindmatch_store::collection::CollectionName;
-use blindmatch_store::views::PeerEpoch;
 
-use super::ask::{AskError, Subject, allow, open, payment_key, request};
+use super::ask::{AskError, allow, payment_key, request};
 use super::batch::{Batch, Wanted, wanted};
+use super::choose::Estimate;
 use super::daemon::Daemon;
 use crate::demo::Outcome;
 use crate::error::Error;
@@ -26,10 +25,18 @@ pub struct Foreseen {
     pub purpose: String,
     /// Rows of the collection that ask for something of this type.
     pub items: u64,
-    /// Items that would be asked for, tokens of a ladder included: those that are not known of the
-    /// epoch that was accepted last.
+    /// By which protocol, unless the peer does not go along, or its set is of another size than it is
+    /// thought to be.
+    pub protocol: Protocol,
+    /// What a lookup would cost.
+    pub lookup: Estimate,
+    /// What batch would cost; nothing where the sets or our own policy rule it out.
+    pub batch: Option<Estimate>,
+    /// Items that would be asked for, tokens of a ladder included: of lookup those that are not known
+    /// of the epoch that was accepted last.
     pub ask: u64,
-    /// The same, padded: what the peer learns of their number, and what its budget is charged.
+    /// What the peer's budget is charged: the same, padded, of which the peer learns, in batch twice
+    /// as much.
     pub charged: u64,
     /// Items of customers that did not change and would not be asked for.
     pub left_out: u64,
@@ -51,7 +58,7 @@ impl Daemon {
         let mut foreseen = Vec::new();
         for (peer, of_peer) in wanted(self, batch)? {
             for wanted in of_peer {
-                match self.foresee_one(&peer, wanted) {
+                match self.foresee_one(&peer, wanted, batch.protocol) {
                     Ok(one) => foreseen.push(one),
                     Err(AskError::Node(error)) => return Err(error),
                     // Nothing else reads the home alone.
@@ -62,59 +69,55 @@ impl Daemon {
         Ok(foreseen)
     }
 
-    fn foresee_one(&self, peer: &Name, wanted: Wanted) -> Result<Foreseen, AskError> {
+    fn foresee_one(
+        &self,
+        peer: &Name,
+        wanted: Wanted,
+        forced: Option<Protocol>,
+    ) -> Result<Foreseen, AskError> {
         let Wanted {
             view, asking, rows, ..
         } = wanted;
         let kind = view.indicator_type;
         let known = self.directory().known();
-        let responder = known.roster.member_id(peer).map(|peer| peer.to_string());
-        let responder = responder.unwrap_or_default();
-        let in_force = |epoch: &PeerEpoch| {
-            let newest = epoch.publications().into_iter().next();
-            newest.filter(|newest| {
-                let manifest = &newest.manifest;
-                manifest.domain.responder == responder.as_bytes()
-                    && manifest.domain.view == view.to_string().as_bytes()
-                    && self.now() < manifest.expires
-            })
+        let accepted = self.accepted(peer, &view);
+        let outlook = self.outlook(peer, &view, &asking)?;
+        let may = forced == Some(Protocol::Batch) || self.may_ask_whole(peer, &view, &asking);
+        let (lookup, batch) = (outlook.lookup(), outlook.batch().filter(|_| may));
+        let protocol = match (forced, &batch) {
+            (Some(forced), _) => forced,
+            (None, Some(_)) => outlook.choice(),
+            (None, None) => Protocol::Lookup,
         };
-        let epochs = self.views().peers().into_iter();
-        let accepted = epochs.filter_map(|epoch| in_force(&epoch).map(|newest| (epoch, newest)));
-        let accepted = accepted.max_by_key(|(epoch, _)| epoch.domain().epoch);
-
-        let sweep = asking.sweep;
-        let collection = asking.contents.name.clone();
-        let subject = Subject::Collection(asking);
-        let count = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
-        let (ask, left_out) = match &accepted {
-            Some((epoch, _)) => {
-                let open = open(self, epoch, kind, &subject)?;
-                (count(open.left.len()), open.left_out)
-            }
-            None => {
-                let all = count(subject.items(self, kind)?.len());
-                let changed = subject.changed(self, kind)?;
-                let ask = changed.map_or(all, |changed| count(changed.len()));
-                (ask, all.saturating_sub(ask))
+        let (asking, ask, left_out, charged) = match protocol {
+            Protocol::Lookup => (asking, outlook.ask, outlook.left_out, lookup.charge),
+            Protocol::Batch => {
+                let charge = batch.ok_or(AskError::TooMuch)?.charge;
+                (asking.of_all(), outlook.all, 0, charge)
             }
         };
-        let class = QueryClass::holding(ask.max(1)).ok_or(AskError::TooMuch)?;
         let payment_key = payment_key(self, kind);
         let request = Request {
-            query_class: class.items(),
-            sweep,
+            protocol,
+            query_class: match protocol {
+                Protocol::Lookup => charged,
+                Protocol::Batch => charged / 2,
+            },
+            sweep: asking.sweep,
             ..request(peer.as_str(), &view, &payment_key, known.roster.number)
         };
         let allowed = allow(self, &known.roster, &request);
         Ok(Foreseen {
             peer: peer.clone(),
-            collection,
+            collection: asking.contents.name,
             indicator_type: kind,
             purpose: view.purpose.clone(),
             items: rows,
+            protocol,
+            lookup,
+            batch,
             ask,
-            charged: class.items(),
+            charged,
             left_out,
             publication: accepted.map(|(_, newest)| newest.manifest.edition.file_length()),
             outcome: allowed.map_or_else(|error| error.outcome(), |()| Outcome::Done),

@@ -426,7 +426,7 @@ fn internal(error: impl Into<Error>) -> Problem {
 }
 
 /// The same of what is no [`Error`].
-fn fault(cause: &dyn fmt::Display) -> Problem {
+pub(super) fn fault(cause: &dyn fmt::Display) -> Problem {
     let reference = Reference(rand::random());
     error!(%reference, error = %cause, "a fault of this node's own");
     Problem::new(Kind::Internal).with_reference(reference)

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use blindmatch_audit::receipt::Side;
 use blindmatch_membership::{MemberId, Name};
 use blindmatch_policy::{Direction, Protocol, Rule};
-use blindmatch_psi::batch::Labels;
 use blindmatch_psi::batch::setup::{SetupSession, SetupTerms};
+use blindmatch_psi::batch::{Labels, class_holding};
 use blindmatch_psi::session::{Completion, End, Keys, Record, Store, UnixSeconds};
 use blindmatch_psi::stop::{Abort, Stop};
 use blindmatch_transport::message::{Answer, Proposal};
@@ -18,12 +18,12 @@ use blindmatch_wire::{Malformed, Problem};
 use rand::RngExt;
 use tracing::warn;
 
-use super::ask::{AskError, Asker, blocking};
+use super::ask::{AskError, Asker, Counted, blocking};
 use super::daemon::{Daemon, lock};
-use super::drive::{Journal, drive};
+use super::drive::{Frames as Driven, Journal, drive};
 use super::keys::RunKeys;
 use super::publish::DAY;
-use super::respond::Serving;
+use super::respond::{Serving, fault};
 use crate::error::Error;
 
 /// A querier uses none that is older.
@@ -65,7 +65,7 @@ struct Keeping {
 
 impl Asker {
     /// A setup for sets of a class that no run has used or means to use: one that is kept, or a new
-    /// one.
+    /// one; and how many bytes making it took.
     ///
     /// # Errors
     ///
@@ -74,16 +74,26 @@ impl Asker {
         &self,
         channel: &Channel,
         class: u32,
-    ) -> Result<SetupTerms, AskError> {
+    ) -> Result<(SetupTerms, u64), AskError> {
         let (daemon, peer) = (Arc::clone(&self.daemon), channel.peer().id().clone());
         let kept = blocking(move || Ok(daemon.unused_setup(&peer, class))).await?;
         match kept {
-            Some(kept) => Ok(kept),
+            Some(kept) => Ok((kept, 0)),
             None => self.set_up(channel, class).await,
         }
     }
 
-    async fn set_up(&self, channel: &Channel, class: u32) -> Result<SetupTerms, AskError> {
+    /// Makes a setup ahead of the run that it is for, for sets of so many items, where none is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`]; nothing is kept then.
+    pub async fn prepare_batch(&self, channel: &Channel, items: u64) -> Result<(), AskError> {
+        let class = class_holding(items).ok_or(AskError::TooMuch)?;
+        self.setup(channel, class).await.map(drop)
+    }
+
+    async fn set_up(&self, channel: &Channel, class: u32) -> Result<(SetupTerms, u64), AskError> {
         let own = self.daemon.id();
         let proposal = SetupTerms {
             consortium: own.consortium().as_str().as_bytes().to_vec(),
@@ -107,11 +117,15 @@ impl Asker {
             return Err(AskError::Answer);
         }
         let mut session = SetupSession::querier(terms.clone()).map_err(AskError::Session)?;
-        let mut frames = channel.run(terms.id().0).await?;
+        let (stream, mut bytes) = (channel.run(terms.id().0).await?, 0);
+        let mut frames = Counted {
+            stream,
+            bytes: &mut bytes,
+        };
         let end = Keeping::drive(&self.daemon, Side::Querier, &mut session, &mut frames).await;
-        let _ = frames.finish().await;
+        let _ = frames.stream.finish().await;
         match end {
-            Some(End::Concluded) => Ok(terms),
+            Some(End::Concluded) => Ok((terms, bytes)),
             Some(End::Stopped(stop)) => Err(AskError::Stopped(stop)),
             None => Err(AskError::Lost),
         }
@@ -314,7 +328,7 @@ impl Keeping {
         daemon: &Arc<Daemon>,
         side: Side,
         session: &mut SetupSession,
-        frames: &mut Frames,
+        frames: &mut impl Driven,
     ) -> Option<End> {
         let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
             signer: daemon.receipts().clone(),

@@ -28,6 +28,35 @@ struct Pair {
     left_out: u64,
     /// What may have to be fetched; nothing where only the peer knows.
     fetch_bytes: Option<u64>,
+    /// The one that is estimated to take less.
+    protocol: &'static str,
+    lookup: Estimate,
+    /// Nothing where the sets or our own policy rule it out.
+    batch: Option<Estimate>,
+}
+
+#[derive(Serialize)]
+struct Estimate {
+    seconds: f64,
+    bytes: u64,
+    charged: u64,
+}
+
+impl From<exchange::Estimate> for Estimate {
+    fn from(estimate: exchange::Estimate) -> Self {
+        Self {
+            seconds: estimate.time.as_secs_f64(),
+            bytes: estimate.bytes,
+            charged: estimate.charge,
+        }
+    }
+}
+
+impl Estimate {
+    fn shown(&self) -> String {
+        let megabytes = grouped(self.bytes.div_ceil(1_000_000));
+        format!("{:.1} s, {megabytes} MB", self.seconds)
+    }
 }
 
 impl Foreseen {
@@ -47,6 +76,9 @@ impl Foreseen {
             charged: pair.charged,
             left_out: pair.left_out,
             fetch_bytes: pair.publication,
+            protocol: pair.protocol.name(),
+            lookup: pair.lookup.into(),
+            batch: pair.batch.map(Into::into),
         });
         Self {
             pairs: pairs.collect(),
@@ -68,6 +100,9 @@ impl Report for Foreseen {
             ("ask", Side::Right),
             ("charged", Side::Right),
             ("fetch", Side::Right),
+            ("by", Side::Left),
+            ("lookup", Side::Right),
+            ("batch", Side::Right),
             ("", Side::Left),
         ]);
         for pair in &self.pairs {
@@ -88,13 +123,20 @@ impl Report for Foreseen {
                 &grouped(pair.ask),
                 &grouped(pair.charged),
                 fetch.as_deref().unwrap_or("not known"),
+                pair.protocol,
+                &pair.lookup.shown(),
+                &pair
+                    .batch
+                    .as_ref()
+                    .map_or_else(String::new, Estimate::shown),
                 &note,
             ]);
         }
         format!(
             "{}\nNobody was contacted. Of each line the peer learns the type, the purpose, and how \
-             many are asked for rounded up to the number charged; not which, and not what matches. A \
-             peer may refuse, or serve no such view.\n",
+             many are asked for rounded up to the number charged, or in batch to half of it; not \
+             which, and not what matches. A peer may refuse, or serve no such view, or not by batch. \
+             Times and bytes of lookup and batch are estimates, for a link of 100 Mbit/s.\n",
             table.render()
         )
     }

@@ -228,9 +228,9 @@ impl Journal for Kept {
 }
 
 /// The stream of a run, with how much passed over it.
-struct Counted<'b> {
-    stream: frames::Frames,
-    bytes: &'b mut u64,
+pub(in crate::exchange) struct Counted<'b> {
+    pub(in crate::exchange) stream: frames::Frames,
+    pub(in crate::exchange) bytes: &'b mut u64,
 }
 
 impl Counted<'_> {

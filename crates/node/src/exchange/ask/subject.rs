@@ -45,6 +45,18 @@ impl Asking {
     }
 }
 
+impl Asking {
+    /// The same, of which everything is asked for: of customers that were asked for before, a sweep.
+    pub(in crate::exchange) fn of_all(self) -> Self {
+        let sweep = self.sweep || self.after.is_some();
+        Self {
+            after: None,
+            sweep,
+            ..self
+        }
+    }
+}
+
 impl Subject {
     /// That of an unfinished run. Its collection may have changed since: then what is there now is
     /// looked up, as far as the run paid for it.

@@ -59,14 +59,15 @@ impl Asker {
             move || Plan::of(&daemon, &peer, &view, &subject)
         })
         .await?;
-        let setup = self.setup(channel, plan.class).await?;
+        let (setup, mut bytes) = self.setup(channel, plan.class).await?;
         let proposal = plan.proposal(&self.daemon, channel.peer().id(), view, &setup);
         let (setup, agreement) = match agree(channel, &proposal).await {
             // The peer has it no longer: then it is of no use here either.
             Err(AskError::Call(CallError::Refused(problem))) if problem.kind == Kind::NotFound => {
                 let daemon = Arc::clone(&self.daemon);
                 blocking(move || Ok(daemon.runs().setups().destroy(&setup.id())?)).await?;
-                let setup = self.setup(channel, plan.class).await?;
+                let (setup, again) = self.setup(channel, plan.class).await?;
+                bytes += again;
                 let proposal = plan.proposal(&self.daemon, channel.peer().id(), view, &setup);
                 (setup, agree(channel, &proposal).await?)
             }
@@ -84,8 +85,12 @@ impl Asker {
         })
         .await?;
         let about = About::Set;
-        self.bring_home(channel, Going { run, about }, subject)
-            .await
+        let answered = self.bring_home(channel, Going { run, about }, subject);
+        let answered = answered.await?;
+        Ok(Answered {
+            bytes: answered.bytes.saturating_add(bytes),
+            ..answered
+        })
     }
 }
 
