@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 pub(crate) mod indicators;
 pub(crate) mod keys;
 pub(crate) mod ledger;
+pub(crate) mod manual;
 pub(crate) mod node;
 pub(crate) mod policy;
 pub(crate) mod roster;
@@ -241,6 +242,12 @@ pub(crate) enum Command {
     /// Try everything on this machine: several nodes, real exchanges, results checked in the clear.
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArguments),
+    /// Print what a shell completes commands by.
+    #[command(after_help = manual::COMPLETIONS_EXAMPLES)]
+    Completions(manual::CompletionsArguments),
+    /// Write the manual: a page for every command.
+    #[command(after_help = manual::MAN_EXAMPLES)]
+    Man(manual::ManArguments),
 }
 
 impl Command {
@@ -266,7 +273,9 @@ impl Command {
             | Self::Config(_)
             | Self::Ledger(_)
             | Self::Serve(_)
-            | Self::Demo(_) => false,
+            | Self::Demo(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
             _ => true,
         }
     }
@@ -308,6 +317,8 @@ impl Command {
             Self::Epoch(_) => "epoch",
             Self::Status(_) => "status",
             Self::Demo(_) => "demo",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod label;
 pub(crate) mod ledger;
+pub(crate) mod manual;
 pub(crate) mod matches;
 pub(crate) mod payment;
 pub(crate) mod policy;

@@ -103,6 +103,8 @@ fn run_command(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Import(arguments) => commands::import::run(arguments, global),
         Command::Collections(arguments) => commands::collections::run(arguments, global),
         Command::Exclusions(command) => commands::exclusions::run(command, global),
+        Command::Completions(arguments) => commands::manual::completions(arguments, global),
+        Command::Man(arguments) => commands::manual::man(arguments),
         Command::Indicators(IndicatorsCommand::Check(check)) => {
             indicators::check::run(check, global)
         }

@@ -71,7 +71,7 @@ pub(crate) fn show<R: Report>(command: &str, report: &R, global: &Global) -> Res
     print(&text, global)
 }
 
-/// Prints text and a line end. A reader that has seen enough (a closed pipe) is no error.
+/// Prints text and a line end.
 ///
 /// What others wrote (names in a card, a roster, a feed) cannot steer the terminal.
 pub(crate) fn print(text: &str, global: &Global) -> Result<(), Error> {
@@ -79,7 +79,12 @@ pub(crate) fn print(text: &str, global: &Global) -> Result<(), Error> {
     if text.is_empty() {
         return Ok(());
     }
-    match global.session.print(format!("{text}\n").as_bytes()) {
+    print_as_it_is(format!("{text}\n").as_bytes(), global)
+}
+
+/// Prints what is our own. A reader that has seen enough (a closed pipe) is no error.
+pub(crate) fn print_as_it_is(text: &[u8], global: &Global) -> Result<(), Error> {
+    match global.session.print(text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::new(format!(
             "the command is done, but its result could not be written to standard output: {error}"
         ))
