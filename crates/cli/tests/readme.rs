@@ -1,5 +1,6 @@
-//! What the README shows is so: its main job prints what stands there, and the commands of a node, and
-//! of two providers, work in the order in which they stand there.
+//! What the README shows is so: its main job prints what stands there, and the commands of a node, of
+//! two providers, and of a member that joins them (`JOINING.md`), work in the order in which they stand
+//! there.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -69,11 +70,9 @@ fn example(text: &str) -> Result<(&str, &str), Box<dyn Error>> {
 fn the_commands_of_a_node_work_in_their_order() -> Test {
     let mut shell = Shell::new()?;
     let mut count = 0;
-    for block in blocks(&section("## A node")?)? {
-        for command in block.lines() {
-            shell.runs(command)?;
-            count += 1;
-        }
+    for command in commands(&section("## A node")?)? {
+        shell.runs(command)?;
+        count += 1;
     }
     assert!(count > 15, "{count} commands were found");
     Ok(())
@@ -82,47 +81,69 @@ fn the_commands_of_a_node_work_in_their_order() -> Test {
 #[test]
 fn two_providers_find_what_both_have() -> Test {
     let mut shell = Shell::new()?;
-    let ports = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0"));
-    let ports = ports.map(|port| Some(port.ok()?.local_addr().ok()?.port()));
-    let [Some(acme), Some(bank)] = ports else {
-        return Err("no port is free".into());
-    };
-    let text = section("## Two providers by hand")?;
-    let text = text.replace("127.0.0.1:7443", &format!("127.0.0.1:{acme}"));
-    let text = text.replace("127.0.0.1:7444", &format!("127.0.0.1:{bank}"));
-    let mut serving = None;
-    let mut queried = String::new();
-    for block in blocks(&text)? {
-        for command in block.lines() {
-            if command.contains(" serve") {
-                serving = Some(shell.serves(command)?);
-            } else if command.ends_with(" batch") {
-                shell.runs_at_last(command)?;
-            } else {
-                let shown = shell.runs(command)?;
-                if command.contains(" query ") {
-                    queried = shown;
-                }
-            }
-        }
-    }
-    drop(serving.ok_or("nobody serves")?);
+    let text = of_free_ports(&section("## Two providers by hand")?)?;
+    let walk = shell.walks(commands(&text)?)?;
+    assert!(!walk.serving.is_empty(), "nobody serves");
+    let queried = walk.shown_by(" query ").ok_or("nobody asks")?;
     assert!(queried.contains("held"), "{queried}");
-    let sets = ["acme", "bank"].map(|name| {
-        let list = fs::read_to_string(shell.path(&format!("examples/two/{name}.txt")));
-        list.map(|list| list.lines().map(str::to_owned).collect::<BTreeSet<_>>())
-    });
-    let [Ok(acme), Ok(bank)] = sets else {
-        return Err("no lists".into());
-    };
-    let both: BTreeSet<_> = acme.intersection(&bank).cloned().collect();
     let found = fs::read_to_string(shell.path("matches.csv"))?;
-    let found = found.lines().skip(1).filter_map(|line| {
-        let value = line.split(',').find(|cell| cell.contains('@'));
-        value.map(str::to_owned)
-    });
-    assert_eq!(found.collect::<BTreeSet<_>>(), both);
+    let [acme, bank] = ["acme", "bank"].map(|name| shell.list(name));
+    assert_eq!(
+        addresses(&found),
+        acme?.intersection(&bank?).cloned().collect()
+    );
     Ok(())
+}
+
+#[test]
+fn a_new_member_finds_what_the_others_have() -> Test {
+    let mut shell = Shell::new()?;
+    let joining = fs::read_to_string(root()?.join("JOINING.md"))?;
+    let text = section("## Two providers by hand")? + &joining;
+    let text = of_free_ports(&text)?;
+    let (before, joining) = text
+        .split_once("# How a new member joins")
+        .ok_or("no text")?;
+    // Those that are members already, until they serve.
+    let mut founding = commands(before)?;
+    let serve = founding.iter().position(|line| line.contains(" serve"));
+    founding.truncate(serve.ok_or("nobody serves")? + 1);
+    let _founders = shell.walks(founding)?;
+
+    let walk = shell.walks(commands(joining)?)?;
+    assert!(!walk.serving.is_empty(), "the newcomer does not serve");
+    let [acme, bank, cove] = ["acme", "bank", "cove"].map(|name| shell.list(name));
+    let others: BTreeSet<_> = acme?.union(&bank?).cloned().collect();
+    let shared: BTreeSet<_> = cove?.intersection(&others).cloned().collect();
+    let found = walk.shown_by("cove matches list").ok_or("no list")?;
+    assert_eq!(addresses(found), shared);
+    let by_others = walk.shown_by("acme batch").ok_or("no batch")?;
+    let at_cove = by_others.lines().find(|line| line.starts_with("cove "));
+    assert!(
+        at_cove.is_some_and(|line| line.ends_with("done")),
+        "{by_others}"
+    );
+    Ok(())
+}
+
+/// The text with ports that are free, in the place of those that it names.
+fn of_free_ports(text: &str) -> Result<String, Box<dyn Error>> {
+    let free = [7443, 7444, 7445].map(|named| (named, TcpListener::bind("127.0.0.1:0")));
+    let mut text = text.to_owned();
+    for (named, free) in free {
+        let free = free?.local_addr()?.to_string();
+        text = text.replace(&format!("127.0.0.1:{named}"), &free);
+    }
+    Ok(text)
+}
+
+/// The e-mail addresses in a table or a file.
+fn addresses(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| c == ',' || c.is_whitespace());
+    words
+        .filter(|word| word.contains('@'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The text below a heading of the README.
@@ -133,12 +154,13 @@ fn section(heading: &str) -> Result<String, Box<dyn Error>> {
     Ok(section.to_owned())
 }
 
-/// The blocks of commands in a text.
-fn blocks(text: &str) -> Result<Vec<&str>, Box<dyn Error>> {
+/// The commands in the blocks of a text.
+fn commands(text: &str) -> Result<Vec<&str>, Box<dyn Error>> {
     let blocks = text.split("```sh\n").skip(1);
-    let ends = blocks.map(|block| Some(block.split_once("```")?.0));
-    ends.collect::<Option<_>>()
-        .ok_or_else(|| "no end of a block".into())
+    let blocks = blocks.map(|block| Some(block.split_once("```")?.0));
+    let blocks: Option<Vec<_>> = blocks.collect();
+    let blocks = blocks.ok_or("no end of a block")?;
+    Ok(blocks.into_iter().flat_map(str::lines).collect())
 }
 
 fn root() -> Result<PathBuf, Box<dyn Error>> {
@@ -156,6 +178,23 @@ struct Shell {
 
 /// What serves until this is dropped.
 struct Serves(Child);
+
+/// What came of commands, one after the other.
+#[derive(Default)]
+struct Walk<'t> {
+    serving: Vec<Serves>,
+    /// Each, and what it showed.
+    shown: Vec<(&'t str, String)>,
+}
+
+impl Walk<'_> {
+    /// What the first command with this in it showed.
+    fn shown_by(&self, command: &str) -> Option<&str> {
+        let mut shown = self.shown.iter();
+        let (_, shown) = shown.find(|(line, _)| line.contains(command))?;
+        Some(shown)
+    }
+}
 
 impl Shell {
     fn new() -> Result<Self, Box<dyn Error>> {
@@ -175,6 +214,27 @@ impl Shell {
         self.folder.path().join(file)
     }
 
+    /// The list of a member of the examples.
+    fn list(&self, member: &str) -> Result<BTreeSet<String>, Box<dyn Error>> {
+        let list = fs::read_to_string(self.path(&format!("examples/two/{member}.txt")))?;
+        Ok(list.lines().map(str::to_owned).collect())
+    }
+
+    /// Runs lines in their order, those that serve beside the others.
+    fn walks<'t>(&mut self, lines: Vec<&'t str>) -> Result<Walk<'t>, Box<dyn Error>> {
+        let mut walk = Walk::default();
+        for line in lines {
+            if line.contains(" serve") {
+                walk.serving.push(self.serves(line)?);
+            } else if line.ends_with(" batch") {
+                walk.shown.push((line, self.asks_at_last(line)?));
+            } else {
+                walk.shown.push((line, self.runs(line)?));
+            }
+        }
+        Ok(walk)
+    }
+
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("sh");
         command
@@ -190,8 +250,8 @@ impl Shell {
     fn runs(&mut self, line: &str) -> Result<String, Box<dyn Error>> {
         let output = self.command(line).output()?;
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {stderr}");
         let stdout = String::from_utf8(output.stdout)?;
+        assert!(output.status.success(), "{line}: {stdout}{stderr}");
         let mut lines = stdout.lines();
         if let Some(found) = lines.find_map(|line| line.strip_prefix("fingerprint ")) {
             self.words = found.trim().to_owned();
@@ -199,22 +259,36 @@ impl Shell {
         Ok(stdout)
     }
 
-    /// Runs a line until it ends well: what it needs takes some seconds to come.
-    fn runs_at_last(&mut self, line: &str) -> Test {
+    /// Runs a batch until it ends well and every peer serves: until each has published, and its ledger
+    /// is cosigned, takes some seconds.
+    fn asks_at_last(&mut self, line: &str) -> Result<String, Box<dyn Error>> {
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_secs(60) {
-            if self.command(line).output()?.status.success() {
-                return Ok(());
+            let output = self.command(line).output()?;
+            let stdout = String::from_utf8(output.stdout)?;
+            let serve = !stdout.contains("nobody was asked") && !stdout.contains("do not serve");
+            if output.status.success() && serve {
+                return Ok(stdout);
             }
             sleep(Duration::from_millis(200));
         }
-        self.runs(line).map(drop)
+        self.runs(line)
     }
 
+    /// Runs a line that serves, and waits until its nodes take commands.
     fn serves(&self, line: &str) -> Result<Serves, Box<dyn Error>> {
         let mut command = self.command(line);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Serves(child.process_group(0).spawn()?))
+        let serves = Serves(child.process_group(0).spawn()?);
+        let begin = Instant::now();
+        for home in line.split("--home ").skip(1) {
+            let home = home.split(' ').next().unwrap_or_default();
+            while !self.path(home).join("control.sock").exists() {
+                assert!(begin.elapsed() < Duration::from_secs(60), "{line}");
+                sleep(Duration::from_millis(50));
+            }
+        }
+        Ok(serves)
     }
 }
 
