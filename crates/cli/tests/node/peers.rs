@@ -12,7 +12,7 @@ use std::time::Duration;
 use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
 use blindmatch_node::demo::{Consortium, Member};
-use blindmatch_node::exchange::{Daemon, Serving};
+use blindmatch_node::exchange::{Daemon, Footing, Serving};
 use blindmatch_node::membership::{Digest, Name};
 use blindmatch_node::{Node, clock};
 use blindmatch_transport::{Endpoint, Limits, Server};
@@ -97,7 +97,13 @@ impl Peers {
     pub(crate) fn start(&mut self, peer: &'static str) -> Test {
         let node = Node::open(&self.place.path(&format!("nodes/{peer}")))?;
         let listener = TcpListener::bind(self.addresses.get(peer).ok_or("no address")?)?;
-        self.peers.insert(peer, Running::start(node, listener)?);
+        let running = Running::start(node, listener)?;
+        // It was cosigned before, so it answers nobody before a witness has answered it.
+        running
+            .runtime
+            .block_on(running.serving.gather(&running.endpoint))?;
+        assert_eq!(running.serving.footing(), Footing::Firm);
+        self.peers.insert(peer, running);
         Ok(())
     }
 }
