@@ -215,6 +215,80 @@ fn a_newer_roster_travels_and_cuts_off_who_is_gone() -> Test {
     Ok(())
 }
 
+/// The reference in what a query says.
+fn quoted(net: &Network, member: &str) -> Result<(String, String), Box<dyn Error>> {
+    let query = net
+        .place
+        .run(&net.line(member, "query --value 9.9.9.9 --output json"))?;
+    let said = String::from_utf8_lossy(&query.stdout).into_owned() + &stderr(&query);
+    let (_, reference) = said.split_once("(reference ").ok_or_else(|| said.clone())?;
+    Ok((reference.chars().take(16).collect(), said))
+}
+
+#[test]
+fn a_refusal_is_quoted_and_its_cause_stands_in_the_log_alone() -> Test {
+    let net = Network::of(&["acme", "bolt", "core"])?;
+    let policy = net.home("acme").join("policy.toml");
+    let lenient = fs::read_to_string(&policy)?;
+    let strict = lenient.replace("minimum_set_size = 1\n", "minimum_set_size = 3\n");
+    assert_ne!(lenient, strict);
+    fs::write(&policy, strict)?;
+    let acme = net.serve("acme")?;
+    let _others = (net.serve("bolt")?, net.serve("core")?);
+    net.place.write("ips.txt", "8.8.4.4\n9.9.9.9\n")?;
+    net.place
+        .ok(&net.line("acme", "import --collection fraud --kind abuse ips.txt"))?;
+    acme.said("published view=abuse/ip/")?;
+    // Until its publication is cosigned there is nothing to ask for.
+    let begin = Instant::now();
+    let (reference, said) = loop {
+        match quoted(&net, "bolt") {
+            Ok((reference, said)) if said.contains("set_too_small") => break (reference, said),
+            other => assert!(begin.elapsed() < MOST, "{other:?}"),
+        }
+        sleep(Duration::from_millis(200));
+    };
+    assert!(said.contains("policy refuses"), "{said}");
+    let logged = acme.said(&reference)?;
+    for part in ["refused a run", "peer=bolt", "set_too_small"] {
+        assert!(logged.contains(part), "{logged}");
+    }
+
+    // The peer is told nothing of a damaged disk.
+    let mut damaged = 0;
+    for view in fs::read_dir(net.home("acme").join("views"))? {
+        for file in fs::read_dir(view?.path())? {
+            let file = file?.path();
+            if !file.ends_with("state") {
+                fs::write(file, "not what was here")?;
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 0);
+    let (reference, said) = quoted(&net, "core")?;
+    assert!(said.contains("a fault of the node's own"), "{said}");
+    acme.said(&reference)?;
+    let log = acme.log.lock().unwrap();
+    let logged: Vec<_> = log
+        .iter()
+        .filter(|line| line.contains(&reference))
+        .collect();
+    let [cause, call] = logged.as_slice() else {
+        return Err(format!("{logged:?}").into());
+    };
+    assert!(
+        cause.contains("a fault of this node's own") && cause.contains("error="),
+        "{cause}"
+    );
+    assert!(call.contains("peer=core"), "{call}");
+    assert!(
+        !said.contains("damaged") && !said.contains("views/"),
+        "{said}"
+    );
+    Ok(())
+}
+
 #[test]
 fn a_node_that_was_killed_starts_again() -> Test {
     let net = Network::of(&["acme", "bolt"])?;
