@@ -18,6 +18,28 @@ use crate::exported::{Exported, Kind};
 use crate::ledger::{read_checkpoint, settings};
 use crate::node::{Node, NodeFiles};
 
+/// When the newest backup was begun: seconds since 1970 and a line end, for the operator alone.
+const LAST: &str = "last-backup";
+/// More than a number has.
+const MAX_LAST: u64 = 64;
+
+impl NodeFiles {
+    /// When the newest backup was begun that this home made, in seconds since 1970. What does not
+    /// read counts as none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Home`] of the disk.
+    pub fn last_backup(&self) -> Result<Option<u64>, Error> {
+        if !self.disk().exists(LAST).map_err(HomeError::Disk)? {
+            return Ok(None);
+        }
+        let bytes = self.disk().read(LAST, MAX_LAST).map_err(HomeError::Disk)?;
+        let text = str::from_utf8(&bytes).ok();
+        Ok(text.and_then(|text| text.trim_end().parse().ok()))
+    }
+}
+
 impl Node {
     /// Writes what must not be lost to the new file `to`: roster, ledger, configuration, policy,
     /// exclusions, collections and keys, all of it sealed under the storage key or public.
@@ -61,9 +83,13 @@ impl Node {
             BackupError::Ledger(error) => Error::Ledger(error),
             error => failed(to, error),
         });
+        let written = written?;
+        let noted = format!("{}\n", written.time);
+        // The backup is there; that it is not noted has the operator make another.
+        let _ = self.publish(LAST, noted.as_bytes());
         let damaged = damaged.into_iter();
         let left_out = damaged.map(|(name, error)| Error::Collection(name, error));
-        Ok((written?, left_out.collect()))
+        Ok((written, left_out.collect()))
     }
 
     /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with

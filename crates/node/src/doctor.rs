@@ -15,6 +15,7 @@ use blindmatch_store::views::Views;
 
 use crate::collections::{contents, under_other_key};
 use crate::error::Error;
+use crate::expiry::days_left;
 use crate::kernels;
 use crate::ledger::check_clock;
 use crate::node::{Node, PEERS};
@@ -27,7 +28,6 @@ use crate::versions::Behind;
 /// Days before something expires from which on it is told.
 const ROSTER_DAYS: u64 = 14;
 const DELEGATION_DAYS: u64 = 7;
-const SECONDS_A_DAY: u64 = 86_400;
 /// Less free space than this is told: a segment of the ledger and a sort want their place.
 const LITTLE_SPACE: u64 = 1 << 30;
 
@@ -604,12 +604,6 @@ fn space(node: &Node) -> Result<Finding, Error> {
     } else {
         Finding::fine("disk", &format!("{gibibytes} GiB free"))
     })
-}
-
-/// Whole days until `time`; nothing once it is past.
-fn days_left(time: u64, now: u64) -> Option<u64> {
-    let left = time.checked_sub(now).filter(|left| *left > 0)?;
-    Some(left / SECONDS_A_DAY)
 }
 
 impl Finding {

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod error;
 pub mod exchange;
 pub mod exclusions;
+pub mod expiry;
 pub mod exported;
 pub mod files;
 pub mod identity;

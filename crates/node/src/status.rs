@@ -12,20 +12,19 @@ use blindmatch_store::runs::Outcome;
 use crate::error::Error;
 use crate::exchange::view::{self, View};
 use crate::exchange::{Daemon, Standing};
-
-/// Days before the roster expires from which on it is said, once for each.
-pub const WARN_DAYS: [u64; 3] = [3, 14, 30];
-const DAY: u64 = 86_400;
+use crate::expiry::Expiry;
 
 /// How a node stands.
 #[derive(Debug)]
 pub struct Status {
     /// Its identity.
     pub id: String,
-    /// The number of the roster in force, and when it expires, in seconds since 1970.
-    pub roster: (u64, u64),
-    /// When the delegation in force expires.
-    pub delegation_expires: u64,
+    /// The number of the roster in force.
+    pub roster: u64,
+    /// What expires, and when.
+    pub expiries: Vec<Expiry>,
+    /// When the newest backup was begun that this home made; nothing before the first.
+    pub backup: Option<u64>,
     /// How much the ledger has.
     pub ledger: LedgerStatus,
     /// The rules of the policy, and what is the matter with them.
@@ -151,8 +150,9 @@ impl Status {
         let damaged = daemon.damaged().iter().map(ToString::to_string);
         Ok(Self {
             id: daemon.id().to_string(),
-            roster: (known.roster.number, known.roster.expires),
-            delegation_expires: node.delegation()?.expires,
+            roster: known.roster.number,
+            expiries: daemon.expiries(),
+            backup: node.last_backup()?,
             ledger: LedgerStatus {
                 size: log.size(),
                 cosigned,
@@ -213,18 +213,6 @@ impl Epoch {
             bytes: manifest.edition.file_length(),
         }
     }
-}
-
-/// Whole days until `time`, and the number of days of the warning that is due; nothing left once it
-/// is past.
-#[must_use]
-pub fn days_left(time: u64, now: u64) -> (Option<u64>, Option<u64>) {
-    let left = time.checked_sub(now).filter(|left| *left > 0);
-    let days = left.map(|left| left / DAY);
-    let due = WARN_DAYS
-        .into_iter()
-        .find(|due| days.is_none_or(|days| days < *due));
-    (days, due)
 }
 
 fn policy(daemon: &Daemon) -> Result<PolicyStatus, Error> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use blindmatch_node::NodeFiles;
 use blindmatch_node::exchange::{Footing, Shown as Behind};
-use blindmatch_node::status::{PeerStatus, Spent, Status, days_left};
+use blindmatch_node::expiry::{Expiring as What, Expiry, days_left};
+use blindmatch_node::status::{PeerStatus, PolicyStatus, Spent, Status};
 use serde::Serialize;
 
 use super::at_work::AtWork;
@@ -46,8 +47,12 @@ struct Shown {
     member: String,
     roster: Expiring,
     delegation: Expiring,
+    legal_bases: Vec<Expiring>,
     ledger: Ledger,
     policy: Policy,
+    last_backup: Option<String>,
+    /// Whole days since then.
+    backup_age_days: Option<u64>,
     views: Vec<View>,
     peers: Vec<Peer>,
     budgets: Vec<Budget>,
@@ -62,6 +67,8 @@ struct Shown {
 struct Expiring {
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     expires: String,
     days_left: Option<u64>,
 }
@@ -123,8 +130,8 @@ struct Warning {
 
 /// From so many percent of a budget on it is said.
 const BUDGET_PERCENT: u64 = 80;
-/// Delegations live 30 days, so the first warning of a roster would never end.
-const DELEGATION_DAYS: u64 = 14;
+/// A backup that is older than this is.
+const BACKUP_DAYS: u64 = 7;
 
 impl Shown {
     fn of(status: &Status, home: &str, global: &Global) -> Self {
@@ -132,15 +139,30 @@ impl Shown {
         let views = status.own.iter().map(|epoch| View::of(own, true, epoch));
         let peers_views = status.peers_views.iter();
         let peers_views = peers_views.map(|(peer, epoch)| View::of(peer, false, epoch));
-        let (number, expires) = status.roster;
+        let of = |what: &What| status.expiries.iter().find(|expiry| expiry.what == *what);
+        let expiring = |what| Expiring::of(of(&what), status.now);
+        let bases = status
+            .expiries
+            .iter()
+            .filter_map(|expiry| match &expiry.what {
+                What::LegalBasis(id) => Some(Expiring {
+                    id: Some(id.clone()),
+                    ..Expiring::of(Some(expiry), status.now)
+                }),
+                What::Roster | What::Delegation => None,
+            });
         let budgets: Vec<_> = status.budgets.iter().map(Budget::of).collect();
         let service = global.session.service();
         let footing = service.map_or(Footing::Firm, |service| service.serving().footing());
         Self {
             home: home.to_owned(),
             member: status.id.clone(),
-            roster: Expiring::of(Some(number), expires, status.now),
-            delegation: Expiring::of(None, status.delegation_expires, status.now),
+            roster: Expiring {
+                number: Some(status.roster),
+                ..expiring(What::Roster)
+            },
+            delegation: expiring(What::Delegation),
+            legal_bases: bases.collect(),
             ledger: Ledger {
                 records: status.ledger.size,
                 cosigned: status.ledger.cosigned,
@@ -152,6 +174,8 @@ impl Shown {
                 warnings: status.policy.warnings,
                 errors: status.policy.errors,
             },
+            last_backup: status.backup.map(time),
+            backup_age_days: backup_age(status),
             views: views.chain(peers_views).collect(),
             peers: status.peers.iter().map(Peer::of).collect(),
             warnings: warnings(status, &footing, &budgets, global),
@@ -173,11 +197,14 @@ impl Shown {
 }
 
 impl Expiring {
-    fn of(number: Option<u64>, expires: u64, now: u64) -> Self {
+    /// Of something that there is not it is as if it had expired.
+    fn of(expiry: Option<&Expiry>, now: u64) -> Self {
+        let at = expiry.map_or(0, |expiry| expiry.at);
         Self {
-            number,
-            expires: time(expires),
-            days_left: days_left(expires, now).0,
+            number: None,
+            id: None,
+            expires: time(at),
+            days_left: days_left(at, now),
         }
     }
 
@@ -280,37 +307,24 @@ fn warnings(
         Footing::Open => warn(footing.to_string(), "see that a witness's node is reached"),
         Footing::Behind(_) => warn(footing.to_string(), Behind::NEXT),
     }
-    if let (days, Some(due)) = days_left(status.roster.1, status.now) {
-        let next = "ask an administrator for the next one, then: blindmatch roster install FILE";
-        match days {
-            None => warn(
-                "the roster has expired: every run is refused".to_owned(),
-                next,
-            ),
-            Some(days) => warn(
-                format!("the roster expires in {days} days, fewer than {due}"),
-                next,
-            ),
+    for expiry in &status.expiries {
+        if let Some(due) = expiry.due(status.now) {
+            let (over, next) = what_then(&expiry.what);
+            let said = match days_left(expiry.at, status.now) {
+                None => format!("has expired: {over}"),
+                Some(1) => format!("expires in 1 day, fewer than {due}"),
+                Some(days) => format!("expires in {days} days, fewer than {due}"),
+            };
+            warn(format!("the {} {said}", expiry.what), next);
         }
-    }
-    let (days, _) = days_left(status.delegation_expires, status.now);
-    if days.is_none_or(|days| days < DELEGATION_DAYS) {
-        let left = days.map_or_else(
-            || "has expired: no peer accepts this node".to_owned(),
-            |days| format!("expires in {days} days"),
-        );
-        warn(format!("the delegation {left}"), "blindmatch keys rotate");
     }
     if status.policy.ask + status.policy.serve == 0 {
         warn(
             "the policy has no rule: everything is refused".to_owned(),
             "blindmatch policy check",
         );
-    } else if status.policy.errors + status.policy.warnings > 0 {
-        warn(
-            "the policy has faults".to_owned(),
-            "blindmatch policy check",
-        );
+    } else if let Some(found) = found_in(status.policy) {
+        warn(format!("the policy has {found}"), "blindmatch policy check");
     }
     for peer in &status.peers {
         if let Some(record) = peer.equivocation {
@@ -353,7 +367,50 @@ fn warnings(
             "blindmatch keys export storage --to FILE",
         );
     }
+    let next = "blindmatch backup FILE";
+    match backup_age(status) {
+        None => warn("no backup was made yet".to_owned(), next),
+        Some(days) if days >= BACKUP_DAYS => {
+            warn(format!("the last backup is {days} days old"), next);
+        }
+        Some(_) => {}
+    }
     warnings
+}
+
+/// What it means that something has expired, and what to do before.
+const fn what_then(what: &What) -> (&'static str, &'static str) {
+    match what {
+        What::Roster => (
+            "every run is refused",
+            "ask an administrator for the next one, then: blindmatch roster install FILE",
+        ),
+        What::Delegation => ("no peer accepts this node", "blindmatch keys rotate"),
+        What::LegalBasis(_) => (
+            "runs of its rules are refused",
+            "counsel renews it: its valid_until in policy.toml, then: blindmatch policy check",
+        ),
+    }
+}
+
+/// What `policy check` finds: what makes a rule useless is an error, all else a warning.
+fn found_in(policy: PolicyStatus) -> Option<String> {
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        count => Some(format!("{count} {what}s")),
+    };
+    let found = [
+        counted(policy.errors, "error"),
+        counted(policy.warnings, "warning"),
+    ];
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join(" and "))
+}
+
+/// Whole days since the last backup.
+fn backup_age(status: &Status) -> Option<u64> {
+    Some(status.now.saturating_sub(status.backup?) / 86_400)
 }
 
 /// A line for each member: how many views, and which epoch ends first.
@@ -413,12 +470,23 @@ impl Report for Shown {
         } else {
             self.exclusions.join(", ")
         };
+        let backup = match (&self.last_backup, self.backup_age_days) {
+            (Some(time), Some(0)) => format!("today, {time}"),
+            (Some(time), Some(1)) => format!("1 day ago, {time}"),
+            (Some(time), Some(days)) => format!("{days} days ago, {time}"),
+            _ => "none yet".to_owned(),
+        };
         let mut fields = Table::of_fields();
         fields
             .row(&["member", &self.member])
             .row(&["home", &self.home])
             .row(&["roster", &self.roster.in_words()])
-            .row(&["delegation", &self.delegation.in_words()])
+            .row(&["delegation", &self.delegation.in_words()]);
+        for basis in &self.legal_bases {
+            let id = basis.id.as_deref().unwrap_or_default();
+            fields.row(&["legal basis", &format!("{id}, {}", basis.in_words())]);
+        }
+        fields
             .row(&[
                 "ledger",
                 &format!(
@@ -434,7 +502,8 @@ impl Report for Shown {
                     self.policy.ask_rules, self.policy.serve_rules
                 ),
             ])
-            .row(&["exclusions", &exclusions]);
+            .row(&["exclusions", &exclusions])
+            .row(&["backup", &backup]);
         let mut text = fields.render();
         let mut section = |title: &str, table: Table, is_empty: bool| {
             if !is_empty {
@@ -488,10 +557,19 @@ impl Report for Shown {
             Fact::new("member", "", &self.member),
             Fact::new("roster_expires", "", &self.roster.expires),
             Fact::new("delegation_expires", "", &self.delegation.expires),
+            Fact::new(
+                "last_backup",
+                "",
+                self.last_backup.as_deref().unwrap_or_default(),
+            ),
             Fact::new("ledger_records", "", self.ledger.records),
             Fact::new("ledger_cosigned", "", self.ledger.cosigned.unwrap_or(0)),
             Fact::new("runs_unfinished", "", self.unfinished.len()),
         ];
+        for basis in &self.legal_bases {
+            let id = basis.id.as_deref().unwrap_or_default();
+            facts.push(Fact::new("legal_basis_expires", id, &basis.expires));
+        }
         for peer in &self.peers {
             let last = peer.last_success.as_deref().unwrap_or_default();
             facts.push(Fact::new("last_success", &peer.peer, last));

@@ -7,6 +7,7 @@ mod closed;
 mod collections;
 mod doctor;
 mod exclusions;
+mod expiries;
 mod found;
 mod hints;
 mod home_files;

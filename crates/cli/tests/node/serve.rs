@@ -19,23 +19,23 @@ use blindmatch_node::membership::{Digest, Name};
 use crate::place::{Place, Test, stderr};
 
 /// How long anything here may take.
-const MOST: Duration = Duration::from_secs(60);
+pub(crate) const MOST: Duration = Duration::from_secs(60);
 
 /// Members that found a consortium, each with a home at `nodes/NAME`.
-struct Network {
-    place: Place,
+pub(crate) struct Network {
+    pub(crate) place: Place,
     members: Vec<Name>,
 }
 
 /// A process that serves a home.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Network {
-    fn of(names: &[&str]) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn of(names: &[&str]) -> Result<Self, Box<dyn Error>> {
         let place = Place::new()?;
         let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
         let list = format!("public_suffix_list-{}.dat", PublicSuffixes::VERSION_1);
@@ -47,22 +47,22 @@ impl Network {
         Ok(Self { place, members })
     }
 
-    fn home(&self, member: &str) -> PathBuf {
+    pub(crate) fn home(&self, member: &str) -> PathBuf {
         self.place.path("net").join("nodes").join(member)
     }
 
-    fn serve(&self, member: &str) -> Result<Serving, Box<dyn Error>> {
+    pub(crate) fn serve(&self, member: &str) -> Result<Serving, Box<dyn Error>> {
         Serving::start(&self.place, &self.home(member))
     }
 
-    fn line(&self, member: &str, line: &str) -> String {
+    pub(crate) fn line(&self, member: &str, line: &str) -> String {
         format!("--home {} {line}", self.home(member).display())
     }
 }
 
 impl Serving {
     /// Starts a node, and waits until it listens.
-    fn start(place: &Place, home: &Path) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn start(place: &Place, home: &Path) -> Result<Self, Box<dyn Error>> {
         let home = home.to_str().ok_or("a path")?;
         let mut child = place
             .command(["--home", home, "serve"])
@@ -92,17 +92,22 @@ impl Serving {
     }
 
     /// Waits until the log has a line with this in it, and gives the line.
-    fn said(&self, what: &str) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn said(&self, what: &str) -> Result<String, Box<dyn Error>> {
+        self.said_one_of(&[what])
+    }
+
+    pub(crate) fn said_one_of(&self, what: &[&str]) -> Result<String, Box<dyn Error>> {
         let begin = Instant::now();
         while begin.elapsed() < MOST {
             let log = self.log.lock().unwrap();
-            if let Some(line) = log.iter().find(|line| line.contains(what)) {
+            let is_it = |line: &&String| what.iter().any(|what| line.contains(what));
+            if let Some(line) = log.iter().find(is_it) {
                 return Ok(line.clone());
             }
             drop(log);
             sleep(Duration::from_millis(20));
         }
-        Err(format!("not said: {what}; but: {:#?}", self.log.lock().unwrap()).into())
+        Err(format!("not said: {what:?}; but: {:#?}", self.log.lock().unwrap()).into())
     }
 
     fn count(&self, what: &str) -> usize {
@@ -110,14 +115,14 @@ impl Serving {
         log.iter().filter(|line| line.contains(what)).count()
     }
 
-    fn signal(&self, name: &str) -> Test {
+    pub(crate) fn signal(&self, name: &str) -> Test {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status()?;
         assert!(sent.success());
         Ok(())
     }
 
-    fn ended(mut self) -> Result<(ExitStatus, Vec<String>), Box<dyn Error>> {
+    pub(crate) fn ended(mut self) -> Result<(ExitStatus, Vec<String>), Box<dyn Error>> {
         let begin = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {

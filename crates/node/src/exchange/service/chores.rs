@@ -1,6 +1,6 @@
 //! What a node does every day.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use blindmatch_store::collection::CollectionError;
@@ -11,16 +11,14 @@ use tracing::{error, info, warn};
 
 use super::Counters;
 use crate::error::Error;
-use crate::exchange::daemon::Daemon;
+use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
 use crate::exchange::tidy::{Rotated, Tidied};
+use crate::expiry::{Told, days_left};
 
 /// How long a day is.
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// With so many days left, an expiry is told of.
-const WARN_DAYS: [u64; 3] = [30, 14, 3];
 
 /// How long is waited where views could not be rotated that a removed member could ask.
 const ROTATE_AGAIN: Duration = Duration::from_secs(60);
@@ -30,6 +28,7 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
     let mut day = interval(DAY);
     day.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rotated = true;
+    let told = Arc::new(Mutex::new(Told::default()));
     loop {
         let a_day_is_over = tokio::select! {
             _ = day.tick() => true,
@@ -37,7 +36,7 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
             () = sleep(ROTATE_AGAIN), if !rotated => false,
         };
         let daemon = serving.daemon();
-        let serving = serving.clone();
+        let (serving, told) = (serving.clone(), Arc::clone(&told));
         let done = spawn_blocking(move || {
             // An older copy of this home would seal again what was sealed before.
             let firm = serving.footing() == Footing::Firm;
@@ -48,7 +47,7 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
             tidy(&daemon, serving.counters());
             if a_day_is_over {
                 expire(&daemon, serving.counters());
-                tell_expiries(&daemon);
+                tell_expiries(&daemon, &mut lock(&told));
             }
             rotated
         });
@@ -136,26 +135,13 @@ fn expire(daemon: &Daemon, counters: &Counters) {
 }
 
 /// Tells of the roster, the delegation and the legal bases that will soon be over.
-fn tell_expiries(daemon: &Daemon) {
+fn tell_expiries(daemon: &Daemon, told: &mut Told) {
     let now = daemon.now();
-    for (what, expires) in expiries(daemon) {
-        let days = expires.saturating_sub(now) / DAY.as_secs();
-        if WARN_DAYS.iter().any(|warn| days <= *warn) {
-            warn!(%what, days_left = days, "expires soon");
+    for expiry in told.newly_due(daemon.expiries(), now) {
+        let what = &expiry.what;
+        match days_left(expiry.at, now) {
+            Some(days_left) => warn!(%what, days_left, "expires soon: blindmatch status"),
+            None => error!(%what, "has expired: blindmatch status"),
         }
     }
-}
-
-/// What expires, and when, in seconds since 1970.
-pub(super) fn expiries(daemon: &Daemon) -> Vec<(String, u64)> {
-    let mut expiries = vec![(
-        "roster".to_owned(),
-        daemon.directory().known().roster.expires,
-    )];
-    if let Ok(delegation) = daemon.node().delegation() {
-        expiries.push(("delegation".to_owned(), delegation.expires));
-    }
-    let bases = daemon.policy().legal_bases().iter();
-    expiries.extend(bases.map(|basis| (format!("legal basis {}", basis.id), basis.expires)));
-    expiries
 }

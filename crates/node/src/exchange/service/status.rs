@@ -12,7 +12,6 @@ use blindmatch_store::home::HomeError;
 use blindmatch_transport::admin::Status;
 use tokio::task::spawn_blocking;
 
-use super::chores::expiries;
 use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::footing::Footing;
@@ -177,8 +176,8 @@ fn metrics(serving: &Serving) -> String {
     }
     let ago = now.saturating_sub(log.time());
     gauge("blindmatch_last_record_seconds", &[], ago);
-    for (what, expires) in expiries(&daemon) {
-        let left = expires.saturating_sub(now);
+    for expiry in daemon.expiries() {
+        let (what, left) = (expiry.what.to_string(), expiry.at.saturating_sub(now));
         gauge("blindmatch_expiry_seconds", &[("what", &what)], left);
     }
     for budget in budgets(&daemon).unwrap_or_default() {
