@@ -632,6 +632,14 @@ fn probes_are_answered_to_this_machine() -> Test {
     assert_eq!(ask("/readyz")?, ("200".to_owned(), "ok\n".to_owned()));
     let (status, metrics) = ask("/metrics")?;
     assert_eq!(status, "200");
+    assert!(metrics.contains("\nblindmatch_ready 1\n"), "{metrics}");
+    // Nobody is missed before the first night.
+    let success = "\nblindmatch_last_success_seconds{peer=\"bolt\"} ";
+    assert!(!metrics.contains(success), "{metrics}");
+    let _bolt = net.serve("bolt")?;
+    net.place.ok(&net.line("acme", "batch"))?;
+    let (_, metrics) = ask("/metrics")?;
+    assert!(metrics.contains(success), "{metrics}");
     let budget = "blindmatch_budget_left_evaluations{view=\"abuse/ip/abuse-prevention\",peer=\"bolt\",span=\"day\"} ";
     assert!(metrics.contains(budget), "{metrics}");
     let records = metrics

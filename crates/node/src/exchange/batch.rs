@@ -99,7 +99,7 @@ impl Asker {
         }
         let asker = self.clone();
         let noted = pairs.clone();
-        let noting = move || asker.note(noted.iter().map(|pair| (&pair.responder, &pair.outcome)));
+        let noting = move || asker.note(&noted);
         blocking(noting).await.unwrap_or(Ok(()))?;
         pairs.sort_by(|a, b| {
             let key = |pair: &PairResult| {

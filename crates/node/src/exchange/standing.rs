@@ -1,14 +1,13 @@
 //! When each peer last answered, and when it last did not: for the operator. Nothing rests on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use blindmatch_membership::Name;
 use blindmatch_store::home::HomeError;
 use serde::{Deserialize, Serialize};
 
 use super::ask::Asker;
 use super::daemon::{Daemon, lock};
-use crate::demo::Outcome;
+use crate::demo::{Outcome, PairResult};
 use crate::error::Error;
 
 /// A line of JSON.
@@ -21,9 +20,10 @@ const MAX: u64 = 4 << 20;
 pub struct Standing {
     /// When it last answered whatever it was asked, in seconds since 1970.
     pub answered: Option<u64>,
-    /// When it last answered all of what it was asked.
-    pub succeeded: Option<u64>,
-    /// When it last did not answer.
+    /// When a batch last asked it and nothing failed.
+    #[serde(default)]
+    pub batch: Option<u64>,
+    /// When it last did not.
     pub failed: Option<u64>,
     /// Why.
     pub why: Option<String>,
@@ -46,30 +46,31 @@ impl Daemon {
 }
 
 impl Asker {
-    /// Notes how peers ended what they were asked. Writes the disk.
-    pub(super) fn note<'o>(
-        &self,
-        outcomes: impl IntoIterator<Item = (&'o Name, &'o Outcome)>,
-    ) -> Result<(), Error> {
+    /// Notes how a batch ended. Writes the disk.
+    pub(super) fn note(&self, pairs: &[PairResult]) -> Result<(), Error> {
         let now = self.daemon.now();
         let _noting = lock(&self.noting);
         let mut standings = self.daemon.standings()?;
         let before = standings.clone();
-        for (peer, outcome) in outcomes {
-            let standing = standings.entry(peer.to_string()).or_default();
+        let mut failed = BTreeSet::new();
+        for PairResult {
+            responder, outcome, ..
+        } in pairs
+        {
+            let standing = standings.entry(responder.to_string()).or_default();
             match outcome {
                 Outcome::Unreachable(why) | Outcome::Failed(why) => {
                     standing.failed = Some(now);
                     standing.why = Some(why.clone());
+                    failed.insert(responder);
                 }
-                Outcome::Preparing(_) => {}
-                outcome => {
-                    standing.answered = Some(now);
-                    if *outcome == Outcome::Done {
-                        standing.succeeded = Some(now);
-                    }
-                }
+                Outcome::Preparing(_) => _ = failed.insert(responder),
+                _ => standing.answered = Some(now),
             }
+        }
+        let peers = pairs.iter().map(|pair| &pair.responder);
+        for peer in peers.filter(|peer| !failed.contains(peer)) {
+            standings.entry(peer.to_string()).or_default().batch = Some(now);
         }
         if standings != before {
             // A map of plain texts and numbers is always written.

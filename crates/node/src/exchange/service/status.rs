@@ -2,12 +2,12 @@
 //!
 //! Labels name members, types, rules and views, and no value of anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Mutex;
 
 use blindmatch_membership::Name;
-use blindmatch_policy::Protocol;
+use blindmatch_policy::{Direction, Protocol};
 use blindmatch_store::home::HomeError;
 use blindmatch_transport::admin::Status;
 use tokio::task::spawn_blocking;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
-use crate::exchange::view::served;
+use crate::exchange::view::{served, with};
 
 /// Counts, by the name of the metric and by its labels as they are shown.
 #[derive(Default)]
@@ -48,11 +48,6 @@ const HELP: &[(&str, &str, &str)] = &[
         "blindmatch_bytes_total",
         "counter",
         "Bytes of publications and of frames of runs that peers asked for, both ways.",
-    ),
-    (
-        "blindmatch_last_success_seconds",
-        "gauge",
-        "Seconds since a peer last answered a pair of a batch whole.",
     ),
     (
         "blindmatch_last_failure_seconds",
@@ -95,9 +90,19 @@ const HELP: &[(&str, &str, &str)] = &[
         "Records that enough witnesses cosigned.",
     ),
     (
+        "blindmatch_ready",
+        "gauge",
+        "Whether peers are answered: 1 or 0.",
+    ),
+    (
         "blindmatch_expiry_seconds",
         "gauge",
         "Seconds until something expires.",
+    ),
+    (
+        "blindmatch_last_success_seconds",
+        "gauge",
+        "Seconds since a batch last asked a peer and nothing failed.",
     ),
     (
         "blindmatch_views_published",
@@ -142,8 +147,8 @@ impl Status for Serving {
     }
 
     async fn metrics(&self) -> String {
-        let serving = self.clone();
-        let metrics = spawn_blocking(move || metrics(&serving)).await;
+        let (serving, ready) = (self.clone(), self.ready().await.is_ok());
+        let metrics = spawn_blocking(move || metrics(&serving, ready)).await;
         metrics.unwrap_or_default()
     }
 }
@@ -164,7 +169,7 @@ fn readiness(daemon: &Daemon) -> Result<(), String> {
     Ok(())
 }
 
-fn metrics(serving: &Serving) -> String {
+fn metrics(serving: &Serving, ready: bool) -> String {
     let daemon = serving.daemon();
     let mut all: BTreeMap<(&str, String), u64> = lock(&serving.counters().0).clone();
     let mut gauge = |name, labels: &[(&str, &str)], value| all.insert((name, shown(labels)), value);
@@ -176,6 +181,21 @@ fn metrics(serving: &Serving) -> String {
     }
     let ago = now.saturating_sub(log.time());
     gauge("blindmatch_last_record_seconds", &[], ago);
+    gauge("blindmatch_ready", &[], u64::from(ready));
+    let standings = daemon.standings().unwrap_or_default();
+    for peer in daemon.peers(&BTreeSet::new()).unwrap_or_default() {
+        let peer = peer.as_str();
+        // One that is asked nothing any more is not missed.
+        let asked = !with(daemon.policy(), peer, Direction::Ask).is_empty();
+        let standing = standings.get(peer).filter(|_| asked);
+        let ago = |at: Option<u64>| at.map(|at| now.saturating_sub(at));
+        if let Some(ago) = ago(standing.and_then(|standing| standing.batch)) {
+            gauge("blindmatch_last_success_seconds", &[("peer", peer)], ago);
+        }
+        if let Some(ago) = ago(standing.and_then(|standing| standing.failed)) {
+            gauge("blindmatch_last_failure_seconds", &[("peer", peer)], ago);
+        }
+    }
     for expiry in daemon.expiries() {
         let (what, left) = (expiry.what.to_string(), expiry.at.saturating_sub(now));
         gauge("blindmatch_expiry_seconds", &[("what", &what)], left);
@@ -193,17 +213,6 @@ fn metrics(serving: &Serving) -> String {
         let left = expires.saturating_sub(now);
         let certificate = [("what", "certificate")];
         gauge("blindmatch_expiry_seconds", &certificate, left);
-    }
-    for (peer, standing) in daemon.standings().unwrap_or_default() {
-        let peer = [("peer", peer.as_str())];
-        for (name, at) in [
-            ("blindmatch_last_success_seconds", standing.succeeded),
-            ("blindmatch_last_failure_seconds", standing.failed),
-        ] {
-            if let Some(at) = at {
-                gauge(name, &peer, now.saturating_sub(at));
-            }
-        }
     }
     let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
     let views = count(daemon.views().own().len());
@@ -288,8 +297,51 @@ fn shown(labels: &[(&str, &str)]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+
+    /// The words of a text that can be names of metrics.
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+    }
+
+    #[test]
+    fn alerts_are_about_metrics_that_there_are() {
+        let file = "../../examples/prometheus/blindmatch.rules.yml";
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let rules = fs::read_to_string(file).unwrap();
+        let mut about = BTreeSet::new();
+        for rule in rules.split("- alert: ").skip(1) {
+            let name = rule.lines().next().unwrap_or_default();
+            let of = |key: &str| {
+                let mut lines = rule.lines().filter_map(|line| line.trim().split_once(": "));
+                let found = lines.find(|(found, _)| *found == key);
+                found.map_or_else(|| panic!("{name} has no {key}"), |(_, value)| value)
+            };
+            assert!(["warning", "critical"].contains(&of("severity")), "{name}");
+            assert!(!of("summary").is_empty() && !of("description").is_empty());
+            let metrics: Vec<_> = words(of("expr"))
+                .filter(|word| word.starts_with("blindmatch_"))
+                .collect();
+            let is_known = |metric: &&str| HELP.iter().any(|(known, ..)| known == metric);
+            assert!(metrics.iter().all(is_known), "{name}: {metrics:?}");
+            let is_whether_it_runs = words(of("expr")).any(|word| word == "up");
+            assert!(!metrics.is_empty() || is_whether_it_runs, "{name}");
+            about.extend(metrics.into_iter().map(str::to_owned));
+        }
+        for metric in [
+            "blindmatch_last_success_seconds",
+            "blindmatch_budget_left_evaluations",
+            "blindmatch_expiry_seconds",
+            "blindmatch_ready",
+        ] {
+            assert!(about.contains(metric), "nothing tells of {metric}");
+        }
+    }
 
     #[test]
     fn every_count_is_shown_with_its_help() {
