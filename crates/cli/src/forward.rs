@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::args::Arguments;
 use crate::error::Error;
+use crate::progress::Bar;
 use crate::session::Session;
 
 /// The socket, in the home.
@@ -48,7 +49,8 @@ fn run(runtime: &Runtime, socket: &Path, session: &Session) -> Result<Option<u8>
         };
         let directory = env::current_dir().map_err(|error| Error::new(format!("here: {error}")))?;
         let words = session.words().iter().cloned();
-        let running = node.run(words, &directory, session.is_input_terminal());
+        let (is_terminal, sees) = (session.is_input_terminal(), session.shows_progress());
+        let running = node.run(words, &directory, is_terminal, sees);
         match carry(running.await.map_err(failed)?, session).await {
             Ok(exit) => Ok(Some(exit)),
             Err(error) => Err(failed(error)),
@@ -57,8 +59,18 @@ fn run(runtime: &Runtime, socket: &Path, session: &Session) -> Result<Option<u8>
 }
 
 async fn carry(mut running: Running, session: &Session) -> Result<u8, ControlError> {
+    let mut bar: Option<Bar> = None;
     loop {
-        match running.next().await? {
+        let event = running.next().await?;
+        if !matches!(event, Event::Progress(_)) {
+            // Whatever else comes stands where the bar was.
+            drop(bar.take());
+        }
+        match event {
+            Event::Progress(progress) => match &bar {
+                Some(bar) => bar.change(|said| *said = progress),
+                None => bar = Some(Bar::of(&progress)),
+            },
             Event::Output(bytes) => {
                 let mut stdout = io::stdout().lock();
                 let printed = stdout.write_all(&bytes).and_then(|()| stdout.flush());

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use blindmatch_feeds::{FeedError, Options, Row, Summary, read, read_misp_folder};
 use blindmatch_indicator::Canonicaliser;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Global;
 use crate::command_line::quoted;
 use crate::error::Error;
+use crate::progress::{Progress, Reading};
 
 /// Shorter files are read before a bar could be seen.
 const PROGRESS_FROM_BYTES: u64 = 4 << 20;
@@ -60,10 +60,18 @@ impl<'g> Source<'g> {
         match self.kind {
             Kind::Stdin => read(self.global.session.input(), options, canonicaliser, sink),
             Kind::File { path, file, bytes } => {
-                let bar = progress(&path, bytes, self.global);
-                let summary = read(bar.wrap_read(file), options, canonicaliser, sink);
-                bar.finish_and_clear();
-                summary
+                let progress = if bytes < PROGRESS_FROM_BYTES {
+                    Progress::Nobody
+                } else {
+                    let name = path.file_name().unwrap_or_default();
+                    let name = name.to_string_lossy().into_owned();
+                    Progress::of_bytes(bytes, name, self.global)
+                };
+                let from = Reading {
+                    from: file,
+                    progress: &progress,
+                };
+                read(from, options, canonicaliser, sink)
             }
             Kind::MispFolder { path } => {
                 let mut open = |name: &str| {
@@ -119,22 +127,4 @@ fn cannot_read(path: &Path, error: &io::Error) -> Error {
         )),
         _ => failure,
     }
-}
-
-/// A bar on a terminal for a long file, else one that shows nothing.
-fn progress(path: &Path, bytes: u64, global: &Global) -> ProgressBar {
-    if global.quiet || bytes < PROGRESS_FROM_BYTES || !global.session.shows_progress() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(
-        "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-    );
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    ProgressBar::new(bytes)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_message(name)
 }

@@ -15,6 +15,7 @@ mod forward;
 mod indicators;
 mod input;
 mod output;
+mod progress;
 mod reading;
 mod refusals;
 mod session;

@@ -98,7 +98,16 @@ impl Session {
 
     /// Whether somebody sees how far long work has come.
     pub(crate) fn shows_progress(&self) -> bool {
-        self.inside.is_none() && io::stderr().is_terminal()
+        match &self.inside {
+            Some(inside) => inside.command.shows_progress,
+            None => io::stderr().is_terminal(),
+        }
+    }
+
+    /// What tells that to whoever typed a command that runs inside a node.
+    pub(crate) fn teller(&self) -> Option<control::Teller> {
+        let inside = self.inside.as_ref();
+        inside.map(|inside| inside.command.streams.teller())
     }
 }
 

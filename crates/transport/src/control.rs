@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 
+pub use blindmatch_wire::control::Progress;
 use blindmatch_wire::control::control_server::{Control, ControlServer};
 use blindmatch_wire::control::run_request::Part as Asked;
 use blindmatch_wire::control::run_response::Part as Answered;
@@ -51,6 +52,8 @@ pub struct Command {
     pub directory: PathBuf,
     /// Whether its input is a terminal.
     pub input_is_terminal: bool,
+    /// Whether somebody sees how far it has come.
+    pub shows_progress: bool,
     /// Its input and output.
     pub streams: Streams,
 }
@@ -67,6 +70,10 @@ struct Inputs {
     rest: Bytes,
     over: bool,
 }
+
+/// Says to whoever asked how far a command has come. Clones say it to the same.
+#[derive(Clone)]
+pub struct Teller(mpsc::Sender<Result<RunResponse, Status>>);
 
 /// Takes commands on the socket of one home until it is drained or dropped; then the socket is gone.
 pub struct Socket {
@@ -211,6 +218,7 @@ impl Control for Commands {
             words: command.words.into_iter().map(os_string).collect(),
             directory: os_string(command.directory).into(),
             input_is_terminal: command.input_is_terminal,
+            shows_progress: command.shows_progress,
             streams: Streams {
                 to: to.clone(),
                 from: Mutex::new(Inputs {
@@ -263,6 +271,12 @@ impl Streams {
         self.send(bytes, Answered::Error)
     }
 
+    /// What says how far the command has come.
+    #[must_use]
+    pub fn teller(&self) -> Teller {
+        Teller(self.to.clone())
+    }
+
     /// Reads from its standard input; nothing at its end.
     ///
     /// # Errors
@@ -293,6 +307,13 @@ impl Streams {
             sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         }
         Ok(())
+    }
+}
+
+impl Teller {
+    /// Says how far it has come, unless whoever asked is behind in listening. Does not block.
+    pub fn tell(&self, progress: Progress) {
+        let _ = self.0.try_send(Ok(response(Answered::Progress(progress))));
     }
 }
 

@@ -3,13 +3,10 @@
 mod foreseen;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::time::Duration;
 
 use blindmatch_node::demo::{Outcome, PairResult};
-use blindmatch_node::exchange::batch::{Batch, Progress, Watch};
-use indicatif::{ProgressBar, ProgressStyle};
+use blindmatch_node::exchange::batch::{Batch, Progress as Reached, Watch};
 use serde::Serialize;
 
 use self::foreseen::Foreseen;
@@ -18,6 +15,7 @@ use crate::args::Global;
 use crate::args::exchange::BatchArguments;
 use crate::error::{Error, Exit};
 use crate::output::{self, Report, Side, Table, grouped};
+use crate::progress::Progress;
 
 pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, Error> {
     let work = AtWork::open(arguments.tables.tables.as_deref(), global)?;
@@ -34,19 +32,16 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
         output::show("batch_dry_run", &Foreseen::of(&foreseen), global)?;
         return Ok(exit);
     }
-    let bar = bar(global);
-    let watch: Watch = Arc::new({
-        let bar = bar.clone();
-        move |progress: Progress<'_>| match progress {
-            Progress::Planned(pairs) => bar.set_length(u64::try_from(pairs).unwrap_or(0)),
-            Progress::Ended(pair) => {
-                bar.set_message(format!("{} {}", pair.responder, pair.indicator_type));
-                bar.inc(1);
-            }
+    let progress = Progress::of_things(global);
+    let watch: Watch = Arc::new(move |reached: Reached<'_>| match reached {
+        Reached::Planned(pairs) => progress.is_of(u64::try_from(pairs).unwrap_or(0)),
+        Reached::Ended(pair) => {
+            progress.is_past(format!("{} {}", pair.responder, pair.indicator_type));
         }
     });
     let pairs = work.wait(work.asker().batch(&batch, &watch));
-    bar.finish_and_clear();
+    // With it the bar goes.
+    drop(watch);
     let pairs = pairs?;
     let exit = Exit::of(pairs.iter().map(|pair| &pair.outcome));
     let asked = Asked::of(&pairs, exit);
@@ -237,15 +232,4 @@ fn advise(asked: &Asked, global: &Global) {
             "to ask for what did not change as well: blindmatch batch --sweep",
         );
     }
-}
-
-/// A bar on a terminal, else one that shows nothing.
-fn bar(global: &Global) -> ProgressBar {
-    if global.quiet || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} [{bar:30}] {pos}/{len} {msg}, {elapsed}");
-    let bar = ProgressBar::new(0);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -20,6 +20,7 @@ mod next;
 mod peers;
 mod place;
 mod policy;
+mod progress;
 mod restore;
 mod roster;
 mod serve;

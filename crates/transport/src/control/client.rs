@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+pub use blindmatch_wire::control::Progress;
 use blindmatch_wire::control::control_client::ControlClient;
 use blindmatch_wire::control::run_request::Part as Asked;
 use blindmatch_wire::control::run_response::Part as Answered;
@@ -36,6 +37,8 @@ pub enum Event {
     Error(Bytes),
     /// Part of the standard input is to be [given](Running::give).
     InputWanted,
+    /// So far it has come.
+    Progress(Progress),
     /// It has ended with this exit code.
     Exit(u8),
 }
@@ -79,7 +82,8 @@ impl Node {
         Ok(Self { client })
     }
 
-    /// Runs the command of these words, whose paths are relative to `directory`.
+    /// Runs the command of these words, whose paths are relative to `directory`; it says how far it has
+    /// come where that `shows_progress`.
     ///
     /// # Errors
     ///
@@ -89,11 +93,13 @@ impl Node {
         words: impl Iterator<Item = OsString>,
         directory: &Path,
         input_is_terminal: bool,
+        shows_progress: bool,
     ) -> Result<Running, ControlError> {
         let command = Command {
             words: words.map(|word| bytes(&word)).collect(),
             directory: bytes(directory.as_os_str()),
             input_is_terminal,
+            shows_progress,
         };
         let (inputs, requests) = mpsc::channel(1);
         let first = request(Asked::Command(command));
@@ -124,6 +130,7 @@ impl Running {
             Answered::Output(bytes) => Event::Output(bytes),
             Answered::Error(bytes) => Event::Error(bytes),
             Answered::InputWanted(_) => Event::InputWanted,
+            Answered::Progress(progress) => Event::Progress(progress),
             Answered::Exit(code) => {
                 Event::Exit(u8::try_from(code).map_err(|_| ControlError::Malformed)?)
             }

@@ -27,10 +27,13 @@ pub struct Command {
     /// Whether the standard input is a terminal.
     #[prost(bool, tag = "3")]
     pub input_is_terminal: bool,
+    /// Whether somebody sees how far the command has come.
+    #[prost(bool, tag = "4")]
+    pub shows_progress: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RunResponse {
-    #[prost(oneof = "run_response::Part", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "run_response::Part", tags = "1, 2, 3, 4, 5")]
     pub part: ::core::option::Option<run_response::Part>,
 }
 /// Nested message and enum types in `RunResponse`.
@@ -47,7 +50,25 @@ pub mod run_response {
         /// Last.
         #[prost(uint32, tag = "4")]
         Exit(u32),
+        /// In place of what was said before, where the command shows it.
+        #[prost(message, tag = "5")]
+        Progress(super::Progress),
     }
+}
+/// How far a command has come.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Progress {
+    /// So much of it is done, of so much; of 0: nobody knows of how much.
+    #[prost(uint64, tag = "1")]
+    pub done: u64,
+    #[prost(uint64, tag = "2")]
+    pub of: u64,
+    /// Whether these are bytes; else things.
+    #[prost(bool, tag = "3")]
+    pub bytes: bool,
+    /// What it is at.
+    #[prost(string, tag = "4")]
+    pub what: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InputWanted {}
