@@ -45,11 +45,19 @@ impl Error {
         if let Some(error) = self.of_disk()
             && error.kind() == io::ErrorKind::ReadOnlyFilesystem
         {
-            return vec![
+            let mut hints = vec![
                 "the place is mounted read-only, and a home or a file to write has to be writable; see: \
                  findmnt"
                     .to_owned(),
             ];
+            if matches!(self, Self::Home(_)) {
+                hints.push(
+                    "who only reads a home takes its lock too: what is replaced there is destroyed at \
+                     once. Without the lock the ledger alone is read: blindmatch ledger verify"
+                        .to_owned(),
+                );
+            }
+            return hints;
         }
         match self {
             Self::Home(error) | Self::Backup(_, BackupError::Home(error)) => home(error),

@@ -15,5 +15,8 @@ fn a_place_that_takes_no_writes_is_called_that() {
             hints.iter().any(|hint| hint.contains("writable")),
             "{hints:?}"
         );
+        // That also reading it needs the lock is no matter of other files.
+        let lock = hints.iter().any(|hint| hint.contains("takes its lock"));
+        assert_eq!(lock, matches!(error, Error::Home(_)), "{hints:?}");
     }
 }
