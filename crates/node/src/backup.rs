@@ -10,7 +10,7 @@ use blindmatch_store::collection::{CollectionError, CollectionName, Collections}
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::HomeError;
 use blindmatch_store::keys::StorageKey;
-use blindmatch_store::ledger::Ledger;
+use blindmatch_store::ledger::{Ledger, Log};
 
 use crate::clock;
 use crate::error::Error;
@@ -57,7 +57,7 @@ impl Node {
         to: &Path,
         without_damaged: bool,
     ) -> Result<(Summary, Vec<Error>), Error> {
-        self.check_copied()?;
+        self.check_copied(&ledger.log())?;
         let collections = self.collections()?;
         let damaged = if without_damaged {
             self.damaged_collections(&collections)?
@@ -94,7 +94,7 @@ impl Node {
 
     /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with
     /// which `doctor` names it. The ledger and the collections are read as they are copied.
-    fn check_copied(&self) -> Result<(), Error> {
+    fn check_copied(&self, log: &Log) -> Result<(), Error> {
         let (_, refused) = self.check_keys()?;
         let stays =
             |error: &Error| matches!(error, Error::Key(name, _) if !outlives_the_machine(name));
@@ -102,7 +102,7 @@ impl Node {
         refused.map_or(Ok(()), Err)?;
         self.card()?;
         self.delegations()?;
-        self.trust()?;
+        self.check_roster_kept(log)?;
         self.peers()?;
         self.check_witnessed()?;
         self.check_own_exclusions()

@@ -338,6 +338,8 @@ fn delegation(look: &Look<'_>) -> Looked {
 fn roster(look: &Look<'_>) -> Looked {
     let trust = look.node.trust()?;
     let Some(held) = trust.held() else {
+        let (log, _) = look.node.log()?;
+        look.node.check_roster_kept(&log)?;
         let next = [
             "blindmatch roster trust WORDS",
             "blindmatch roster install FILE",

@@ -153,6 +153,8 @@ pub enum Error {
     OwnCard(ReadError),
     /// There is no roster in force.
     NoRoster(RosterError),
+    /// The file with the roster that this node holds is gone; the ledger recorded that of this number.
+    RosterLost(PathBuf, u64),
     /// A roster is not accepted.
     RosterRefused(PathBuf, RosterError),
     /// There is no record that this member equivocated, or an operator had it asked again.
@@ -385,6 +387,11 @@ impl fmt::Display for Error {
             Self::OtherIdentity => f.write_str("that is not the identity key of this node's card"),
             Self::OwnCard(error) => write!(f, "this node's own card or delegation: {error}"),
             Self::NoRoster(error) => error.fmt(f),
+            Self::RosterLost(path, number) => write!(
+                f,
+                "{} is gone, and the ledger recorded that this node holds roster number {number}",
+                path.display()
+            ),
             Self::RosterRefused(path, error) => write!(f, "{}: {error}", path.display()),
             Self::NotEquivocated(name) => {
                 write!(f, "no record keeps this node from asking {name}")

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::opened::Opened;
 
 /// The roster that the node holds, or the fingerprint that it trusts.
-const TRUST: &str = "roster/trust";
+pub(crate) const TRUST: &str = "roster/trust";
 /// A roster is a note, and little stands beside it.
 const MAX_TRUST: u64 = 2 << 20;
 

@@ -15,7 +15,7 @@ use rand::RngExt;
 
 use crate::error::Error;
 use crate::ledger::delegated;
-use crate::node::{Node, NodeFiles};
+use crate::node::{Node, NodeFiles, TRUST};
 use crate::node_keys::{checkpoint_key_name, unrecorded_name};
 use crate::{config, policy};
 
@@ -99,6 +99,21 @@ impl NodeFiles {
     /// Holds the ledger against what lies beside it.
     pub(crate) fn recorded(&self, log: &Log) -> Result<Recorded, Error> {
         self.compare(log, &self.beside()?)
+    }
+
+    /// Refuses a home whose ledger recorded a roster, and in which the file of the one that is held, or
+    /// of the fingerprint that is trusted, is gone. Where only an install did not end, it is there.
+    pub(crate) fn check_roster_kept(&self, log: &Log) -> Result<(), Error> {
+        let half_done = self.recorded(log)?.half_done;
+        let lost = half_done.into_iter().find_map(|half_done| match half_done {
+            HalfDone::NoRoster(number) => Some(number),
+            HalfDone::Roster(_) | HalfDone::Delegation(_) => None,
+        });
+        let is_there = self.disk().exists(TRUST).map_err(HomeError::Disk)?;
+        match lost.filter(|_| !is_there) {
+            Some(number) => Err(Error::RosterLost(self.disk().root().join(TRUST), number)),
+            None => Ok(()),
+        }
     }
 
     /// Whether the newest record of policy and configuration, where there is one yet, is of those

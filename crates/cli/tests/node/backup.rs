@@ -83,6 +83,26 @@ fn a_backup_is_of_no_use_without_its_storage_key() -> Test {
 }
 
 #[test]
+fn a_roster_that_is_gone_is_not_left_out_silently() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.ok("--home acme backup whole")?;
+    fs::remove_file(place.path("acme/roster/trust"))?;
+    let says = [
+        "roster/trust is gone",
+        "roster number 1",
+        "blindmatch --home acme roster trust WORDS",
+    ];
+    place.fails("--home acme backup less", 1, &says)?;
+    assert!(!place.path("less").exists());
+    let output = place.run("--home acme doctor")?;
+    let found = String::from_utf8(output.stdout)?;
+    assert_eq!(output.status.code(), Some(1), "{found}");
+    assert!(found.contains("roster/trust is gone"), "{found}");
+    Ok(())
+}
+
+#[test]
 fn nothing_is_written_over() -> Test {
     let place = Place::with_acme()?;
     place.ok("--home acme keys export storage --to storage")?;

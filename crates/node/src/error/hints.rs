@@ -278,6 +278,12 @@ impl Error {
                     .to_owned(),
             ],
             Self::NoRoster(error) => no_roster(error),
+            Self::RosterLost(..) => vec![
+                "take the newest roster anew, with its words from an administrator: blindmatch roster \
+                 trust WORDS, then: blindmatch roster install FILE"
+                    .to_owned(),
+                format!("or {RESTORE}"),
+            ],
             Self::RosterRefused(path, error) => refused(&quoted_path(path), error),
             Self::NotEquivocated(_) => {
                 vec!["how all members stand: blindmatch status".to_owned()]
