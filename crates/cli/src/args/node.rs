@@ -138,6 +138,11 @@ Example:
   blindmatch --home /srv/blindmatch restore --storage-key acme.storage \\
       --witnessed acme.bank --witnessed acme.shop acme-2026-11-22.backup
 
+Restore a backup once, in the place of a node that is no more. Two nodes that are restored from one
+backup open an incarnation of the same number: witnesses cosign the ledger of the one that asks first and
+refuse that of the other, whose publications no peer accepts then. Where it happened, keep the first, or
+stop both and restore once more with --witnessed from each witness: that takes the next number.
+
 The restored node opens a new incarnation of its ledger: new epochs, and budgets that count as
 spent. Witnesses cosign it once it has, or names as lost, what they cosigned last. Each of them
 writes out both, with the name of this member in the place of MEMBER:

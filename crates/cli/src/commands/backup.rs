@@ -189,6 +189,10 @@ impl Report for Restored {
             (Some(size), Some(by)) => format!("{} records, {by}", grouped(size)),
             _ => "none known here".to_owned(),
         };
+        let incarnation = format!(
+            "{0}; so would be another restore of this backup, and witnesses cosign only one of the two",
+            self.incarnation
+        );
         let mut table = Table::of_fields();
         table
             .row(&["home", &self.home])
@@ -197,7 +201,7 @@ impl Report for Restored {
             .row(&["files", &grouped(self.files)])
             .row(&["ledger", &format!("{} records", grouped(self.records))])
             .row(&["cosigned", &cosigned])
-            .row(&["incarnation", &self.incarnation.to_string()]);
+            .row(&["incarnation", &incarnation]);
         if let (Some(incarnation), Some(records)) = (self.lost_incarnation, self.lost_records) {
             let signed = self.lost_signed.as_deref().unwrap_or_default();
             let what = format!(

@@ -16,6 +16,7 @@ mod init;
 mod kernels;
 mod keys;
 mod ledger;
+mod lost;
 mod next;
 mod peers;
 mod place;
