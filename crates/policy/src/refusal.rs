@@ -251,6 +251,12 @@ impl Refusal {
         left.parse().ok().filter(|_| is_budget)
     }
 
+    /// Whether one who was told this has to wait for the next epoch.
+    #[must_use]
+    pub fn is_of_epoch(told: &str) -> bool {
+        told.starts_with("epoch_budget: ")
+    }
+
     /// The refusal in words for our own operator, with what to do next.
     #[must_use]
     pub fn explain(
@@ -296,10 +302,23 @@ impl Refusal {
                 place(policy, near.rule),
                 near.misses.described(request)
             ),
-            Self::Sweep { rule } => format!(
-                "{} does not allow a sweep, which asks for rows that did not change",
-                place(policy, rule)
-            ),
+            Self::Sweep { rule } => {
+                let budget = policy.rules().iter().find(|own| own.number == rule);
+                let day = budget.map_or(0, |rule| policy.budget(rule, indicator_type).day);
+                let nights = request.query_class.div_ceil(day.max(1));
+                format!(
+                    "{} does not allow a sweep, which asks for rows that did not change; this one asks for \
+                     up to {} items, which takes {} at a budget of {} a day",
+                    place(policy, rule),
+                    Grouped(request.query_class),
+                    if nights == 1 {
+                        "one night".to_owned()
+                    } else {
+                        format!("about {} nights", Grouped(nights))
+                    },
+                    Grouped(day)
+                )
+            }
             Self::LegalBasisExpired { rule } => {
                 let basis = policy
                     .rules()

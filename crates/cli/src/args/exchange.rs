@@ -22,11 +22,17 @@ Examples:
   blindmatch batch --dry-run                        what it would ask, cost and reveal
   blindmatch batch
   blindmatch batch --peer bolt --collection accounts --output json
+  blindmatch batch --sweep --dry-run                how many nights all customers would take
 
 Every collection asks every peer for every type and purpose that a rule of policy.toml with the
 direction `ask` names. Within an epoch nothing is asked for twice. Of a collection of customers only
-what came since the last run is asked for; `--sweep` asks for all of it, and needs `sweep = true` in
-the rule. What a peer fails at leaves the others as they are, and is gone on with the next time.
+what came since the last run is asked for. What a peer fails at leaves the others as they are, and is
+gone on with the next time.
+
+`--sweep` asks for all customers, and needs `sweep = true` in the rule; without that it is refused, with
+the number of nights that it would take. What a day's budget does not cover waits for the next night,
+what is new comes first, and an eighth of the day is left to queries: say `--sweep` every night until
+nothing waits. It begins anew with each epoch of a peer's view.
 
 Where rules of both sides name the protocols `lookup` and `batch`, large lists go by batch, which asks
 for all of them each time and keeps nothing, unless the epoch's answers are here already; of customers

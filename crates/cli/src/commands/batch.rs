@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
     let exit = Exit::of(pairs.iter().map(|pair| &pair.outcome));
     let asked = Asked::of(&pairs, exit);
     output::show("batch", &asked, global)?;
-    advise(&asked, global);
+    advise(&asked, arguments.sweep, global);
     Ok(exit)
 }
 
@@ -207,7 +207,7 @@ impl Report for Asked {
 }
 
 /// What to do next about what did not go well.
-fn advise(asked: &Asked, global: &Global) {
+fn advise(asked: &Asked, sweep: bool, global: &Global) {
     let has = |status: &str| asked.pairs.iter().find(|pair| pair.status == status);
     if asked.pairs.is_empty() {
         output::next(
@@ -224,6 +224,12 @@ fn advise(asked: &Asked, global: &Global) {
                  --direction ask",
                 pair.responder, pair.r#type, pair.purpose
             ),
+        );
+    }
+    if sweep && has("budget").is_some() {
+        output::next(
+            global,
+            "it goes on where it stopped, night by night, with the same command: blindmatch batch --sweep",
         );
     }
     if asked.pairs.iter().any(|pair| pair.left_out > 0) {

@@ -181,7 +181,18 @@ fn unchanged_customers_are_asked_for_again_only_with_an_allowance() -> Test {
     ends(place, "batch", 0)?;
     let refused = ends(place, "batch --sweep", 3)?;
     let reason = pair(&refused, "b", "ip")["reason"].to_string();
-    assert!(reason.contains("sweep"), "{reason}");
+    assert!(reason.contains("does not allow a sweep"), "{reason}");
+    assert!(reason.contains("takes one night"), "{reason}");
+    // By the budget of our own policy.
+    let budget = "\n[budget.enumerable]\nday = 8\nepoch = 80\n";
+    place.write("nodes/a/policy.toml", policy(&["ip"], &[], "") + budget)?;
+    import_customers(place, 40..80, "--append")?;
+    let refused = ends(place, "batch --sweep --peer b", 3)?;
+    let reason = pair(&refused, "b", "ip")["reason"].to_string();
+    assert!(reason.contains("up to 40 items"), "{reason}");
+    assert!(reason.contains("about 5 nights"), "{reason}");
+    let foreseen = ends(place, "batch --sweep --dry-run --peer b", 3)?;
+    assert_eq!(pair(&foreseen, "b", "ip")["nights"], 5);
     let allowed =
         policy(&["ip"], &[], "").replace("minimum_set_size", "sweep = true\nminimum_set_size");
     place.write("nodes/a/policy.toml", allowed)?;
@@ -237,7 +248,7 @@ fn what_a_budget_does_not_cover_is_asked_for_another_night() -> Test {
     );
     let reason = at_b["reason"].to_string();
     assert!(
-        reason.contains("12 items wait, about 1 more night"),
+        reason.contains("12 items wait for the next epoch"),
         "{reason}"
     );
     let found = at_b["matches"].as_u64();
@@ -252,6 +263,61 @@ fn what_a_budget_does_not_cover_is_asked_for_another_night() -> Test {
     let at_b = pair(&rest, "b", "ip");
     assert_eq!((&at_b["asked"], &at_b["matches"]), (&json!(12), &json!(20)));
     assert_eq!(at_b["new"].as_u64(), found.map(|found| 20 - found));
+    Ok(())
+}
+
+#[test]
+fn a_sweep_goes_on_night_by_night() -> Test {
+    let b = addresses(0..40);
+    let asks = policy(&["ip"], &[], "");
+    let asks = asks.replace("minimum_set_size", "sweep = true\nminimum_set_size");
+    let mut peers = Peers::new(
+        &[("b", &b)],
+        &[
+            ("a", &asks),
+            ("b", &policy(&[], &["ip"], "")),
+            ("c", &policy(&[], &["ip"], "")),
+        ],
+    )?;
+    import_customers(&peers.place, 0..40, "")?;
+    ends(&peers.place, "batch --peer b", 0)?;
+    // Under a new key nothing is known of them, and the peer has less to give.
+    peers.renew("b")?;
+    let serve = |peers: &mut Peers, day: u64| -> Test {
+        peers.stop("b");
+        let budget = format!("budget = {{ day = {day}, epoch = 400 }}\n");
+        let policy = policy(&[], &["ip"], &budget);
+        peers.place.write("nodes/b/policy.toml", policy)?;
+        peers.start("b")
+    };
+    // 40 of the day are spent.
+    serve(&mut peers, 56)?;
+    import_customers(&peers.place, 40..44, "--append")?;
+
+    // An eighth of the 16 is left, and 14 is the largest class of the rest. What is new comes first.
+    let output = peers
+        .place
+        .run(&format!("--home {HOME} batch --peer b --sweep"))?;
+    assert_eq!(output.status.code(), Some(4));
+    let said = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("30 items wait, about 3 more nights"),
+        "{said}"
+    );
+    assert!(said.contains("batch --sweep"), "{said}");
+    let known = ends(&peers.place, "batch --peer b --dry-run", 0)?;
+    let at_b = pair(&known, "b", "ip");
+    assert_eq!((&at_b["ask"], &at_b["left_out"]), (&json!(0), &json!(30)));
+
+    // The next night has another budget; it goes on where it stopped, and is over at last.
+    for (day, asked, code) in [(70, 14, 4), (400, 16, 0), (400, 0, 0)] {
+        serve(&mut peers, day)?;
+        let night = ends(&peers.place, "batch --peer b --sweep", code)?;
+        assert_eq!(pair(&night, "b", "ip")["asked"], asked, "{night}");
+    }
+    let whole = ends(&peers.place, "batch --peer b --dry-run", 0)?;
+    let at_b = pair(&whole, "b", "ip");
+    assert_eq!((&at_b["ask"], &at_b["left_out"]), (&json!(0), &json!(0)));
     Ok(())
 }
 

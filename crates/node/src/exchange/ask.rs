@@ -94,6 +94,22 @@ pub struct Waiting {
     pub rule: String,
 }
 
+impl Waiting {
+    /// What waits and for how long, where this run `asked` for so many items.
+    #[must_use]
+    pub fn in_words(&self, asked: u64) -> String {
+        let Self { items, rule } = self;
+        if policy::Refusal::is_of_epoch(rule) {
+            return format!("{items} items wait for the next epoch: {rule}");
+        }
+        // As far as each night has as much of it as this one.
+        match items.div_ceil(asked.max(1)) {
+            1 => format!("{items} items wait, about 1 more night: {rule}"),
+            nights => format!("{items} items wait, about {nights} more nights: {rule}"),
+        }
+    }
+}
+
 /// A row that the peer holds too.
 #[derive(Clone, Debug)]
 pub struct Finding {

@@ -15,7 +15,7 @@ use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel};
 use tokio::task::JoinSet;
 
-use super::ask::{Answered, AskError, Asker, Asking, Occasion, Subject, Waiting};
+use super::ask::{Answered, AskError, Asker, Asking, Occasion, Subject};
 use super::daemon::Daemon;
 use super::history::History;
 use super::view::{self, View};
@@ -206,15 +206,8 @@ impl Asker {
         pair.charged = answered.charged;
         pair.left_out = answered.left_out;
         pair.receipted = answered.receipted;
-        if let Some(Waiting { items, rule }) = answered.waiting {
-            // As far as each night has as much of it as this one.
-            let nights = items.div_ceil(pair.asked.max(1));
-            let nights = if nights == 1 {
-                "1 more night".to_owned()
-            } else {
-                format!("{nights} more nights")
-            };
-            pair.outcome = Outcome::Budget(format!("{items} items wait, about {nights}: {rule}"));
+        if let Some(waiting) = answered.waiting {
+            pair.outcome = Outcome::Budget(waiting.in_words(pair.asked));
         }
         pair.bytes = answered.bytes;
         let daemon = Arc::clone(&self.daemon);
@@ -368,7 +361,7 @@ pub(super) fn wanted(daemon: &Daemon, batch: &Batch) -> Result<BTreeMap<Name, Ve
                     view: view.clone(),
                     asking: Asking {
                         contents: contents.clone(),
-                        after: last_imports.filter(|_| !batch.sweep),
+                        after: last_imports,
                         sweep: changes && batch.sweep,
                     },
                     rows,

@@ -38,6 +38,8 @@ pub struct Foreseen {
     /// What the peer's budget is charged: the same, padded, of which the peer learns, in batch twice
     /// as much.
     pub charged: u64,
+    /// How many nights that takes by a day's budget as our own policy has it: the peer's may be another.
+    pub nights: u64,
     /// Items of customers that did not change and would not be asked for.
     pub left_out: u64,
     /// The bytes of the publication that was accepted last; nothing where none is in force, and the
@@ -107,6 +109,8 @@ impl Daemon {
             ..request(peer.as_str(), &view, &payment_key, known.roster.number)
         };
         let allowed = allow(self, &known.roster, &request);
+        let rule = self.policy().rule_for(&request);
+        let day = rule.map_or(0, |rule| self.policy().budget(rule, kind).day);
         Ok(Foreseen {
             peer: peer.clone(),
             collection: asking.contents.name,
@@ -118,6 +122,7 @@ impl Daemon {
             batch,
             ask,
             charged,
+            nights: charged.div_ceil(day.max(1)),
             left_out,
             publication: accepted.map(|(_, newest)| newest.manifest.edition.file_length()),
             outcome: allowed.map_or_else(|error| error.outcome(), |()| Outcome::Done),

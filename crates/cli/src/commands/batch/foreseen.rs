@@ -24,6 +24,8 @@ struct Pair {
     ask: u64,
     /// What the peer learns of how many they are, and charges.
     charged: u64,
+    /// How many nights that takes, by a day's budget as our own policy has it.
+    nights: u64,
     /// Items of customers that did not change and would not be asked for.
     left_out: u64,
     /// What may have to be fetched; nothing where only the peer knows.
@@ -74,6 +76,7 @@ impl Foreseen {
             items: pair.items,
             ask: pair.ask,
             charged: pair.charged,
+            nights: pair.nights,
             left_out: pair.left_out,
             fetch_bytes: pair.publication,
             protocol: pair.protocol.name(),
@@ -111,6 +114,9 @@ impl Report for Foreseen {
                 format!("<= {} MB", grouped(bytes.div_ceil(1_000_000)))
             });
             let mut note = pair.reason.clone().unwrap_or_default();
+            if note.is_empty() && pair.nights > 1 {
+                note = format!("about {} nights", grouped(pair.nights));
+            }
             if note.is_empty() && pair.left_out > 0 {
                 note = format!("{} unchanged are not asked for", grouped(pair.left_out));
             }

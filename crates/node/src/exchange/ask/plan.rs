@@ -1,5 +1,6 @@
 //! What a run is to ask for, and the proposal of it.
 
+use std::mem;
 use std::sync::Arc;
 
 use blindmatch_audit::codec::Writer;
@@ -57,10 +58,11 @@ impl Plan {
         Self::proposing(daemon, peer, view, manifest, subject, open)
     }
 
-    /// The same for no more than a peer that was refused has left of its budget: the first items of
-    /// a collection now, the others another day. Nothing where that is none of them.
+    /// The same for no more than a peer that was refused has left of its budget: some items of a
+    /// collection now, the others another day. Nothing where that is none of them.
     ///
-    /// Of a query all items are asked for or none.
+    /// Of a query all items are asked for or none. A sweep asks first for what is new, and leaves an
+    /// eighth of the budget to queries.
     pub(super) fn within(
         self,
         left: Option<u64>,
@@ -70,14 +72,23 @@ impl Plan {
         manifest: &Manifest,
         subject: &Subject,
     ) -> Option<Result<Self, AskError>> {
+        let sweep = subject.collection()?.sweep;
+        let left = left.map(|left| if sweep { left - left / 8 } else { left });
         let class = left.and_then(QueryClass::within)?;
         let class = usize::try_from(class.items()).unwrap_or(usize::MAX);
         let Self { mut open, .. } = self;
-        if subject.collection().is_none() || class >= open.left.len() {
+        if class >= open.left.len() {
             return None;
         }
-        let rest = open.left.split_off(class);
-        // Both ascend.
+        let new = if sweep {
+            match subject.added(daemon, view.indicator_type) {
+                Ok(new) => new.unwrap_or_default(),
+                Err(error) => return Some(Err(error)),
+            }
+        } else {
+            Vec::new()
+        };
+        let rest = split(&mut open.left, &new, manifest.domain.epoch, class);
         open.items.retain(|item| {
             let place = rest.binary_search_by(|other| other.as_slice().cmp(item.as_slice()));
             place.is_err()
@@ -184,6 +195,35 @@ pub(in crate::exchange) fn commit<'i>(
     }
     let encoded = zeroize::Zeroizing::new(writer.finish());
     Salted::new(salt, &encoded)
+}
+
+/// Leaves `count` of `items` and gives the others; both ascend as all did. Those that are in `new` come
+/// first. In each epoch it is the turn of others: a budget that never covers all would else leave the
+/// same ones out for ever.
+fn split(items: &mut Vec<Item>, new: &[Item], epoch: u64, count: usize) -> Vec<Item> {
+    let is_new = |item: &Item| {
+        let place = new.binary_search_by(|other| other.as_slice().cmp(item.as_slice()));
+        place.is_ok()
+    };
+    let (mut order, mut others): (Vec<_>, Vec<_>) = mem::take(items).into_iter().partition(is_new);
+    match count.saturating_sub(order.len()) {
+        0 => turn(&mut order, epoch, count),
+        left => turn(&mut others, epoch, left),
+    }
+    order.append(&mut others);
+    let mut rest = order.split_off(count.min(order.len()));
+    for part in [&mut order, &mut rest] {
+        part.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+    }
+    *items = order;
+    rest
+}
+
+/// Puts those first whose turn it is in an epoch that asks for `count` of them.
+fn turn(items: &mut [Item], epoch: u64, count: usize) {
+    let of = |count: usize| u128::try_from(count).unwrap_or(u128::MAX);
+    let first = u128::from(epoch).wrapping_mul(of(count)) % of(items.len()).max(1);
+    items.rotate_left(usize::try_from(first).unwrap_or(0));
 }
 
 /// What a subject looks up in an epoch of a view.
@@ -300,4 +340,32 @@ pub(in crate::exchange) fn allow(
         let explained = refusal.explain(&facts, policy, request);
         AskError::Policy(Box::new(explained))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(numbers: impl IntoIterator<Item = u8>) -> Vec<Item> {
+        numbers.into_iter().map(|n| Item::new(vec![n])).collect()
+    }
+
+    #[test]
+    fn a_part_takes_what_is_new_and_in_each_epoch_others() {
+        let mut seen = Vec::new();
+        for epoch in 0..4 {
+            let mut left = items(0..10);
+            let rest = split(&mut left, &items([9]), epoch, 4);
+            assert_eq!((left.len(), rest.len()), (4, 6));
+            assert!(left.contains(&Item::new(vec![9])));
+            let mut all = [left.clone(), rest].concat();
+            assert!(left.is_sorted_by(|a, b| a.as_slice() < b.as_slice()));
+            all.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+            assert_eq!(all, items(0..10));
+            seen.extend(left);
+        }
+        for item in items(0..10) {
+            assert!(seen.contains(&item));
+        }
+    }
 }

@@ -26,8 +26,8 @@ pub enum Subject {
 pub struct Asking {
     /// What it consists of now.
     pub contents: Contents,
-    /// Of customers only the rows that came with imports after so many are asked for. What is known
-    /// of this epoch is looked up, whenever it came.
+    /// Of customers only the rows that came with imports after so many are asked for, or, in a sweep,
+    /// before all others. What is known of this epoch is looked up, whenever it came.
     pub after: Option<u32>,
     /// Whether customers that did not change since they were asked for are asked for again.
     pub sweep: bool,
@@ -89,6 +89,18 @@ impl Subject {
 
     /// What of its [items](Self::items) is asked for where it is not known; nothing where that is all.
     pub(in crate::exchange) fn changed(
+        &self,
+        daemon: &Daemon,
+        kind: IndicatorType,
+    ) -> Result<Option<Vec<Item>>, AskError> {
+        match self {
+            Self::Collection(Asking { sweep: true, .. }) => Ok(None),
+            _ => self.added(daemon, kind),
+        }
+    }
+
+    /// What of its [items](Self::items) came since it was last asked for; nothing where that is all.
+    pub(super) fn added(
         &self,
         daemon: &Daemon,
         kind: IndicatorType,
