@@ -106,8 +106,8 @@ impl Bar {
             bar: ProgressBar::new(said.of).with_style(style(said.bytes)),
             said: Mutex::new(said.clone()),
         };
-        bar.bar.enable_steady_tick(STEP);
         bar.draw(said);
+        bar.bar.enable_steady_tick(STEP);
         bar
     }
 
