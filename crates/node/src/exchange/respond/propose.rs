@@ -108,14 +108,7 @@ impl Serving {
             until,
             setup,
         } = agreed;
-        let runs = daemon.runs();
-        let of_peer = |run| {
-            let run = runs.run(run);
-            run.is_ok_and(|run| run.head().peer.as_str() == peer.as_str())
-        };
-        if runs.unfinished().iter().filter(|run| of_peer(run)).count() >= UNFINISHED {
-            return Err(Kind::Busy.into());
-        }
+        check_places(daemon, peer)?;
         let head = Head {
             side: Side::Responder,
             peer: Name::new(peer.as_str()).map_err(|error| fault(&error))?,
@@ -131,7 +124,7 @@ impl Serving {
         };
         let rng = &mut rand::rng();
         let agreed = head.agreement.encode();
-        let begun = runs.begin(head, rng).and_then(|mut beginning| {
+        let begun = daemon.runs().begin(head, rng).and_then(|mut beginning| {
             if let Some(setup) = setup {
                 beginning.over(setup, rng)?;
             }
@@ -304,6 +297,19 @@ impl Serving {
         lock(&self.0.sizes).insert(digest, size);
         Ok(size)
     }
+}
+
+/// Whether a peer may have one more unfinished run.
+pub(super) fn check_places(daemon: &Daemon, peer: &Member) -> Result<(), Problem> {
+    let runs = daemon.runs();
+    let of_peer = |run| {
+        let run = runs.run(run);
+        run.is_ok_and(|run| run.head().peer.as_str() == peer.as_str())
+    };
+    if runs.unfinished().iter().filter(|run| of_peer(run)).count() >= UNFINISHED {
+        return Err(Kind::Busy.into());
+    }
+    Ok(())
 }
 
 /// The publication of an epoch that a run's direction names.

@@ -19,7 +19,7 @@ use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
 use rand::RngExt;
 
-use super::propose::{Against, Agreed};
+use super::propose::{Against, Agreed, check_places};
 use super::served::{Served, unlike};
 use super::{Serving, fault, internal};
 use crate::error::Error;
@@ -52,9 +52,11 @@ impl Serving {
             return Err(Kind::Version.into());
         }
         // Charges count for the epoch of the view, by whichever protocol.
-        let epoch = daemon.own_epoch(view).ok_or(Kind::NotFound)?;
+        let epoch = daemon.own_epoch(view).ok_or(Kind::NotNow)?;
         let newest = epoch.publications().first().cloned();
         let manifest = newest.ok_or(Kind::NotNow)?.manifest;
+        // Before the work that it is to read a set.
+        check_places(&daemon, peer.member())?;
         let set = daemon.set(view).map_err(internal)?;
         let size = u64::try_from(set.len()).unwrap_or(u64::MAX);
         let class = class_holding(size).ok_or_else(unlike)?;
