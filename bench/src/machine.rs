@@ -41,6 +41,24 @@ pub(crate) fn peak_memory_mib() -> Option<f64> {
     proc_kib("/proc/self/status", "VmHWM").map(|kib| kib as f64 / 1_024.0)
 }
 
+/// Lets [`peak_memory_mib`] begin anew with what the process holds now, where the system can.
+pub(crate) fn forget_peak_memory() {
+    // What is told then is the peak of all the time before.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The seconds of processors that this process took, all threads together.
+pub(crate) fn cpu_seconds() -> f64 {
+    // All Linux systems count them in hundredths for those who ask.
+    const TICKS: f64 = 100.0;
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name of the program, which may have anything in it; the 14th and 15th field of all.
+    let behind = text.rsplit_once(')').map_or("", |(_, behind)| behind);
+    let fields = behind.split_whitespace().skip(11).take(2);
+    let ticks = fields.filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS
+}
+
 fn proc_kib(file: &str, name: &str) -> Option<u64> {
     proc_field(file, name)?
         .split_whitespace()

@@ -9,7 +9,10 @@ mod import;
 mod ledger;
 mod lookup;
 mod machine;
+mod night;
 mod oprf;
+mod pair;
+mod query;
 mod report;
 mod vole;
 
@@ -58,6 +61,10 @@ enum Name {
     Vole,
     /// A view's file: built, stored, and looked up in.
     Lookup,
+    /// Two nodes that ask each other for all they hold, and a day later for what changed.
+    Night(night::Scenario),
+    /// One indicator asked of one peer that holds many, against `fdatasync`.
+    Query,
     /// One measured import in a process of its own, so that its peak memory is its own.
     #[command(hide = true)]
     ImportOnce {
@@ -85,6 +92,8 @@ fn main() -> anyhow::Result<()> {
         Name::Ledger => ledger::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
         Name::Vole => vole::run(arguments.scale)?,
+        Name::Night(scenario) => night::run(arguments.scale, scenario)?,
+        Name::Query => query::run(arguments.scale)?,
         Name::ImportOnce { file, home, kind } => return import::once(&file, &home, kind),
         Name::OprfOnce { work, items } => return oprf::threads::once(work, items),
         Name::LookupOnce(set) => return lookup::once(set),

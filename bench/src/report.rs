@@ -11,7 +11,7 @@ use crate::machine::Machine;
 #[derive(Serialize)]
 pub(crate) struct Report {
     bench: &'static str,
-    figures: BTreeMap<&'static str, f64>,
+    figures: BTreeMap<String, f64>,
     /// `null` where a peer is not there; `notes` says why.
     ratios: BTreeMap<&'static str, Option<f64>>,
     notes: Vec<String>,
@@ -30,8 +30,8 @@ impl Report {
     }
 
     /// Adds a figure; its name ends in its unit.
-    pub(crate) fn figure(&mut self, name: &'static str, value: f64) {
-        self.figures.insert(name, value);
+    pub(crate) fn figure(&mut self, name: impl ToString, value: f64) {
+        self.figures.insert(name.to_string(), value);
     }
 
     pub(crate) fn ratio(&mut self, name: &'static str, value: Option<f64>) {
