@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jiff::civil::Date;
+
 type Test = Result<(), Box<dyn Error>>;
 
 fn folder() -> PathBuf {
@@ -101,11 +103,17 @@ fn the_timer_begins_a_batch_every_night() -> Test {
             let line = line.trim_start();
             line.starts_with("Next elapse") || line.starts_with("Iter. #")
         });
-        let days =
-            times.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("20")));
-        let mut days: Vec<_> = days.collect();
-        days.dedup();
+        let days = times.filter_map(|line| {
+            let mut words = line.split_whitespace();
+            words.find_map(|word| word.parse::<Date>().ok())
+        });
+        let days: Vec<_> = days.collect();
         assert_eq!(days.len(), 3, "{said}");
+        let mut nights = days.iter().zip(days.iter().skip(1));
+        assert!(
+            nights.all(|(one, next)| one.tomorrow().ok() == Some(*next)),
+            "{said}"
+        );
     }
     Ok(())
 }
