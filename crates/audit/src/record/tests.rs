@@ -86,7 +86,7 @@ fn events() -> Vec<Event> {
         },
         Event::Consent {
             release: a,
-            peer,
+            peer: peer.clone(),
             digest: c,
         },
         Event::LiaisonSync {
@@ -99,7 +99,7 @@ fn events() -> Vec<Event> {
             root: c,
         },
         Event::Override {
-            operator,
+            operator: operator.clone(),
             what: Salted(c),
         },
         Event::Lost {
@@ -107,6 +107,12 @@ fn events() -> Vec<Event> {
             size: 12,
             root: c,
         },
+        Event::Equivocation {
+            peer: peer.clone(),
+            accepted: a,
+            shown: b,
+        },
+        Event::Readmitted { peer, operator },
     ]
 }
 

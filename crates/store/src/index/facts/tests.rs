@@ -319,3 +319,32 @@ fn publications_and_closings_are_found_by_their_view() {
     facts.catch_up(&ledger.log()).unwrap();
     assert_eq!(unclosed(&facts), [false, false, false]);
 }
+
+#[test]
+fn an_equivocation_stands_until_an_operator_has_the_peer_asked_again() {
+    let (_place, ledger) = ledger();
+    let name = |name| Name::new(name).unwrap();
+    let tells = || Event::Equivocation {
+        peer: name("b"),
+        accepted: [1; 32],
+        shown: [2; 32],
+    };
+    let at = |ledger: &Ledger| {
+        let facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+        (
+            facts.equivocation("b").unwrap(),
+            facts.equivocation("c").unwrap(),
+        )
+    };
+    assert_eq!(at(&ledger), (None, None));
+    ledger.append(vec![tells(), Event::Filler]).unwrap();
+    assert_eq!(at(&ledger), (Some(1), None));
+    let readmitted = Event::Readmitted {
+        peer: name("b"),
+        operator: name("ada"),
+    };
+    ledger.append(vec![readmitted]).unwrap();
+    assert_eq!(at(&ledger), (None, None));
+    ledger.append(vec![tells()]).unwrap();
+    assert_eq!(at(&ledger), (Some(4), None));
+}
