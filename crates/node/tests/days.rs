@@ -29,7 +29,8 @@ use blindmatch_node::roster::ceremony::{self, Beginning, Terms};
 use blindmatch_node::{Error, Node as Home, clock};
 use blindmatch_store::ledger::Standing;
 use blindmatch_store::ledger::cosigned::encode;
-use blindmatch_transport::{Clock, Endpoint, Limits, Server};
+use blindmatch_transport::admin::Status;
+use blindmatch_transport::{Clock, Endpoint, Exchange, Limits, Server};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
@@ -548,6 +549,14 @@ impl World {
     fn footing(&self, member: &str) -> Footing {
         self.nodes.get(member).unwrap().serving.footing()
     }
+
+    /// What a member's probe says.
+    async fn readiness(&self, member: &str) -> String {
+        let serving = &self.nodes.get(member).unwrap().serving;
+        let ready = serving.ready().await;
+        assert_eq!(ready.is_ok(), serving.is_serving());
+        ready.err().unwrap_or_default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -560,6 +569,8 @@ async fn an_older_copy_of_a_home_does_not_serve() {
 
     // It has been cosigned, so it waits for a witness.
     assert_eq!(world.footing("b"), Footing::Open);
+    let why = world.readiness("b").await;
+    assert!(why.contains("no witness has answered yet"), "{why}");
     let pair = world.ask_any("a").await;
     assert!(
         matches!(&pair.outcome, Outcome::Unreachable(why) if why.contains("no_witness_yet")),
@@ -567,6 +578,7 @@ async fn an_older_copy_of_a_home_does_not_serve() {
     );
     assert!(world.gather("b").await);
     assert_eq!(world.footing("b"), Footing::Firm);
+    assert_eq!(world.readiness("b").await, "");
     world.pass(DAY);
     world.publish().await;
     world.finds_the_same().await;
@@ -586,6 +598,8 @@ async fn an_older_copy_of_a_home_does_not_serve() {
         ("a", Standing::Behind)
     );
     assert_eq!((shown.checkpoint.size, shown.own), (size, own));
+    let why = world.readiness("b").await;
+    assert!(why.contains("an older copy of itself"), "{why}");
     let pair = world.ask_any("a").await;
     assert!(
         matches!(&pair.outcome, Outcome::Failed(why) if why.contains("behind_its_witnesses")),
@@ -785,19 +799,9 @@ async fn a_download_goes_on_where_its_connection_broke() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_is_not_there_yet_is_asked_when_it_is() {
     let mut world = World::first_night().await;
-    let address = {
-        let b = world.nodes.get_mut("b").unwrap();
-        let address = b.port.local_addr().unwrap();
-        // Nobody listens there any more.
-        b.port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let other = b.port.try_clone().unwrap();
-        other.set_nonblocking(true).unwrap();
-        let other = TcpListener::from_std(other).unwrap();
-        let server = b.endpoint.serve(other, Arc::new(b.serving.clone()));
-        let before = std::mem::replace(&mut b.server, server);
-        before.drain(Duration::from_secs(1)).await;
-        address
-    };
+    let b = world.nodes.get("b").unwrap();
+    let address = b.port.local_addr().unwrap();
+    world.is_deaf("b").await;
     let b = world.nodes.get("b").unwrap();
     let (endpoint, serving) = (b.endpoint.clone(), b.serving.clone());
     let back = tokio::spawn(async move {

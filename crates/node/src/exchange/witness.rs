@@ -82,8 +82,10 @@ impl Serving {
     async fn ask_all(&self, endpoint: &Endpoint) -> Asked {
         let daemon = self.daemon();
         let head = daemon.ledger().log().head().clone();
-        let mut asked = JoinSet::new();
-        for member in daemon.witnesses().keys.into_keys() {
+        let (mut asked, witnesses) = (JoinSet::new(), daemon.witnesses().keys);
+        // Where a newer roster has none, there is nobody left to say anything.
+        let nobody = witnesses.is_empty();
+        for member in witnesses.into_keys() {
             let (serving, endpoint, head) = (self.clone(), endpoint.clone(), head.clone());
             asked.spawn(async move {
                 let witness = serving.reach(&endpoint, &member).await?;
@@ -94,7 +96,7 @@ impl Serving {
         }
         let mut all = Asked {
             cosigned: head,
-            answered: false,
+            answered: nobody,
             lost: Vec::new(),
             shown: None,
         };
@@ -326,7 +328,7 @@ enum Answer {
 struct Asked {
     /// The newest checkpoint with their cosignatures.
     cosigned: SignedCheckpoint,
-    /// Whether one of them cosigned it.
+    /// Whether one of them cosigned it, or there is none.
     answered: bool,
     /// What they cosigned last that it does not go on from yet.
     lost: Vec<Checkpoint>,
