@@ -55,7 +55,12 @@ fn place_of_a_full_home() -> Failing<Place> {
 
 fn examine(place: &Place) -> Failing<Value> {
     let output = place.run(&format!("--home {HOME} doctor --output json"))?;
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let mut found: Value = serde_json::from_slice(&output.stdout)?;
+    // What is free on the disk is everybody's.
+    if let Some(findings) = found["findings"].as_array_mut() {
+        findings.retain(|finding| finding["about"] != "disk");
+    }
+    Ok(found)
 }
 
 fn flipped(path: &Path, at: usize) -> Failing<Vec<u8>> {

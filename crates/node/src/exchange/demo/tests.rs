@@ -163,7 +163,9 @@ fn a_run_whose_responder_dies_is_resumed_and_paid_for_once() {
         let listener = listeners[&name("b")].try_clone().unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let serving = Serving::new(Arc::clone(&daemon));
-        let _server = endpoint.serve(listener, Arc::new(serving));
+        let _server = endpoint.serve(listener, Arc::new(serving.clone()));
+        // It answers once a witness has borne it out.
+        assert!(serving.gather(&endpoint).await.unwrap());
         let pairs = asker.batch(&Batch::default(), &unwatched()).await.unwrap();
         assert!(runs.unfinished().is_empty());
         pairs
