@@ -155,6 +155,74 @@ fn a_batch_finds_what_is_shared_and_asks_for_it_once() -> Test {
 }
 
 #[test]
+fn large_lists_go_by_batch_until_their_answers_are_here() -> Test {
+    let both = |policy: String| policy.replace("[\"lookup\"]", "[\"lookup\", \"batch\"]");
+    let asks =
+        policy(&["ip"], &[], "").replace("minimum_set_size", "sweep = true\nminimum_set_size");
+    let peers = Peers::new(
+        &[("b", &addresses(11_900..24_000))],
+        &[("a", &both(asks)), ("b", &both(policy(&[], &["ip"], "")))],
+    )?;
+    let place = &peers.place;
+    import_customers(place, 0..12_000, "")?;
+
+    let foreseen = ends(place, "batch --dry-run", 0)?;
+    let at_b = pair(&foreseen, "b", "ip");
+    assert_eq!(
+        (&at_b["protocol"], &at_b["ask"]),
+        (&json!("batch"), &json!(12_000))
+    );
+    assert_eq!(at_b["charged"], 2 * 12_288);
+    assert_eq!(at_b["batch"]["charged"], 2 * 12_288);
+    assert_eq!(at_b["lookup"]["charged"], 12_288);
+    let seconds = |by: &str| at_b[by]["seconds"].as_f64();
+    assert!(seconds("batch") < seconds("lookup"), "{at_b}");
+    let foreseen = ends(place, "batch --dry-run --protocol lookup", 0)?;
+    assert_eq!(pair(&foreseen, "b", "ip")["protocol"], "lookup");
+
+    let first = ends(place, "batch", 0)?;
+    let at_b = pair(&first, "b", "ip");
+    assert_eq!(
+        (&at_b["protocol"], &at_b["matches"]),
+        (&json!("batch"), &json!(100))
+    );
+    assert_eq!(
+        (&at_b["charged"], &first["verified"]),
+        (&json!(2 * 12_288), &json!(true))
+    );
+    // Nothing of it is kept, so that all of it is asked for again.
+    import_customers(place, 12_000..12_010, "--append")?;
+    let second = ends(place, "batch", 0)?;
+    let at_b = pair(&second, "b", "ip");
+    assert_eq!(
+        (&at_b["protocol"], &at_b["asked"]),
+        (&json!("batch"), &json!(12_010))
+    );
+    assert_eq!((&at_b["matches"], &at_b["new"]), (&json!(110), &json!(10)));
+    let kept = ends(place, "matches list --peer b", 0)?;
+    assert_eq!(kept["matches"].as_array().map(Vec::len), Some(110));
+
+    // What lookup was paid for is known from then on.
+    let looked_up = ends(place, "batch --sweep --protocol lookup", 0)?;
+    let at_b = pair(&looked_up, "b", "ip");
+    assert_eq!(
+        (&at_b["protocol"], &at_b["matches"]),
+        (&json!("lookup"), &json!(110))
+    );
+    let last = ends(place, "batch", 0)?;
+    let at_b = pair(&last, "b", "ip");
+    assert_eq!(
+        (&at_b["protocol"], &at_b["charged"]),
+        (&json!("lookup"), &json!(8))
+    );
+    assert_eq!(
+        (&at_b["matches"], &at_b["left_out"]),
+        (&json!(110), &json!(0))
+    );
+    Ok(())
+}
+
+#[test]
 fn a_peer_that_is_down_leaves_the_others_done() -> Test {
     let mut peers = three()?;
     import_customers(&peers.place, 0..40, "")?;
