@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod batch;
 mod import;
 mod ledger;
 mod lookup;
@@ -59,6 +60,8 @@ enum Name {
     Ledger,
     /// The stages of a batch run, with kernels and without, and a run of two sessions.
     Vole,
+    /// Two nodes hold two lists against each other, from files to written matches.
+    Batch,
     /// A view's file: built, stored, and looked up in.
     Lookup,
     /// Two nodes that ask each other for all they hold, and a day later for what changed.
@@ -78,6 +81,9 @@ enum Name {
         work: oprf::threads::Work,
         items: usize,
     },
+    /// One of the two nodes.
+    #[command(hide = true)]
+    BatchSide(batch::Side),
     /// One measured set in a process of its own, for the same reason.
     #[command(hide = true)]
     LookupOnce(lookup::Set),
@@ -90,12 +96,14 @@ fn main() -> anyhow::Result<()> {
         Name::Import => import::run(arguments.scale)?,
         Name::Oprf => oprf::run(arguments.scale)?,
         Name::Ledger => ledger::run(arguments.scale)?,
+        Name::Batch => batch::run(arguments.scale)?,
         Name::Lookup => lookup::run(arguments.scale)?,
         Name::Vole => vole::run(arguments.scale)?,
         Name::Night(scenario) => night::run(arguments.scale, scenario)?,
         Name::Query => query::run(arguments.scale)?,
         Name::ImportOnce { file, home, kind } => return import::once(&file, &home, kind),
         Name::OprfOnce { work, items } => return oprf::threads::once(work, items),
+        Name::BatchSide(side) => return batch::side(&side),
         Name::LookupOnce(set) => return lookup::once(set),
     };
     match arguments.output {
