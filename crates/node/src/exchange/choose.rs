@@ -23,8 +23,8 @@ use super::view::View;
 
 /// What an item of lookup costs both sides: a blind, an evaluation, its part of a proof, an output.
 const LOOKUP_ITEM: Duration = Duration::from_micros(120);
-/// What an item of either set costs in batch.
-const BATCH_ITEM: Duration = Duration::from_nanos(1_200);
+/// What an item of either set costs in batch, most of it in reading, sealing and storing.
+const BATCH_ITEM: Duration = Duration::from_micros(8);
 /// What a setup and the rest of a run cost, however small the sets are.
 const BATCH_RUN: Duration = Duration::from_millis(800);
 
