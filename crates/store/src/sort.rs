@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use blindmatch_indicator::LabelFields;
 use rand_core::CryptoRng;
 use rayon::prelude::*;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use crate::disk::{Aside, Disk};
 use crate::keys::{FileId, Key};
@@ -157,10 +157,10 @@ struct Entry {
 const GIVEN: u32 = u32::MAX;
 const DERIVED: u32 = u32::MAX - 1;
 
-/// Rows in no order; wiped on drop.
+/// Rows in no order; wiped on drop, as far as there are any: neither part ever gets shorter.
 struct Buffer {
     entries: Vec<Entry>,
-    arena: Zeroizing<Vec<u8>>,
+    arena: Vec<u8>,
 }
 
 impl Buffer {
@@ -168,7 +168,7 @@ impl Buffer {
         Self {
             // Untouched pages of either cost nothing.
             entries: Vec::with_capacity(capacity.div_ceil(size_of::<Entry>())),
-            arena: Zeroizing::new(Vec::with_capacity(capacity.saturating_add(32 << 10))),
+            arena: Vec::with_capacity(capacity.saturating_add(32 << 10)),
         }
     }
 
@@ -222,6 +222,7 @@ impl Drop for Buffer {
         self.entries.iter_mut().for_each(|entry| {
             entry.prefix.zeroize();
         });
+        self.arena.as_mut_slice().zeroize();
     }
 }
 
