@@ -17,6 +17,7 @@ use blindmatch_membership::Name;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, Full};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use tonic::Status;
@@ -32,6 +33,12 @@ use crate::refusal::Refusal;
 use crate::server::{OpenCall, Shared};
 use crate::tasks::Tied;
 use crate::tls::{Identified, Verifier};
+
+/// Calls whose requests are streams.
+const STREAMS: [&str; 2] = [
+    "/blindmatch.exchange.v1.Exchange/Run",
+    "/blindmatch.exchange.v1.Exchange/Witness",
+];
 
 type Future<T> = Pin<Box<dyn std::future::Future<Output = T> + Send>>;
 type Answering = Future<Result<Response<Body>, StdError>>;
@@ -77,6 +84,9 @@ pub enum Part<'a> {
 pub enum Fate {
     /// It arrives.
     Arrives,
+    /// It arrives twice, and the first answer is lost: of a call that is no stream. All else arrives
+    /// once.
+    Twice,
     /// It is lost, and the connection broken.
     Lost,
 }
@@ -332,8 +342,16 @@ impl Call {
         answers: Arc<dyn Answers>,
         request: Request<Body>,
     ) -> Result<Response<Body>, StdError> {
-        self.passes(Part::Call).await?;
-        let request = request.map(|body| Body::new(Passed::new(body, self, false)));
+        let mut request = request.map(|body| Body::new(Passed::new(body, self, false)));
+        if self.passes(Part::Call).await? == Fate::Twice && !STREAMS.contains(&&*self.path) {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let again = || Request::from_parts(parts.clone(), Body::new(Full::new(body.clone())));
+            let first = answers.answer(again()).await?;
+            // What is said in it is lost, and not what is done for it.
+            let _ = first.into_body().collect().await;
+            request = again();
+        }
         let answer = tokio::select! {
             biased;
             () = self.over() => return Err(lost()),
@@ -343,15 +361,16 @@ impl Call {
         Ok(answer.map(|body| Body::new(Passed::new(body, self, true))))
     }
 
-    async fn passes(&self, part: Part<'_>) -> Result<(), StdError> {
+    async fn passes(&self, part: Part<'_>) -> Result<Fate, StdError> {
         let fate = tokio::select! {
             biased;
             () = self.over() => Fate::Lost,
             fate = self.pass(part) => fate,
         };
-        match fate {
-            Fate::Arrives if !self.is_over() => Ok(()),
-            _ => Err(lost()),
+        if fate == Fate::Lost || self.is_over() {
+            Err(lost())
+        } else {
+            Ok(fate)
         }
     }
 
@@ -423,7 +442,7 @@ impl HttpBody for Passed {
             if let Some((_, passing)) = &mut self.held {
                 let fate = ready!(passing.as_mut().poll(cx));
                 match self.held.take() {
-                    Some((frame, _)) if fate == Fate::Arrives && !self.call.is_over() => {
+                    Some((frame, _)) if fate != Fate::Lost && !self.call.is_over() => {
                         self.ended = frame.is_trailers();
                         return Poll::Ready(Some(Ok(frame)));
                     }
