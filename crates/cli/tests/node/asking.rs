@@ -9,7 +9,7 @@ use crate::peers::{HOME, Peers};
 use crate::place::{Place, Test, stderr};
 
 /// A policy that asks for and serves these types, each of its rules with what is `added`.
-fn policy(asks: &[&str], serves: &[&str], added: &str) -> String {
+pub(crate) fn policy(asks: &[&str], serves: &[&str], added: &str) -> String {
     let mut policy = "[purpose.abuse-prevention]\ntext = \"Recognise returning abusers.\"\n\n\
                       [legal_basis.agreement]\ntext = \"Schedule B.\"\nvalid_until = 2099-12-31\n\n\
                       [evidence]\nminimum_reports = 0\nreason_required = false\n"

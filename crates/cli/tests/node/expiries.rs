@@ -6,8 +6,8 @@ use std::fs;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use crate::network::Network;
 use crate::place::Test;
-use crate::serve::Network;
 
 #[test]
 fn what_expires_soon_is_told() -> Test {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::network::{MOST, Network, Serving};
 use crate::place::Test;
-use crate::serve::{MOST, Network, Serving};
 
 const WITNESSES: [&str; 2] = ["bolt", "core"];
 

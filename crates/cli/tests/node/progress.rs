@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use blindmatch_transport::control::Progress;
 use blindmatch_transport::control::client::{Event, Node};
 
+use crate::network::Network;
 use crate::place::Test;
-use crate::serve::Network;
 
 #[test]
 fn how_far_a_command_has_come_is_told_to_who_sees_it() -> Test {
