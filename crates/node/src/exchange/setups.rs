@@ -13,7 +13,7 @@ use blindmatch_psi::session::{Completion, End, Keys, Record, Store, UnixSeconds}
 use blindmatch_psi::stop::{Abort, Stop};
 use blindmatch_transport::message::{Answer, Proposal};
 use blindmatch_transport::problem::Kind;
-use blindmatch_transport::{Channel, Frames};
+use blindmatch_transport::{CallError, Channel, Frames};
 use blindmatch_wire::{Malformed, Problem};
 use rand::RngExt;
 use tracing::warn;
@@ -121,13 +121,17 @@ impl Asker {
         let mut frames = Counted {
             stream,
             bytes: &mut bytes,
+            refused: None,
         };
         let end = Keeping::drive(&self.daemon, Side::Querier, &mut session, &mut frames).await;
+        let refused = frames.refused.take();
         let _ = frames.stream.finish().await;
         match end {
             Some(End::Concluded) => Ok((terms, bytes)),
             Some(End::Stopped(stop)) => Err(AskError::Stopped(stop)),
-            None => Err(AskError::Lost),
+            None => {
+                Err(refused.map_or(AskError::Lost, |problem| CallError::Refused(problem).into()))
+            }
         }
     }
 }

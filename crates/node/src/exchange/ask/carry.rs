@@ -12,6 +12,7 @@ use blindmatch_psi::stop::{Abort, Blame, Fault, Stop};
 use blindmatch_store::runs::{Run, Taken};
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel, frames};
+use blindmatch_wire::Problem;
 use tokio::time::sleep;
 
 use super::subject::asked;
@@ -73,7 +74,8 @@ pub(super) async fn carry(
                 Kind::Busy | Kind::NotNow | Kind::Timeout | Kind::Unavailable => Err(Lost),
                 // The responder has no such run, or none any more.
                 Kind::NotFound | Kind::EpochOver => {
-                    return give_up(going, CallError::Refused(problem).into()).await;
+                    let why = CallError::Refused(problem).into();
+                    return give_up(&asker.daemon, going, why, bytes).await;
                 }
                 _ => return Err(CallError::Refused(problem).into()),
             },
@@ -83,7 +85,9 @@ pub(super) async fn carry(
         match ended {
             Ok(End::Concluded) => return Ok(brought(false, bytes, concluded)),
             Ok(End::Stopped(stop)) if goes_on(stop) => return Err(AskError::Stopped(stop)),
-            Ok(End::Stopped(stop)) => return give_up(going, AskError::Stopped(stop)).await,
+            Ok(End::Stopped(stop)) => {
+                return give_up(&asker.daemon, going, AskError::Stopped(stop), bytes).await;
+            }
             Err(Lost) => {}
         }
     }
@@ -114,16 +118,36 @@ fn standing(daemon: &Daemon, run: &Run) -> Result<Standing, AskError> {
     }
 }
 
-/// Ends a run that cannot go on. What we signed for already is opened once its time is over.
-async fn give_up(going: &Going, why: AskError) -> Result<Carried, AskError> {
+/// Ends a run that cannot go on. What we signed for already is opened once the responder has had the
+/// time to sign that the policy gives it.
+async fn give_up(
+    daemon: &Daemon,
+    going: &Going,
+    why: AskError,
+    bytes: u64,
+) -> Result<Carried, AskError> {
+    let hours = daemon.policy().conduct().open_unreceipted_after_hours;
+    let overdue = going
+        .run
+        .head()
+        .began
+        .saturating_add(u64::from(hours) * 3_600);
+    let is_overdue = daemon.now() >= overdue;
     let run = Arc::clone(&going.run);
-    blocking(move || {
-        if run.receipt()?.is_none() {
-            run.give_up(&mut rand::rng())?;
+    let opens = blocking(move || {
+        if run.receipt()?.is_some() {
+            return Ok(is_overdue);
         }
-        Ok(())
-    })
-    .await?;
+        run.give_up(&mut rand::rng())?;
+        Ok(false)
+    });
+    if opens.await? {
+        return Ok(Carried {
+            late: true,
+            bytes,
+            concluded: None,
+        });
+    }
     Err(why)
 }
 
@@ -163,7 +187,11 @@ async fn connect(
         evaluation: None,
     });
     let journal: Arc<dyn Journal> = Arc::new(Kept(Arc::clone(&going.run)));
-    let mut frames = Counted { stream, bytes };
+    let mut frames = Counted {
+        stream,
+        bytes,
+        refused: None,
+    };
     let clock = Arc::clone(&daemon);
     let now = move || UnixSeconds(clock.now());
     let ended = match &going.about {
@@ -180,11 +208,15 @@ async fn connect(
             ended
         }
     };
-    if ended.is_ok() {
-        // What was said last has to arrive, an abort too; the run is over on this side either way.
-        let _ = frames.stream.finish().await;
+    match (ended, frames.refused) {
+        (Ok(end), _) => {
+            // What was said last has to arrive, an abort too; the run is over on this side either way.
+            let _ = frames.stream.finish().await;
+            Ok(Ok(end))
+        }
+        (Err(Lost), Some(problem)) => Err(CallError::Refused(problem).into()),
+        (Err(Lost), None) => Ok(Err(Lost)),
     }
-    Ok(ended)
 }
 
 fn session(
@@ -227,10 +259,11 @@ impl Journal for Kept {
     }
 }
 
-/// The stream of a run, with how much passed over it.
+/// The stream of a run, with how much passed over it, and why the responder ended it.
 pub(in crate::exchange) struct Counted<'b> {
     pub(in crate::exchange) stream: frames::Frames,
     pub(in crate::exchange) bytes: &'b mut u64,
+    pub(in crate::exchange) refused: Option<Problem>,
 }
 
 impl Counted<'_> {
@@ -247,8 +280,16 @@ impl Frames for Counted<'_> {
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
-        let frame = Frames::receive(&mut self.stream).await?;
-        self.count(&frame);
-        Ok(frame)
+        match self.stream.receive().await {
+            Ok(Some(frame)) => {
+                self.count(&frame);
+                Ok(frame.into())
+            }
+            Err(CallError::Refused(problem)) => {
+                self.refused = Some(problem);
+                Err(Lost)
+            }
+            Ok(None) | Err(_) => Err(Lost),
+        }
     }
 }
