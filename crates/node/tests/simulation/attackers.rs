@@ -100,18 +100,36 @@ async fn attack(world: &World, rng: &mut StdRng) -> Checked {
         let attacker = attackers.choose(rng).unwrap();
         world.net.set_rates(Rates {
             lose: *[0, 0, 20, 100].choose(rng).unwrap(),
+            twice: *[0, 0, 100].choose(rng).unwrap(),
             delay: *[0, 100].choose(rng).unwrap(),
             ..Rates::default()
         });
         match rng.random_range(0..12) {
-            0..5 => {
-                let class = *[8, 8, 10, 16, 24].choose(rng).unwrap();
-                let count = rng.random_range(1..4);
-                for _ in 0..count {
+            // As many runs as are agreed to while nothing of them is charged, all at once.
+            0..4 => {
+                let before = runs.len();
+                for _ in 0..rng.random_range(1..6) {
+                    let attacker = attackers.choose(rng).unwrap();
+                    let class = *[8, 8, 10, 16, 24].choose(rng).unwrap();
                     runs.extend(propose(world, attacker, victim, class, rng).await);
                 }
+                let fresh = runs.iter().skip(before);
+                let plans = fresh.map(|run| {
+                    (
+                        run,
+                        Plan {
+                            is_same: true,
+                            ..Plan::draw(rng)
+                        },
+                    )
+                });
+                stream(world, victim, plans.collect(), rng).await;
             }
-            5..10 => stream(world, victim, &runs, rng).await,
+            4..6 => {
+                let class = *[8, 10, 16, 24].choose(rng).unwrap();
+                runs.extend(propose(world, attacker, victim, class, rng).await);
+            }
+            6..10 => again(world, victim, &runs, rng).await,
             10 => {
                 let disk = Arc::clone(&world.seat(victim).borrow().disk);
                 let power = rng.random();
@@ -119,7 +137,7 @@ async fn attack(world: &World, rng: &mut StdRng) -> Checked {
                     world.net.die(victim);
                 } else {
                     disk.stop_behind(Some(rng.random_range(0..8)));
-                    stream(world, victim, &runs, rng).await;
+                    again(world, victim, &runs, rng).await;
                     disk.stop_behind(None);
                 }
                 world.put_right(victim, power, true).await?;
@@ -128,7 +146,7 @@ async fn attack(world: &World, rng: &mut StdRng) -> Checked {
                 0 => {
                     let seconds = rng.random_range(1..50_000);
                     world.time.jump(-seconds);
-                    stream(world, victim, &runs, rng).await;
+                    again(world, victim, &runs, rng).await;
                     world.time.jump(seconds);
                 }
                 1 => world.time.jump(rng.random_range(1..50_000)),
@@ -225,34 +243,58 @@ async fn reach(world: &World, attacker: &Name, victim: &Name) -> Option<Channel>
     Some(channel)
 }
 
-/// Opens streams of runs side by side, as they were or with other elements.
-async fn stream(world: &World, victim: &Name, runs: &[Run], rng: &mut StdRng) {
+/// How a stream of a run goes.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// With the elements of the run, or with others.
+    is_same: bool,
+    /// As if it had begun before.
+    remembers: bool,
+    /// The stream ends behind so many frames.
+    left: usize,
+}
+
+impl Plan {
+    fn draw(rng: &mut StdRng) -> Self {
+        Self {
+            is_same: rng.random_ratio(2, 5),
+            remembers: rng.random(),
+            left: *[1, 2, 3, 4, 1_000, 1_000, 1_000].choose(rng).unwrap(),
+        }
+    }
+}
+
+/// Opens streams side by side of runs that there were before.
+async fn again(world: &World, victim: &Name, runs: &[Run], rng: &mut StdRng) {
+    let count = rng.random_range(1..5);
+    let chosen = (0..count).filter_map(|_| Some((runs.choose(rng)?, Plan::draw(rng))));
+    stream(world, victim, chosen.collect(), rng).await;
+}
+
+/// Opens these streams side by side.
+async fn stream(world: &World, victim: &Name, runs: Vec<(&Run, Plan)>, rng: &mut StdRng) {
     let mut streams = JoinSet::new();
-    for _ in 0..rng.random_range(1..5) {
-        let Some(run) = runs.choose(rng) else {
-            return;
-        };
+    for (run, plan) in runs {
         let Some(channel) = reach(world, &run.attacker, victim).await else {
             continue;
         };
         let daemon = world.up(&run.attacker).unwrap().daemon();
-        let is_same = rng.random_ratio(2, 5);
         let class = run.agreement.directions[0].querier_input.class;
-        let items = if is_same {
+        let items = if plan.is_same {
             run.items.clone()
         } else {
             items(class, rng)
         };
-        let records = match (is_same, rng.random()) {
-            (true, true) => run.kept.0.lock().unwrap().clone(),
-            _ => Vec::new(),
+        let records = if plan.is_same && plan.remembers {
+            run.kept.0.lock().unwrap().clone()
+        } else {
+            Vec::new()
         };
-        let left = *[1, 2, 3, 4, 1_000].choose(rng).unwrap();
         let Some(session) = Session::new(run, daemon, channel, victim, items, records).await else {
             continue;
         };
         let kept = Arc::clone(&run.kept);
-        streams.spawn(async move { session.drive(kept, left).await });
+        streams.spawn(async move { session.drive(kept, plan.left).await });
     }
     // Whoever waits for ever gets nothing.
     let _ = timeout(Duration::from_secs(3_600), streams.join_all()).await;

@@ -28,6 +28,8 @@ const CUT: Duration = Duration::from_secs(5);
 pub(crate) struct Rates {
     /// It is lost, and the connection with it.
     pub(crate) lose: u32,
+    /// It comes twice, where it is a call.
+    pub(crate) twice: u32,
     /// It is late, by some milliseconds.
     pub(crate) delay: u32,
     /// It is late by minutes.
@@ -157,7 +159,7 @@ impl Net {
     /// From now on `by` knows that `gone` is no member.
     pub(crate) fn removed(&self, by: &Name, gone: &Name) {
         let key = (by.clone(), gone.clone());
-        self.state().removed.insert(key, Instant::now());
+        self.state().removed.entry(key).or_insert_with(Instant::now);
     }
 
     /// Holds what a node's ledger says against what was seen of it before, and against the budgets.
@@ -244,16 +246,22 @@ impl State {
         };
         let roll = self.rng.random_range(0..1000);
         let Rates {
-            lose, delay, hang, ..
+            lose,
+            twice,
+            delay,
+            hang,
+            ..
         } = self.rates;
         let (fate, late) = if roll < lose {
             (Fate::Lost, Duration::ZERO)
-        } else if roll < lose + delay {
+        } else if roll < lose + twice {
+            (Fate::Twice, Duration::ZERO)
+        } else if roll < lose + twice + delay {
             (
                 Fate::Arrives,
                 Duration::from_millis(self.rng.random_range(1..500)),
             )
-        } else if roll < lose + delay + hang {
+        } else if roll < lose + twice + delay + hang {
             (
                 Fate::Arrives,
                 Duration::from_secs(self.rng.random_range(10..200)),

@@ -75,6 +75,38 @@ pub(crate) fn play(template: &Rc<Template>, seed: u64) -> Played {
     })
 }
 
+/// Plays a batch in which somebody dies: of an even number who asks, of an odd one who is asked, behind
+/// half as many parts of calls; three nights later he is back.
+pub(crate) fn play_death(template: &Rc<Template>, number: u64) -> Played {
+    let rng = StdRng::seed_from_u64(number);
+    let budget = Budget {
+        day: 1 << 12,
+        epoch: 1 << 14,
+    };
+    on_stage(template, budget, true, rng, async |world, rng| {
+        begin(world, rng).await?;
+        let [asks, asked, ..] = world.template.members.as_slice() else {
+            return Err("nobody".to_owned());
+        };
+        let dies = if number.is_multiple_of(2) {
+            asks
+        } else {
+            asked
+        };
+        world.net.doom(Some((number / 2, dies.clone())));
+        world.batch(asks).await?;
+        world.net.doom(None);
+        world.put_right(dies, true, false).await?;
+        for _ in 0..3 {
+            world.act(&Op::Night).await?;
+        }
+        if world.up(dies).is_none() {
+            world.start(dies)?;
+        }
+        calm(world).await
+    })
+}
+
 /// Plays in a world of its own, on a thread and by a clock of its own.
 pub(crate) fn on_stage(
     template: &Rc<Template>,
@@ -108,7 +140,8 @@ pub(crate) fn on_stage(
     }
 }
 
-async fn run(world: &World, rng: &mut StdRng) -> Checked {
+/// Everybody is there, has something and publishes it.
+async fn begin(world: &World, rng: &mut StdRng) -> Checked {
     let members = world.template.members.clone();
     for (name, first) in members.iter().zip([0, 8, 16]) {
         if !world.start(name)? {
@@ -121,6 +154,12 @@ async fn run(world: &World, rng: &mut StdRng) -> Checked {
         // The others know each other's delegations only then.
         world.publish(name).await?;
     }
+    Ok(())
+}
+
+async fn run(world: &World, rng: &mut StdRng) -> Checked {
+    begin(world, rng).await?;
+    let members = world.template.members.clone();
     for _ in 0..rng.random_range(5..12) {
         let op = draw(world, rng);
         let faults = Faults::draw(world, rng);
@@ -140,6 +179,11 @@ async fn calm(world: &World) -> Checked {
     // Past whatever the clock was set back by.
     world.time.jump(DAY as i64);
     let (last, others) = world.template.members.split_last().unwrap();
+    for name in &world.template.members {
+        if world.up(name).is_none() && !world.start(name)? {
+            return Err(format!("{name} is behind"));
+        }
+    }
     let removes = world.seats.values().any(|seat| seat.borrow().has_removed);
     let members: Vec<Name> = if removes {
         world.bury(last).await?;
@@ -148,10 +192,8 @@ async fn calm(world: &World) -> Checked {
         world.template.members.clone()
     };
     for name in &members {
-        if world.up(name).is_none() && !world.start(name)? {
-            return Err(format!("{name} is behind"));
-        }
-        if removes && !world.seat(name).borrow().has_removed {
+        if removes {
+            // Again, where it was cut short.
             world.remove(name).await?;
         }
     }
@@ -273,6 +315,7 @@ impl Faults {
         if rng.random_ratio(1, 2) {
             faults.rates = Rates {
                 lose: *[0, 5, 30, 100].choose(rng).unwrap(),
+                twice: *[0, 0, 30, 200].choose(rng).unwrap(),
                 delay: *[0, 50, 300].choose(rng).unwrap(),
                 hang: *[0, 0, 3, 10].choose(rng).unwrap(),
                 refuse: *[0, 0, 100, 400].choose(rng).unwrap(),

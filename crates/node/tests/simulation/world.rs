@@ -302,6 +302,12 @@ impl World {
         };
         let listener = up.endpoint.listen_in_memory(Arc::new(up.serving.clone()));
         self.net.start(name, up.daemon().ledger(), listener);
+        if up.daemon().directory().known().roster.number > 1 {
+            // It was cut short behind that.
+            self.seat(name).borrow_mut().has_removed = true;
+            self.net
+                .removed(name, self.template.members.last().unwrap());
+        }
         self.seat(name).borrow_mut().up = Some(up);
         self.net.say(format_args!("{name} starts"));
         self.hold_against_imports(name)?;
