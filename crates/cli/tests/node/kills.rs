@@ -229,6 +229,7 @@ impl World {
         }
         let began = Instant::now();
         let bolt = world.nodes.get("bolt").ok_or("no bolt")?;
+        world.cosigned("core")?;
         world.cosigned("bolt")?;
         let starting = Length {
             took: began.elapsed(),

@@ -2,6 +2,7 @@
 
 mod asking;
 mod backup;
+mod budgets;
 mod clock;
 mod closed;
 mod collections;

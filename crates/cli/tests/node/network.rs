@@ -60,9 +60,18 @@ impl Network {
 impl Serving {
     /// Starts a node, and waits until it listens.
     pub(crate) fn start(place: &Place, home: &Path) -> Result<Self, Box<dyn Error>> {
-        let serving = Self::begin(place, home)?;
-        serving.said("listening on ")?;
-        Ok(serving)
+        let begin = Instant::now();
+        loop {
+            let serving = Self::begin(place, home)?;
+            match serving.said("listening on ") {
+                Ok(_) => return Ok(serving),
+                // A connection of somebody else's goes out from its port.
+                Err(_) if serving.count("in use") > 0 && begin.elapsed() < MOST => {
+                    sleep(Duration::from_millis(500));
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Starts a node.
@@ -107,6 +116,9 @@ impl Serving {
                 return Ok(line.clone());
             }
             drop(log);
+            if self.reader.as_ref().is_none_or(JoinHandle::is_finished) {
+                break;
+            }
             sleep(Duration::from_millis(20));
         }
         Err(format!("not said: {what:?}; but: {:#?}", self.log.lock().unwrap()).into())

@@ -173,7 +173,7 @@ impl Running {
     }
 }
 
-fn canonicaliser() -> Result<Canonicaliser, Box<dyn Error>> {
+pub(crate) fn canonicaliser() -> Result<Canonicaliser, Box<dyn Error>> {
     let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
     let list = format!("public_suffix_list-{}.dat", PublicSuffixes::VERSION_1);
     let list = PublicSuffixes::parse(&fs::read_to_string(tables.join(list))?)?;
