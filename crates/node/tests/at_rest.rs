@@ -7,7 +7,6 @@
 use std::fs;
 use std::path::Path;
 
-use base64ct::{Base64, Base64Url, Encoding};
 use blindmatch_feeds::{Options, Sieve};
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PaymentKey, PublicSuffixes};
 use blindmatch_node::import::{derived, import};
@@ -15,6 +14,7 @@ use blindmatch_store::collection::{CollectionKind, Collections, ImportPlan, Mode
 use blindmatch_store::disk::Disk;
 use blindmatch_store::home::Home;
 use blindmatch_store::keys::StorageKey;
+use blindmatch_testkit::forms;
 use sha2::{Digest, Sha256, Sha512};
 
 const NOW: u64 = 1_763_798_400;
@@ -33,45 +33,6 @@ pan,4111 1111 1111 1111,CASE-71841-MARKED
 iban,GB82 WEST 1234 5698 7654 32,CASE-71842-MARKED
 eth,0x52908400098527886E0F7030069857D2E4169EE7,CASE-71843-MARKED
 ";
-
-/// Every form in which somebody could find `value` written.
-fn forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-    let list = |between: &str| {
-        let bytes: Vec<_> = value.iter().map(u8::to_string).collect();
-        bytes.join(between).into_bytes()
-    };
-    let mut forms = vec![
-        value.to_vec(),
-        value.iter().rev().copied().collect(),
-        hex.to_uppercase().into_bytes(),
-        hex.into_bytes(),
-        list(", "),
-        list(","),
-        list(" "),
-    ];
-    // What base64 makes of the value depends on how many bytes stand before it: the characters that
-    // hold bits of its neighbours are left out.
-    for before in 0..3 {
-        let padded = [vec![0; before], value.to_vec()].concat();
-        for text in [
-            Base64::encode_string(&padded),
-            Base64Url::encode_string(&padded),
-        ] {
-            let text = text.trim_end_matches('=').as_bytes();
-            let first = [0, 2, 3].get(before).copied().unwrap();
-            let last = text.len() - usize::from(!padded.len().is_multiple_of(3));
-            forms.push(text.get(first..last).unwrap().to_vec());
-        }
-    }
-    if let Ok(bytes) = <[u8; 4]>::try_from(value) {
-        forms.push(u32::from_be_bytes(bytes).to_string().into_bytes());
-    }
-    if let Ok(bytes) = <[u8; 16]>::try_from(value) {
-        forms.push(u128::from_be_bytes(bytes).to_string().into_bytes());
-    }
-    forms
-}
 
 /// Everything under `folder` that is found in a file or in its name.
 fn found_in(folder: &Path, wanted: &[(String, Vec<u8>)]) -> Vec<String> {

@@ -9,6 +9,7 @@
 //! - [`world`]: a consortium of two with one view between them.
 //! - [`TemporaryFiles`]: publications too large for memory.
 //! - [`in_the_clear`]: what any protocol must find.
+//! - [`forms`]: what a value looks like where it must not stand.
 //! - `crash`: processes that are killed and disks that fail, for tests of `store` and `node`
 //!   (feature `crash`, since it needs the store).
 
@@ -19,6 +20,7 @@ pub mod batch;
 mod clock;
 #[cfg(feature = "crash")]
 pub mod crash;
+mod forms;
 mod host;
 pub mod link;
 mod pump;
@@ -30,6 +32,7 @@ pub use blindmatch_psi::conformance::in_the_clear;
 
 pub use self::{
     clock::Clock,
+    forms::forms,
     host::{Host, Keyring},
     pump::{Pumped, pump},
     random::{Scripted, scripted},

@@ -3,6 +3,7 @@
 mod asking;
 mod backup;
 mod budgets;
+mod canaries;
 mod clock;
 mod closed;
 mod collections;
