@@ -30,7 +30,7 @@ fn what_a_decision_rests_on_is_the_same_from_every_index() {
         peer: name(peer),
         view: name(view),
         epoch: 1,
-        run: [1; 32],
+        run: [if view == "w" { 2 } else { 1 }; 32],
         batch: 1,
         digest: [2; 32],
         amount: Class::exactly(count).unwrap(),

@@ -253,7 +253,8 @@ impl<I: Index> Facts<I> {
         Ok(most)
     }
 
-    /// How many runs in a row `peer` left without a receipt, since the last one with one.
+    /// How many runs in a row that were evaluated `peer` left without a receipt, since the last one
+    /// with one: those that we charged it for, and those whose results we opened late.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ pub(super) struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
     pub(super) fn new(storage: &StorageKey) -> Self {
-        Self(storage.derive("blindmatch index v1"))
+        Self(storage.derive("blindmatch index v2"))
     }
 
     pub(super) fn stamp(&self, bytes: &[u8]) -> [u8; 32] {

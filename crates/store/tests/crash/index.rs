@@ -2,7 +2,7 @@
 //! then says is held against a second index, and against a plain reading of the ledger.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -473,13 +473,20 @@ fn plainly(facts: &Facts<SledIndex>, log: &Log) -> Result<Result<(), String>, Do
         if found != most {
             return Ok(Err(format!("{peer} at most: {found:?}, not {most:?}")));
         }
-        let (mut with, mut broken_off) = (BTreeMap::new(), 0);
+        let (mut with, mut charged) = (BTreeMap::new(), BTreeSet::new());
+        let mut broken_off = 0;
         for (_, record) in &records {
             match &record.event {
                 Event::RunAgreed { run, peer, .. } => {
                     with.insert(*run, peer.as_str());
                 }
-                Event::RunUnreceipted { run } if with.get(run) == Some(&peer) => broken_off += 1,
+                Event::Debit { run, .. } => {
+                    charged.insert(*run);
+                }
+                Event::RunUnreceipted { run } if with.get(run) == Some(&peer) => {
+                    broken_off += u64::from(charged.contains(run));
+                }
+                Event::RunOpenedLate { run } if with.get(run) == Some(&peer) => broken_off += 1,
                 Event::RunConcluded { run, .. } if with.get(run) == Some(&peer) => broken_off = 0,
                 _ => {}
             }

@@ -57,6 +57,7 @@ impl<'f, I: Index> Batch<'f, I> {
                 self.add(keys::epoch(view, peer, *epoch), amount)?;
                 self.add(keys::all(view, *epoch), amount)?;
                 self.put(keys::debit(run, *batch, digest), number);
+                self.put(keys::charged(run), number);
             }
             Event::RunAgreed { run, peer, .. } => {
                 self.put(keys::run(run), (RunState::Agreed, number));
@@ -70,12 +71,14 @@ impl<'f, I: Index> Batch<'f, I> {
             }
             Event::RunUnreceipted { run } => {
                 self.put(keys::run(run), (RunState::Unreceipted, number));
-                if let Some(peer) = self.value::<String>(&keys::peer_of(run))? {
-                    self.add(keys::unreceipted(&peer), 1)?;
+                // Of one that was given up before anything was evaluated nobody had anything.
+                if self.value::<u64>(&keys::charged(run))?.is_some() {
+                    self.count_unreceipted(run)?;
                 }
             }
             Event::RunOpenedLate { run } => {
                 self.put(keys::run(run), (RunState::OpenedLate, number));
+                self.count_unreceipted(run)?;
             }
             Event::Publication { view, .. } => {
                 let key = keys::publication(view.as_str());
@@ -118,6 +121,13 @@ impl<'f, I: Index> Batch<'f, I> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn count_unreceipted(&mut self, run: &[u8; 32]) -> Result<(), Doubt> {
+        match self.value::<String>(&keys::peer_of(run))? {
+            Some(peer) => self.add(keys::unreceipted(&peer), 1),
+            None => Ok(()),
+        }
     }
 
     fn add(&mut self, key: Vec<u8>, amount: u64) -> Result<(), Doubt> {

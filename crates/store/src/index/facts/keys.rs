@@ -68,6 +68,10 @@ pub(super) fn equivocation(peer: &str) -> Vec<u8> {
     [&[20], &*name(peer)].concat()
 }
 
+pub(super) fn charged(run: &[u8; 32]) -> Vec<u8> {
+    [&[15], run.as_slice()].concat()
+}
+
 /// What a key says about the views that may have charged a peer.
 pub(super) enum Subject<'k> {
     /// The peer was charged for the view in the epoch.

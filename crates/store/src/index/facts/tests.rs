@@ -269,7 +269,7 @@ fn runs_without_a_receipt_are_counted_in_a_row() {
         run: [run; 32],
         receipt: Salted([0; 32]),
     };
-    let runs = [(1, "b"), (2, "b"), (3, "c"), (4, "b"), (5, "b")];
+    let runs = [(1, "b"), (2, "b"), (3, "c"), (4, "b"), (5, "b"), (6, "b")];
     let runs = runs.map(|(run, peer)| Event::RunAgreed {
         run: [run; 32],
         peer: Name::new(peer).unwrap(),
@@ -277,7 +277,20 @@ fn runs_without_a_receipt_are_counted_in_a_row() {
         agreement: [0; 32],
     });
     assert_eq!(after(runs.to_vec()), (0, 0));
-    assert_eq!(after(vec![unreceipted(1), unreceipted(2)]), (2, 0));
+    // Nothing was evaluated in the sixth, and of our own that was opened late all was.
+    let debits = [1, 3, 5].map(|run| Event::Debit {
+        peer: Name::new("b").unwrap(),
+        view: Name::new("v").unwrap(),
+        epoch: 1,
+        run: [run; 32],
+        batch: 1,
+        digest: [run; 32],
+        amount: Class::exactly(8).unwrap(),
+    });
+    assert_eq!(after(debits.to_vec()), (0, 0));
+    assert_eq!(after(vec![unreceipted(1), unreceipted(6)]), (1, 0));
+    let late = Event::RunOpenedLate { run: [2; 32] };
+    assert_eq!(after(vec![unreceipted(2), late]), (2, 0));
     assert_eq!(after(vec![unreceipted(3)]), (2, 1));
     assert_eq!(after(vec![concluded(4)]), (0, 1));
     assert_eq!(after(vec![unreceipted(5), unreceipted(9)]), (1, 1));
