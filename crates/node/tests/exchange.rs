@@ -553,6 +553,36 @@ async fn a_budget_that_is_spent_evaluates_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runs_that_were_only_agreed_to_keep_nobody_out() {
+    let world = World::new(&SETS, str::to_owned).await;
+    world.publish("b").await;
+    let channel = world.dial("a", "b").await;
+    let accepted = world.manifest(&channel, "a", "b").await;
+    let charged = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    let broken = world.ask_until(&channel, "a", "b", &charged, 2).await;
+    assert!(broken.is_err());
+    assert_eq!(world.debits("b"), [8]);
+    // As somebody who dies before he has stored what was agreed, night after night.
+    for _ in 0..70 {
+        let proposal = world.proposal("a", "b", &accepted, 1);
+        let answer = channel.propose(Proposal(proposal.encode().into())).await;
+        assert!(matches!(answer, Ok(Answer::Agreement(_))), "{answer:?}");
+    }
+    let b = world.daemon("b");
+    assert_eq!(b.runs().unfinished().len(), 64);
+    // What was charged stays, and nothing of this counts as broken off.
+    let channel = world.dial("a", "b").await;
+    let (end, _) = world.ask(&channel, "a", "b", &charged).await.unwrap();
+    assert_eq!(end, End::Concluded);
+    let aborts = b.facts(|facts| facts.unreceipted_in_a_row("a"));
+    assert_eq!(aborts.unwrap(), 0);
+    world.ahead.store(30 * 86_400, Ordering::Relaxed);
+    assert_eq!(b.tidy(b.now()).unwrap().runs, 63);
+    let aborts = b.facts(|facts| facts.unreceipted_in_a_row("a"));
+    assert_eq!(aborts.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_cut_anywhere_is_resumed_and_charged_once() {
     let world = World::new(&SETS, str::to_owned).await;
     world.publish("b").await;

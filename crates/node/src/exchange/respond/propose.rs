@@ -15,7 +15,7 @@ use blindmatch_psi::agreement::{
 use blindmatch_psi::batch::setup::SetupTerms;
 use blindmatch_psi::lookup::view_input;
 use blindmatch_psi::publication::Manifest;
-use blindmatch_store::runs::Head;
+use blindmatch_store::runs::{Head, Run, Runs};
 use blindmatch_store::views::{OwnEpoch, OwnPublication};
 use blindmatch_transport::message::Answer;
 use blindmatch_transport::problem::Kind;
@@ -108,7 +108,7 @@ impl Serving {
             until,
             setup,
         } = agreed;
-        check_places(daemon, peer)?;
+        make_room(daemon, peer)?;
         let head = Head {
             side: Side::Responder,
             peer: Name::new(peer.as_str()).map_err(|error| fault(&error))?,
@@ -299,17 +299,45 @@ impl Serving {
     }
 }
 
-/// Whether a peer may have one more unfinished run.
-pub(super) fn check_places(daemon: &Daemon, peer: &Member) -> Result<(), Problem> {
-    let runs = daemon.runs();
-    let of_peer = |run| {
-        let run = runs.run(run);
-        run.is_ok_and(|run| run.head().peer.as_str() == peer.as_str())
-    };
-    if runs.unfinished().iter().filter(|run| of_peer(run)).count() >= UNFINISHED {
-        return Err(Kind::Busy.into());
+/// Makes room for one more run of a peer: gives up the oldest that was agreed to and of which nothing
+/// was charged, where there are as many as there may be. One that died before it stored what was agreed
+/// does not come back to it.
+///
+/// # Errors
+///
+/// [`Kind::Busy`] where all were charged.
+pub(super) fn make_room(daemon: &Daemon, peer: &Member) -> Result<(), Problem> {
+    let made = room(daemon.runs(), peer).map_err(internal)?;
+    Ok(made.ok_or(Kind::Busy)?)
+}
+
+fn room(runs: &Runs, peer: &Member) -> Result<Option<()>, Error> {
+    let unfinished = runs.unfinished().into_iter();
+    let unfinished = unfinished.filter_map(|id| runs.run(&id).ok());
+    let of_peer: Vec<_> = unfinished
+        .filter(|run| {
+            let head = run.head();
+            head.side == Side::Responder && head.peer.as_str() == peer.as_str()
+        })
+        .collect();
+    if of_peer.len() < UNFINISHED {
+        return Ok(Some(()));
     }
-    Ok(())
+    let mut oldest: Option<Arc<Run>> = None;
+    for run in of_peer {
+        // What is charged, or used up, comes first.
+        let is_begun = run.records()?.next().transpose()?.is_some();
+        let is_older = oldest
+            .as_ref()
+            .is_none_or(|oldest| run.head().began < oldest.head().began);
+        if !is_begun && is_older {
+            oldest = Some(run);
+        }
+    }
+    match oldest {
+        Some(oldest) => Ok(Some(oldest.give_up(&mut rand::rng())?)),
+        None => Ok(None),
+    }
 }
 
 /// The publication of an epoch that a run's direction names.

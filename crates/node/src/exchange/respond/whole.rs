@@ -19,7 +19,7 @@ use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
 use rand::RngExt;
 
-use super::propose::{Against, Agreed, check_places};
+use super::propose::{Against, Agreed, make_room};
 use super::served::{Served, unlike};
 use super::{Serving, fault, internal};
 use crate::error::Error;
@@ -56,7 +56,7 @@ impl Serving {
         let newest = epoch.publications().first().cloned();
         let manifest = newest.ok_or(Kind::NotNow)?.manifest;
         // Before the work that it is to read a set.
-        check_places(&daemon, peer.member())?;
+        make_room(&daemon, peer.member())?;
         let set = daemon.set(view).map_err(internal)?;
         let size = u64::try_from(set.len()).unwrap_or(u64::MAX);
         let class = class_holding(size).ok_or_else(unlike)?;
