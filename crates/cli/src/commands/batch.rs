@@ -3,6 +3,7 @@
 mod foreseen;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use blindmatch_node::demo::{Outcome, PairResult};
@@ -13,7 +14,7 @@ use self::foreseen::Foreseen;
 use super::at_work::AtWork;
 use crate::args::Global;
 use crate::args::exchange::BatchArguments;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, named};
 use crate::output::{self, Report, Side, Table, grouped};
 use crate::progress::Progress;
 
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
     drop(watch);
     let pairs = pairs?;
     let exit = Exit::of(pairs.iter().map(|pair| &pair.outcome));
-    let asked = Asked::of(&pairs, exit);
+    let asked = Asked::of(&pairs, exit, global.named_home());
     output::show("batch", &asked, global)?;
     advise(&asked, arguments.sweep, global);
     Ok(exit)
@@ -85,18 +86,18 @@ struct Pair {
 }
 
 impl Asked {
-    fn of(pairs: &[PairResult], exit: Exit) -> Self {
+    fn of(pairs: &[PairResult], exit: Exit, home: Option<&Path>) -> Self {
         let mut done = pairs.iter().filter(|pair| pair.outcome == Outcome::Done);
         Self {
             verified: done.all(|pair| pair.receipted),
             ok: exit == Exit::Done,
-            pairs: pairs.iter().map(Pair::of).collect(),
+            pairs: pairs.iter().map(|pair| Pair::of(pair, home)).collect(),
         }
     }
 }
 
 impl Pair {
-    fn of(pair: &PairResult) -> Self {
+    fn of(pair: &PairResult, home: Option<&Path>) -> Self {
         Self {
             querier: pair.querier.to_string(),
             responder: pair.responder.to_string(),
@@ -105,7 +106,7 @@ impl Pair {
             purpose: pair.purpose.clone(),
             protocol: pair.protocol.name(),
             status: pair.outcome.name(),
-            reason: pair.outcome.reason(),
+            reason: pair.outcome.reason().map(|why| named(&why, home)),
             items: pair.items,
             asked: pair.asked,
             charged: pair.charged,

@@ -53,7 +53,8 @@ pub(crate) fn run(arguments: &QueryArguments, global: &Global) -> Result<Exit, E
         purpose,
         arguments.case.clone(),
         daemon.now(),
-    );
+    )
+    .for_home(global.named_home());
     output::show("query", &answers, global)?;
     answers.advise(global);
     if arguments.fail_on_match && answers.held > 0 {

@@ -13,9 +13,12 @@ use blindmatch_membership::{DelegationError, RosterError};
 use blindmatch_store::backup::BackupError;
 use blindmatch_store::collection::CollectionError;
 use blindmatch_store::home::HomeError;
+use blindmatch_store::index::FactsError;
 use blindmatch_store::keys::KeyError;
 use blindmatch_store::ledger::LedgerError;
 use blindmatch_store::moment::Moment;
+use blindmatch_store::runs::RunError;
+use blindmatch_store::views::ViewError;
 
 use super::Error;
 use crate::ledger::exported::ExportedError;
@@ -151,6 +154,10 @@ impl Error {
             Self::NoExclusions(_) => {
                 vec!["see which were: blindmatch exclusions list".to_owned()]
             }
+            Self::Index(FactsError::Disk(_)) => vec![
+                "is there room on the disk, and may it be written? see: df -h; then type the same again"
+                    .to_owned(),
+            ],
             Self::Index(_) => vec![
                 "it is made again from the ledger: remove it with `rm -r HOME/index` and type the \
                  same again"
@@ -612,6 +619,8 @@ impl Error {
             | Self::Collections(CollectionError::Disk(error))
             | Self::Collection(_, CollectionError::Disk(error))
             | Self::Exported(_, ExportedError::Io(error))
+            | Self::View(ViewError::Disk(error))
+            | Self::Run(RunError::Disk(error))
             | Self::Backup(
                 _,
                 BackupError::Disk(error)

@@ -422,7 +422,10 @@ impl Daemon {
 /// A fault of this node's own: its cause stands in the log alone, under the reference that the peer is
 /// given to quote.
 fn internal(error: impl Into<Error>) -> Problem {
-    fault(&error.into())
+    let (error, reference) = (error.into(), Reference(rand::random()));
+    let next = error.hints().join("; ");
+    error!(%reference, %error, next, "a fault of this node's own");
+    Problem::new(Kind::Internal).with_reference(reference)
 }
 
 /// The same of what is no [`Error`].

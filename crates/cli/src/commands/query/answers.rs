@@ -1,6 +1,7 @@
 //! What the peers answer, indicator by indicator.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use blindmatch_feeds::Exclusions;
 use blindmatch_indicator::Indicator;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use crate::args::Global;
 use crate::commands::label::Fields;
+use crate::error::named;
 use crate::output::{self, Report, Side, Table};
 
 #[derive(Serialize)]
@@ -76,6 +78,14 @@ impl Answers {
             held,
             answers,
         }
+    }
+
+    /// The same, with the commands in it for this home.
+    pub(super) fn for_home(mut self, home: Option<&Path>) -> Self {
+        for answer in &mut self.answers {
+            answer.why = answer.why.take().map(|why| named(&why, home));
+        }
+        self
     }
 
     /// What to do next about what was not answered.

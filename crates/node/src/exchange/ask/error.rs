@@ -86,7 +86,10 @@ impl AskError {
     /// How a pair ended that ended so.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let reason = self.to_string();
+        let reason = match self.next() {
+            Some(next) => format!("{self}; {next}"),
+            None => self.to_string(),
+        };
         match self {
             Self::Preparing(bytes) => Outcome::Preparing(*bytes),
             Self::Policy(_) => Outcome::Refused(reason),
@@ -109,6 +112,77 @@ impl AskError {
             }
             _ => Outcome::Failed(reason),
         }
+    }
+}
+
+impl AskError {
+    /// What to do about it, where that is more than to ask again another time.
+    fn next(&self) -> Option<String> {
+        let next = match self {
+            Self::Node(error) => return error.hints().into_iter().next(),
+            Self::Policy(explained) => return Some(explained.next.clone()),
+            Self::NotAccepted(NotAccepted::Ledger(_)) => {
+                "its ledger is an older copy, or is told differently to others: tell its operator and an \
+                 administrator; nothing of it was used"
+            }
+            Self::NotAccepted(_) => "nothing of it was used: tell its operator",
+            Self::Version { .. } => "the one with the older version installs the newer",
+            Self::Call(CallError::Refused(problem)) => match problem.kind {
+                Kind::NotNow => {
+                    "its newest publication waits for its witnesses: ask again in some minutes"
+                }
+                Kind::NotFound | Kind::EpochOver => "what it serves has changed: ask again",
+                Kind::Busy => "ask again in some minutes",
+                Kind::Internal => "its log has more, by the reference: tell its operator",
+                _ => return None,
+            },
+            Self::Unreachable(error) => return unreachable_next(error).map(str::to_owned),
+            Self::Quorum(_) => {
+                "they are known once they were met: ask again when more of the members serve"
+            }
+            Self::Answer | Self::Session(_) | Self::Receipt(_) | Self::Matches(_) => {
+                "nothing of it was used: tell its operator"
+            }
+            Self::Stopped(Stop::PeerAborted(Abort::Internal)) => {
+                "its log has more: tell its operator; the run goes on the next time"
+            }
+            _ => return None,
+        };
+        Some(next.to_owned())
+    }
+}
+
+/// What to do about a node that is not reached.
+fn unreachable_next(error: &DialError) -> Option<&'static str> {
+    let DialError::Refused(refusal) = error else {
+        return match error {
+            DialError::UnknownMember => Some("see who is one: blindmatch roster show"),
+            DialError::Unreachable(_) | DialError::Timeout => {
+                Some("does it serve, at the address in the roster? ask its operator")
+            }
+            DialError::OwnCertificate => Some("make new node keys: blindmatch keys rotate"),
+            _ => None,
+        };
+    };
+    match refusal {
+        Refusal::Alert(PeerAlert::Expired) => Some(
+            "is the clock right? see: date; else the delegation is over: blindmatch keys rotate",
+        ),
+        Refusal::Alert(PeerAlert::Revoked) => Some("make new node keys: blindmatch keys rotate"),
+        Refusal::Alert(PeerAlert::NoMember) => Some(
+            "ask an administrator for the newest roster, and install it: blindmatch roster install FILE",
+        ),
+        Refusal::Alert(PeerAlert::UnknownKey) => {
+            Some("is the card in the roster this node's? see: blindmatch card")
+        }
+        Refusal::Ended => Some(
+            "it refuses this node, or has no room for it: are roster, keys and clock right? see: \
+             blindmatch status; its log says why: ask its operator",
+        ),
+        Refusal::Certificate(_) => Some(
+            "install the newest roster: blindmatch roster install FILE; else tell its operator",
+        ),
+        _ => None,
     }
 }
 

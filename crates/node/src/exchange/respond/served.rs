@@ -192,7 +192,10 @@ impl Journal for Account {
         // From what was charged before to the record of this charge, nobody else charges.
         let _charging =
             matches!(store.record(), Record::Debit(_)).then(|| lock(&self.serving.0.charging));
-        let mut reserve = |debit: &Debit| self.covers(debit).unwrap_or(false);
+        let mut reserve = |debit: &Debit| {
+            let covers = self.covers(debit);
+            covers.map_err(internal).unwrap_or(false)
+        };
         match self
             .run
             .take(store.record(), &mut reserve, &mut rand::rng())
@@ -208,7 +211,12 @@ impl Journal for Account {
                 store.stored().1
             }
             Ok(Taken::Contradicted) => store.contradicted(),
-            Ok(Taken::Refused) | Err(_) => store.refused(),
+            Ok(Taken::Refused) => store.refused(),
+            Err(error) => {
+                // The peer is told by the session.
+                internal(error);
+                store.refused()
+            }
         }
     }
 }

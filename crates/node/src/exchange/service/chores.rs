@@ -81,7 +81,7 @@ fn rotate(daemon: &Daemon) -> bool {
 fn publish(daemon: &Daemon) {
     match daemon.publish() {
         Ok(views) => views.iter().for_each(|view| info!(%view, "published")),
-        Err(error) => error!(%error, "cannot publish"),
+        Err(error) => failed(&error, "cannot publish"),
     }
 }
 
@@ -105,7 +105,7 @@ fn tidy(daemon: &Daemon, counters: &Counters) {
                 forgotten, runs, results, "epochs, runs and matches ended whose time is over"
             );
         }
-        Err(error) => error!(%error, "cannot end all whose time is over"),
+        Err(error) => failed(&error, "cannot end all whose time is over"),
     }
 }
 
@@ -125,13 +125,17 @@ fn expire(daemon: &Daemon, counters: &Counters) {
                 info!(values = expired.values, "values destroyed that had expired");
             }
             for error in expired.left {
-                error!(%error, "not all that has expired could be destroyed");
+                failed(&error, "not all that has expired could be destroyed");
             }
         }
         // An import destroys what has expired too.
         Err(Error::Collection(_, CollectionError::Busy)) => {}
-        Err(error) => error!(%error, "cannot destroy values that have expired"),
+        Err(error) => failed(&error, "cannot destroy values that have expired"),
     }
+}
+
+fn failed(error: &Error, what: &'static str) {
+    error!(%error, next = error.hints().join("; "), "{what}");
 }
 
 /// Tells of the roster, the delegation and the legal bases that will soon be over.

@@ -43,7 +43,7 @@ pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint, changed: 
             Ok(Ok(true)) if next > Instant::now() => continue,
             Ok(Ok(true)) => {}
             Ok(Err(error)) => {
-                error!(%error, "cannot read the ledger");
+                error!(%error, next = error.hints().join("; "), "cannot read the ledger");
                 sleep(RETRY.1).await;
                 continue;
             }
@@ -70,7 +70,10 @@ pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint, changed: 
                 retry_seconds = wait.as_secs(),
                 "too few witnesses cosigned: peers accept no new publication before enough do"
             ),
-            Err(error) => error!(%error, "cannot have the ledger cosigned"),
+            Err(error) => {
+                let next = error.hints().join("; ");
+                error!(%error, next, "cannot have the ledger cosigned");
+            }
         }
         next = Instant::now() + wait;
         wait = (wait * 2).min(RETRY.1);
