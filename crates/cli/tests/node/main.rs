@@ -10,6 +10,7 @@ mod collections;
 mod doctor;
 mod exclusions;
 mod expiries;
+mod faults;
 mod found;
 mod hints;
 mod home_files;

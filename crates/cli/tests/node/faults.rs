@@ -1,0 +1,428 @@
+//! What goes wrong around two nodes: each side says in one text what is wrong and what to do, nothing
+//! is lost, and the next run is right.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use blindmatch_node::audit::record::Event;
+use blindmatch_node::store::moment::Moment;
+use blindmatch_node::{NodeFiles, clock};
+use serde_json::Value;
+
+use crate::asking::{addresses, policy};
+use crate::network::{MOST, Network, Serving};
+use crate::place::{Test, stderr};
+
+/// Two providers, each the other's witness; `acme` asks.
+struct Pair {
+    net: Network,
+    acme: Option<Serving>,
+    bolt: Option<Serving>,
+    /// Of how many addresses acme asks.
+    known: u32,
+}
+
+/// `bolt` has so many addresses.
+const HELD: u32 = 500;
+
+impl Pair {
+    /// Both serve, and acme has asked once.
+    fn new() -> Result<Self, Box<dyn Error>> {
+        Self::on(|_| Ok(()))
+    }
+
+    /// The same with homes that were prepared.
+    fn on(prepare: impl FnOnce(&Network) -> Test) -> Result<Self, Box<dyn Error>> {
+        let net = Network::of(&["acme", "bolt"])?;
+        for member in ["acme", "bolt"] {
+            let policy = policy(&["ip"], &["ip"], "");
+            fs::write(net.home(member).join("policy.toml"), policy)?;
+        }
+        prepare(&net)?;
+        net.place.write("held.txt", addresses(0..HELD))?;
+        let import = "import --collection held --kind abuse held.txt";
+        net.place.ok(&net.line("bolt", import))?;
+        let mut pair = Self {
+            acme: Some(net.serve("acme")?),
+            bolt: Some(net.serve("bolt")?),
+            net,
+            known: 0,
+        };
+        pair.learn()?;
+        pair.asks()?;
+        Ok(pair)
+    }
+
+    /// Imports addresses that acme did not have.
+    fn learn(&mut self) -> Test {
+        let numbers = self.known..self.known + 20;
+        self.known = numbers.end;
+        self.net.place.write("known.txt", addresses(numbers))?;
+        let import = "import --collection known --kind abuse --append known.txt";
+        self.net.place.ok(&self.net.line("acme", import))?;
+        Ok(())
+    }
+
+    fn run(&self, member: &str, line: &str) -> Result<Output, Box<dyn Error>> {
+        Ok(self.net.place.run(&self.net.line(member, line))?)
+    }
+
+    /// Asks, and is right: all that both have is found, and each address was charged once.
+    fn asks(&self) -> Test {
+        let begin = Instant::now();
+        loop {
+            let output = self.run("acme", "batch --output json")?;
+            let batch: Value = serde_json::from_slice(&output.stdout)?;
+            let done = batch["pairs"][0]["status"] == "done";
+            if done && output.status.code() == Some(0) {
+                break;
+            }
+            if begin.elapsed() > MOST {
+                return Err(format!("{batch} {}", stderr(&output)).into());
+            }
+            sleep(Duration::from_millis(200));
+        }
+        let export = "matches export --format ndjson";
+        let export = self.net.place.ok(&self.net.line("acme", export))?;
+        let mut found = BTreeSet::new();
+        for line in export.lines() {
+            let line: Value = serde_json::from_str(line)?;
+            found.insert(line["indicator"].as_str().unwrap_or_default().to_owned());
+        }
+        let common = addresses(0..self.known.min(HELD));
+        assert_eq!(found, common.lines().map(str::to_owned).collect());
+        for member in ["acme", "bolt"] {
+            self.net.place.ok(&self.net.line(member, "ledger verify"))?;
+        }
+        Ok(())
+    }
+
+    /// How often bolt charged for more than nothing.
+    fn charges(&self) -> Result<usize, Box<dyn Error>> {
+        let log = NodeFiles::read(&self.net.home("bolt"))?.log()?.0;
+        let mut charges = 0;
+        for record in log.records(0..log.size()) {
+            let is_one = matches!(record?.1.event,
+                Event::Debit { amount, .. } if amount.count() > 8);
+            charges += usize::from(is_one);
+        }
+        Ok(charges)
+    }
+
+    /// What acme is told by a batch that fails.
+    fn fails(&self, code: i32, says: &[&str]) -> Test {
+        let output = self.run("acme", "batch")?;
+        let said = [&*output.stdout, &*output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        println!("acme: {said}");
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        for text in says {
+            assert!(said.contains(text), "`{text}` is not in: {said}");
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a line of a node's log with these texts.
+fn said(node: Option<&Serving>, says: &[&str]) -> Test {
+    let [first, others @ ..] = says else {
+        return Ok(());
+    };
+    let line = node.ok_or("it does not serve")?.said(first)?;
+    println!("a log: {line}");
+    for text in others {
+        assert!(line.contains(text), "`{text}` is not in: {line}");
+    }
+    Ok(())
+}
+
+/// A small disk at which a home is.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Puts a home on a disk of its own; only root can.
+    fn under(home: &Path) -> Test {
+        let script = "cp -a \"$0\" \"$0.copy\" && mount -t tmpfs -o size=16m,mode=0700 tmpfs \"$0\" && \
+                      cp -a \"$0.copy/.\" \"$0\" && rm -r \"$0.copy\"";
+        let status = Command::new("sh").args(["-c", script]).arg(home).status()?;
+        assert!(status.success());
+        Ok(())
+    }
+
+    fn fill(&self) -> Test {
+        let mut file = fs::File::create(self.0.join("filler"))?;
+        for block in [1 << 16, 1 << 10, 1] {
+            while file.write(&vec![1; block]).is_ok_and(|written| written > 0) {}
+        }
+        Ok(())
+    }
+
+    fn empty(&self) -> Test {
+        Ok(fs::remove_file(self.0.join("filler"))?)
+    }
+
+    fn remount(&self, how: &str) -> Test {
+        let mut command = Command::new("mount");
+        let command = command.args(["-o", &format!("remount,{how}")]);
+        assert!(command.arg(&self.0).status()?.success());
+        Ok(())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Whether this user may mount anything.
+fn can_mount() -> bool {
+    let mut command = Command::new("unshare");
+    let command = command.args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_responder_without_room_says_so_and_goes_on_when_it_has_some() -> Test {
+    if !can_mount() {
+        return Ok(());
+    }
+    let mut pair = Pair::on(|net| Disk::under(&net.home("bolt")))?;
+    let disk = Disk(pair.net.home("bolt"));
+    pair.learn()?;
+    let before = pair.charges()?;
+    disk.fill()?;
+    pair.fails(
+        1,
+        &["a fault of the node's own", "reference", "its operator"],
+    )?;
+    said(
+        pair.bolt.as_ref(),
+        &["a peer is not answered", "disk is full", "reference"],
+    )?;
+    disk.empty()?;
+    pair.asks()?;
+    assert_eq!(pair.charges()?, before + 1);
+    drop(pair.bolt.take());
+    Ok(())
+}
+
+#[test]
+fn one_that_asks_without_room_says_so_and_asks_for_nothing_twice() -> Test {
+    if !can_mount() {
+        return Ok(());
+    }
+    let mut pair = Pair::on(|net| Disk::under(&net.home("acme")))?;
+    let disk = Disk(pair.net.home("acme"));
+    pair.learn()?;
+    let before = pair.charges()?;
+    // By the node that serves, and by the command itself.
+    for serves in [true, false] {
+        if !serves {
+            drop(pair.acme.take());
+        }
+        disk.fill()?;
+        // An index of sled does not say why it cannot be opened.
+        let room = if serves {
+            "the disk is full; make room"
+        } else {
+            "room on the disk"
+        };
+        pair.fails(1, &[room])?;
+        let import = pair.run("acme", "import --collection more known.txt")?;
+        println!("acme: {}", stderr(&import));
+        assert_eq!(import.status.code(), Some(1));
+        assert!(stderr(&import).contains("the disk is full; make room"));
+        disk.empty()?;
+        pair.asks()?;
+        assert_eq!(pair.charges()?, before + 1);
+    }
+    // A place that can be read alone.
+    disk.remount("ro")?;
+    pair.fails(1, &["mounted read-only", "findmnt"])?;
+    let serve = pair.run("acme", "serve")?;
+    println!("acme: {}", stderr(&serve));
+    assert!(stderr(&serve).contains("mounted read-only"));
+    disk.remount("rw")?;
+    pair.learn()?;
+    pair.asks()
+}
+
+impl Pair {
+    /// The roster behind the newest, until this time, signed and installed by those who `take` it.
+    fn next_roster(&self, number: u32, expires: u64, take: &[&str], change: &str) -> Test {
+        let place = &self.net.place;
+        let office = |file: &str| format!("net/administrators/{file}");
+        let before = match number {
+            2 => office("roster.txt"),
+            _ => format!("{}.roster", number - 1),
+        };
+        let (file, until) = (format!("{number}.roster"), Moment(expires));
+        place.ok(&format!(
+            "roster new --no-exclusions --after {before} --expires {until} {file}"
+        ))?;
+        if !change.is_empty() {
+            place.ok(&change.replace("ROSTER", &file))?;
+        }
+        place.ok(&format!("roster sign --key {} {file}", office("ada.key")))?;
+        for member in take {
+            place.ok(&self.net.line(member, &format!("roster install {file}")))?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_expired_roster_is_named_by_both_sides() -> Test {
+    let mut pair = Pair::new()?;
+    let expires = clock::now() + 4;
+    pair.next_roster(2, expires, &["acme", "bolt"], "")?;
+    pair.learn()?;
+    while clock::now() <= expires {
+        sleep(Duration::from_millis(100));
+    }
+    // The one that asks finds it out by itself; the one that is asked, where the other's clock is behind.
+    pair.fails(3, &["roster", "expired", "blindmatch roster install"])?;
+    let status = pair.run("bolt", "status")?;
+    let status = String::from_utf8(status.stdout)?;
+    println!("bolt: {status}");
+    assert!(status.contains("expired"), "{status}");
+    pair.next_roster(3, clock::now() + 86_400, &["acme", "bolt"], "")?;
+    pair.asks()
+}
+
+#[test]
+fn who_is_no_member_any_more_is_told_so() -> Test {
+    let mut pair = Pair::new()?;
+    pair.learn()?;
+    let until = clock::now() + 86_400;
+    pair.next_roster(2, until, &["bolt"], "roster remove ROSTER acme")?;
+    // The reason may be lost with the connection; what to do is not.
+    pair.fails(5, &["roster", "ask"])?;
+    let says = ["the certificate is of no member", "connection refused"];
+    said(pair.bolt.as_ref(), &says)?;
+    // Back again with the next one.
+    let card = pair.net.place.path("net/administrators/acme.card");
+    let add = format!("roster add ROSTER {}", card.display());
+    pair.next_roster(3, until, &["bolt", "acme"], &add)?;
+    pair.asks()
+}
+
+#[test]
+fn a_key_that_was_revoked_opens_nothing() -> Test {
+    let mut pair = Pair::new()?;
+    drop(pair.acme.take());
+    let home = pair.net.home("acme");
+    let stolen = pair.net.place.path("net/nodes/stolen");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([&home, &stolen])
+        .status()?;
+    assert!(copied.success());
+    pair.net
+        .place
+        .ok(&pair.net.line("acme", "keys revoke --yes"))?;
+    // The peer hears of it when the node next meets it. What was cosigned by the key that was revoked
+    // counts no more, and the next record is cosigned by the new one.
+    pair.learn()?;
+    pair.acme = Some(pair.net.serve("acme")?);
+    let rotate = "epoch rotate abuse/ip/abuse-prevention";
+    pair.net.place.ok(&pair.net.line("bolt", rotate))?;
+    pair.asks()?;
+    let before = pair.charges()?;
+    let thief = pair.net.line("stolen", "batch");
+    let output = pair.net.place.run(&thief)?;
+    let told = [&*output.stdout, &*output.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    println!("the thief: {told}");
+    assert_ne!(output.status.code(), Some(0));
+    // The reason may be lost with the connection; what to do is not.
+    let lost = told.contains("the connection ended before it was one");
+    assert!(lost || told.contains("our delegation is revoked"), "{told}");
+    assert!(lost || told.contains("keys rotate"), "{told}");
+    let says = ["the delegation is revoked", "connection refused"];
+    said(pair.bolt.as_ref(), &says)?;
+    assert_eq!(pair.charges()?, before);
+    pair.learn()?;
+    pair.asks()
+}
+
+#[test]
+fn an_older_copy_of_a_responder_is_found_out_and_a_restored_one_goes_on() -> Test {
+    let mut pair = Pair::new()?;
+    let place = &pair.net.place;
+    let bolt = |line: &str| pair.net.line("bolt", line);
+    place.ok(&bolt("keys export storage --to storage"))?;
+    place.ok(&bolt("backup before"))?;
+    drop(pair.bolt.take());
+    let (home, copy) = (pair.net.home("bolt"), pair.net.home("copy"));
+    let copied = Command::new("cp").arg("-a").args([&home, &copy]).status()?;
+    assert!(copied.success());
+    // It goes on, and its witness, which is the one that asks, cosigns that.
+    pair.bolt = Some(pair.net.serve("bolt")?);
+    pair.net.place.ok(&pair
+        .net
+        .line("bolt", "epoch rotate abuse/ip/abuse-prevention"))?;
+    let begin = Instant::now();
+    loop {
+        let ledger = pair
+            .net
+            .place
+            .json(&pair.net.line("bolt", "ledger verify"))?;
+        if ledger["cosigned_size"] == ledger["records"] {
+            break;
+        }
+        assert!(begin.elapsed() < MOST, "{ledger}");
+        sleep(Duration::from_millis(100));
+    }
+    pair.learn()?;
+    pair.asks()?;
+    drop(pair.bolt.take());
+
+    // Somebody puts the older copy in its place.
+    fs::rename(&home, pair.net.home("newest"))?;
+    fs::rename(&copy, &home)?;
+    pair.bolt = Some(pair.net.serve("bolt")?);
+    pair.net.place.ok(&pair
+        .net
+        .line("bolt", "epoch rotate abuse/ip/abuse-prevention"))?;
+    said(
+        pair.bolt.as_ref(),
+        &[
+            "an older copy of itself",
+            "blindmatch ledger witnessed",
+            "restore",
+        ],
+    )?;
+    pair.learn()?;
+    pair.fails(1, &["waits for its witnesses"])?;
+    drop(pair.bolt.take());
+
+    // What the witness has shows how far it was: the backup goes on from there.
+    fs::remove_dir_all(&home)?;
+    let witnessed = pair.net.line("acme", "ledger witnessed bolt");
+    pair.net.place.save(&witnessed, "witnessed")?;
+    let restore = "restore --storage-key storage --witnessed witnessed before";
+    pair.net.place.ok(&pair.net.line("bolt", restore))?;
+    pair.bolt = Some(pair.net.serve("bolt")?);
+    // Nobody knows what was charged behind the backup, so today nothing more is.
+    let begin = Instant::now();
+    loop {
+        let output = pair.run("acme", "batch")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.code() == Some(4) {
+            println!("acme: {said}");
+            assert!(said.contains("0 of"), "{said}");
+            assert!(said.contains("until midnight UTC"), "{said}");
+            return Ok(());
+        }
+        assert!(begin.elapsed() < MOST, "{said}");
+        sleep(Duration::from_millis(200));
+    }
+}
