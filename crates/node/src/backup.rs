@@ -150,7 +150,11 @@ pub fn restore(
         .map(|file| read_checkpoint(file.as_ref()))
         .collect();
     let checkpoints = checkpoints?;
-    let failed = |error| failed(from, error);
+    let failed = |error| match error {
+        // What is wrong with the directory is not the backup's fault.
+        BackupError::Home(error) => Error::Home(error),
+        error => failed(from, error),
+    };
     let mut file = File::open(from).map_err(|error| Error::File(from.to_owned(), error))?;
     if Disk::new(home).exists("version").map_err(HomeError::Disk)? {
         return Err(HomeError::Exists.into());

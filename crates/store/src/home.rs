@@ -66,6 +66,7 @@ impl Home {
     /// [`HomeError`].
     pub fn create(disk: Disk, storage: &StorageKey, now: u64) -> Result<Self, HomeError> {
         disk.create_directory("")?;
+        check_place(&disk)?;
         for name in disk.list("")? {
             let ours = name == LOCK || DIRECTORIES.contains(&name.as_str());
             if name == MARKER {
@@ -122,6 +123,10 @@ impl Home {
         check_permissions(&disk)?;
         let storage = own_storage_key(&disk, &marker)?;
         disk.sweep()?;
+        if disk.exists(RESTORING)? {
+            // Of a restore that has ended: the marker is there.
+            disk.remove(RESTORING)?;
+        }
         NamedKeys::new(disk.clone(), &storage).sweep()?;
         Ok(Self {
             disk,
@@ -447,19 +452,27 @@ fn own_storage_key(disk: &Disk, marker: &Marker) -> Result<StorageKey, HomeError
 
 /// Nobody but the user may enter the home or read a key.
 fn check_permissions(disk: &Disk) -> Result<(), HomeError> {
+    check_place(disk)?;
+    let keys = disk.list(KEYS)?;
+    let mut keys = keys.iter().map(|name| format!("{KEYS}/{name}"));
+    check_private(disk.root().join(KEYS))?;
+    keys.try_for_each(|key| check_private(disk.root().join(key)))
+}
+
+/// The directory is the user's, and for nobody else: asked before anything is written there.
+pub(crate) fn check_place(disk: &Disk) -> Result<(), HomeError> {
     let home = fs::metadata(disk.root())?.uid();
     if home != rustix::process::geteuid().as_raw() {
         return Err(HomeError::User { home });
     }
-    let keys = disk.list(KEYS)?;
-    let keys = keys.iter().map(|name| format!("{KEYS}/{name}"));
-    for path in [String::new(), KEYS.to_owned()].into_iter().chain(keys) {
-        let path = disk.root().join(path);
-        let metadata = fs::metadata(&path)?;
-        if metadata.mode() & 0o077 != 0 {
-            let mode = if metadata.is_dir() { 0o700 } else { 0o600 };
-            return Err(HomeError::Permissions { path, mode });
-        }
+    check_private(disk.root().to_owned())
+}
+
+fn check_private(path: PathBuf) -> Result<(), HomeError> {
+    let metadata = fs::metadata(&path)?;
+    if metadata.mode() & 0o077 != 0 {
+        let mode = if metadata.is_dir() { 0o700 } else { 0o600 };
+        return Err(HomeError::Permissions { path, mode });
     }
     Ok(())
 }

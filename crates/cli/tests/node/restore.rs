@@ -2,6 +2,7 @@
 //! that is asked with what they wrote.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
@@ -403,4 +404,32 @@ fn a_backup_that_has_all_that_was_cosigned_loses_nothing() -> Test {
         1,
         &["restored since, as incarnation 2"],
     )
+}
+
+#[test]
+fn nothing_is_written_into_a_directory_that_others_may_read() -> Test {
+    let place = Place::with_acme()?;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme backup b")?;
+    let open = place.path("open");
+    fs::create_dir(&open)?;
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755))?;
+    let init =
+        "init --member bank --role provider --consortium cloudshield --address bank.example:1";
+    for line in ["restore --storage-key storage b", init] {
+        let output = place.run(&format!("--home open {line}"))?;
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("error: others may read open: "), "{said}");
+        assert!(said.contains("hint: chmod 700 open"), "{said}");
+        assert_eq!(fs::read_dir(&open)?.count(), 0);
+    }
+    // What is typed next works.
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o700))?;
+    place.ok("--home open restore --storage-key storage b")?;
+    // Of a restore that died in its last step.
+    fs::write(open.join("restoring"), "")?;
+    assert_eq!(place.json("--home open doctor")?["ok"], true);
+    assert!(!open.join("restoring").exists());
+    Ok(())
 }
