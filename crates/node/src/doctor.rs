@@ -55,12 +55,13 @@ pub enum State {
     Wrong,
 }
 
-/// Ends what commands that were cut short left half done, as far as nobody has to be asked, destroys
-/// file keys that open nothing, and brings values of an older canonical form to the one in force, as
-/// far as they say how. Gives what it destroyed.
+/// Ends what commands that were cut short left half done, as far as nobody has to be asked, and brings
+/// values of an older canonical form to the one in force, as far as they say how. Gives what it
+/// destroyed.
 ///
 /// Where `discard_damaged`, which is the operator's word, it also destroys what is damaged of runs,
-/// views, the peers' delegations and the checkpoints of theirs that this node cosigned.
+/// views, the peers' delegations and the checkpoints of theirs that this node cosigned, and the keys of
+/// files that are gone.
 ///
 /// # Errors
 ///
@@ -92,13 +93,14 @@ pub fn repair(
         for (_, error) in damaged {
             destroyed(&error);
         }
-    }
-    if let Some(used) = node.file_keys_in_use()? {
-        let keys = node.home().file_keys();
-        for id in file_keys_of(node)? {
-            if !used.contains(&id) {
-                keys.destroy(id).map_err(|error| file_key(id, error))?;
-                destroyed(&format!("keys/files/{id} opened nothing"));
+        // What it opens may only have been moved away.
+        if let Some(used) = node.file_keys_in_use()? {
+            let keys = node.home().file_keys();
+            for id in file_keys_of(node)? {
+                if !used.contains(&id) {
+                    keys.destroy(id).map_err(|error| file_key(id, error))?;
+                    destroyed(&format!("keys/files/{id} opened nothing"));
+                }
             }
         }
     }
@@ -233,7 +235,7 @@ fn file_keys(look: &Look<'_>) -> Looked {
             Err(error) => {
                 let error = Finding::wrong("", &file_key(*id, error));
                 let next = if opens_nothing {
-                    "it opens nothing that is here: blindmatch doctor --repair"
+                    "it opens nothing that is here: blindmatch doctor --repair --discard-damaged"
                 } else {
                     "what it opens is named too, with what to do about it"
                 };
@@ -243,9 +245,18 @@ fn file_keys(look: &Look<'_>) -> Looked {
         }
     }
     if idle > 0 {
-        found.push(Finding::warning(
-            &format!("{idle} open nothing that is here, and are not destroyed yet"),
-            &["blindmatch doctor --repair"],
+        // A file is there before its key is, and as long.
+        found.push(Finding::of(
+            State::Wrong,
+            &format!(
+                "what {idle} of them open is gone: folders or files of collections/, views/, runs/ or \
+                 setups/"
+            ),
+            &[
+                "put them back from where they were moved, or from a copy of the home",
+                "if they are to be gone, destroy their keys: blindmatch doctor --repair \
+                 --discard-damaged",
+            ],
         ));
     }
     if found.is_empty() {

@@ -46,6 +46,16 @@ pub(crate) const DIRECTORIES: [&str; 9] = [
     "index",
     ASIDE,
 ];
+/// Those that are made with the home, and that nothing removes or makes again.
+const KEPT: [&str; 7] = [
+    KEYS,
+    "keys/files",
+    "roster",
+    "ledger",
+    "collections",
+    "views",
+    "runs",
+];
 
 /// A home that this process owns: nobody else opens it until this is dropped or the process ends.
 #[derive(Debug)]
@@ -276,6 +286,8 @@ pub enum HomeError {
     },
     /// The version marker is damaged.
     Marker,
+    /// A directory of the home is gone, with all that was in it, or is none any more.
+    Gone(PathBuf),
     /// Another process owns the home; none is named in the moment in which it starts.
     Locked(Option<Owner>),
     /// Others than its user may enter a directory or read a key.
@@ -320,6 +332,11 @@ impl fmt::Display for HomeError {
                 "a later version of blindmatch wrote this home (form {found}, this one knows {VERSION}): use that version"
             ),
             Self::Marker => f.write_str("the file `version` of the home is damaged"),
+            Self::Gone(path) => write!(
+                f,
+                "the directory {} is gone: it was made with the home, and no command removes it",
+                path.display()
+            ),
             Self::Locked(Some(Owner { pid, since })) => {
                 let since = Moment(*since);
                 write!(f, "process {pid} has this home open, since {since}")
@@ -416,6 +433,12 @@ impl Marker {
         };
         if version == 0 || marker.to_string() != text {
             return Err(HomeError::Marker);
+        }
+        for directory in KEPT {
+            let path = disk.root().join(directory);
+            if !path.is_dir() {
+                return Err(HomeError::Gone(path));
+            }
         }
         Ok(marker)
     }

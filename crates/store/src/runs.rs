@@ -299,6 +299,7 @@ impl Runs {
 
     fn recover(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
         let mut loaded = BTreeMap::new();
+        let mut empty = BTreeMap::new();
         for id in self.home.list()? {
             let files = self.home.disk.list(&Files::directory(&id))?;
             let has = |name: &str| files.iter().any(|file| file == name);
@@ -313,7 +314,18 @@ impl Runs {
                     Err(_) => _ = self.lock().insert(id, Slot::Doubtful),
                 }
             } else if files.is_empty() {
+                empty.insert(id, Recorded::default());
+            }
+        }
+        if !empty.is_empty() {
+            read_ledger(&self.home.ledger.log(), 0, &mut empty)?;
+        }
+        for (id, recorded) in empty {
+            if !recorded.agreed {
                 self.forget(&id)?;
+            } else if recorded.ended.is_none() {
+                // Its log is recorded, and may only have been moved away: its key stays.
+                self.lock().insert(id, Slot::Doubtful);
             }
         }
         let mut said: BTreeMap<_, Recorded> = BTreeMap::new();

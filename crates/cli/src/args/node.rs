@@ -89,13 +89,13 @@ Examples:
 Every file of the home is read, from its first byte to its last, but for those of `index/`: they are
 derived from the ledger, checked whenever they are used, and made again where there is any doubt.
 
-`--repair` ends what an interrupted command left half done, destroys file keys that open nothing, and
-brings values of an older canonical form to the one in force where they say how. What it cannot do is
-named, with the command that can.
+`--repair` ends what an interrupted command left half done, and brings values of an older canonical form
+to the one in force where they say how. What it cannot do is named, with the command that can.
 
-`--discard-damaged` also destroys what is damaged of views, runs and the peers' delegations. A view of
-this node's begins a new epoch then; what was asked of a peer's view is asked and charged again; what a
-run found is lost, and one that was not over ends without a receipt.
+`--discard-damaged` also destroys what is damaged of views, runs and the peers' delegations, and the keys
+of what is gone: put back later, it does not open any more. A view of this node's begins a new epoch
+then; what was asked of a peer's view is asked and charged again; what a run found is lost, and one that
+was not over ends without a receipt.
 
 Exits with 1 where something does not work; warnings alone are no error.";
 
@@ -104,7 +104,7 @@ pub(crate) struct DoctorArguments {
     /// First repair what nobody has to be asked for.
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Destroy what is damaged and can be made again, or done without.
+    /// Destroy what is damaged and can be made again, or done without, and the keys of what is gone.
     #[arg(long, requires = "repair")]
     pub(crate) discard_damaged: bool,
     /// The folder with the public suffix list, otherwise found beside the program.

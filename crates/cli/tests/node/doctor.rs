@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::place::{Place, Test};
+use crate::place::{Place, Test, files};
 use crate::roster::Consortium;
 
 /// How `about` is.
@@ -527,5 +527,58 @@ fn one_process_at_a_time_owns_a_home() -> Test {
     drop(child.stdin.take());
     child.wait()?;
     place.ok("--home acme keys rotate")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_moved_away_is_missed_and_its_keys_stay() -> Test {
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n")?;
+    place.ok("--home acme import --collection abuse --kind abuse feed")?;
+    let keys = files(&place.path("acme/keys/files"))?;
+    let away = place.path("away");
+    for folder in ["collections", "runs", "views", "roster", "ledger", "keys"] {
+        let path = place.path(&format!("acme/{folder}"));
+        fs::rename(&path, &away)?;
+        let gone = format!("acme/{folder} is gone");
+        let examined = wrong(&place, "acme")?.to_string();
+        assert!(examined.contains(&gone), "{folder}: {examined}");
+        for line in [
+            "import --collection abuse --append feed",
+            "doctor --repair",
+            "doctor --repair --discard-damaged",
+            "backup b",
+            "card",
+        ] {
+            place.fails(
+                &format!("--home acme {line}"),
+                1,
+                &[&gone, "hint: put it back"],
+            )?;
+        }
+        fs::rename(&away, &path)?;
+        assert_eq!(place.json("--home acme doctor")?["ok"], true, "{folder}");
+    }
+    // One collection, of which no list says that it is to be there.
+    let path = place.path("acme/collections/abuse");
+    fs::rename(&path, &away)?;
+    let examined = wrong(&place, "acme")?;
+    assert_eq!(state(&examined, "file keys"), ["wrong"], "{examined}");
+    assert!(examined.to_string().contains("what 1 of them open is gone"));
+    assert_eq!(
+        place.run("--home acme doctor --repair")?.status.code(),
+        Some(1)
+    );
+    assert_eq!(files(&place.path("acme/keys/files"))?, keys);
+    fs::rename(&away, &path)?;
+    assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    place.ok("--home acme import --collection abuse --append feed")?;
+    // It is to be gone.
+    fs::rename(&path, &away)?;
+    place.ok("--home acme doctor --repair --discard-damaged")?;
+    assert_eq!(
+        files(&place.path("acme/keys/files"))?,
+        Vec::<PathBuf>::new()
+    );
     Ok(())
 }

@@ -188,8 +188,18 @@ fn wrong(examined: &Value) -> Vec<String> {
 fn what_is_made_again_is_discarded_on_the_operator_s_word() -> Test {
     let place = place_of_a_full_home()?;
     let repair = format!("--home {HOME} doctor --repair");
-    // A key that opens nothing needs no word.
-    let said = place.json(&repair)?.to_string();
+    // The key that opens nothing: what it opens may only be elsewhere.
+    let keys = below(&place, "keys/files")?;
+    assert_eq!(place.run(&repair)?.status.code(), Some(1));
+    assert_eq!(below(&place, "keys/files")?, keys);
+    let said = wrong(&examine(&place)?);
+    assert!(
+        said.len() == 1 && said.concat().contains("what 1 of them open is gone"),
+        "{said:?}"
+    );
+    let said = place
+        .json(&format!("{repair} --discard-damaged"))?
+        .to_string();
     assert!(said.contains("opened nothing; it is destroyed"), "{said}");
     assert_eq!(wrong(&examine(&place)?), Vec::<String>::new());
 

@@ -435,6 +435,19 @@ fn home(error: &HomeError) -> Vec<String> {
             vec!["name a directory that is missing or empty with --home DIR".to_owned()]
         }
         HomeError::Marker => vec![RESTORE.to_owned()],
+        HomeError::Gone(path) => {
+            let mut hints = vec![
+                format!("put it back, with all that was in it, from where it was moved, or from a copy of the home: {}", quoted_path(path)),
+                format!("or {RESTORE}"),
+            ];
+            if ["collections", "views", "runs"].iter().any(|name| path.ends_with(name)) {
+                hints.push(format!(
+                    "is it lost for good? then go on without it: mkdir -m 700 {}, then: blindmatch doctor",
+                    quoted_path(path)
+                ));
+            }
+            hints
+        }
         HomeError::Locked(owner) => vec![match owner {
             Some(owner) => format!(
                 "wait until it is done; see what it is with: ps -p {}",

@@ -1,7 +1,7 @@
 //! What is damaged of the runs of a home, found without changing anything, and destroyed on the
 //! operator's word (`spec/46 §5`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use blindmatch_audit::{record::Event, tree::Hash};
 use blindmatch_psi::agreement::RunId;
@@ -81,7 +81,8 @@ pub fn key_ids(home: &Home) -> Result<Vec<FileId>, RunError> {
     Ok(runs.iter().flat_map(keys).collect())
 }
 
-/// What the ledger says of the runs that are here.
+/// What the ledger says of the runs that are here, and of those that are to be: which this incarnation
+/// agreed on, and did not end.
 fn said(files: &Files, log: &Log) -> Result<BTreeMap<RunId, Recorded>, RunError> {
     let mut said = BTreeMap::new();
     said.extend(
@@ -90,6 +91,28 @@ fn said(files: &Files, log: &Log) -> Result<BTreeMap<RunId, Recorded>, RunError>
             .into_iter()
             .map(|id| (id, Recorded::default())),
     );
+    for record in log.records(0..u64::MAX) {
+        match record?.1.event {
+            // No run outlives the home that had it.
+            Event::Incarnation { .. } => said.retain(|_, recorded| !recorded.agreed),
+            Event::RunAgreed { run, .. } => {
+                said.entry(RunId(run)).or_insert_with(|| Recorded {
+                    agreed: true,
+                    ..Recorded::default()
+                });
+            }
+            Event::RunConcluded { run, .. }
+            | Event::RunUnreceipted { run }
+            | Event::RunOpenedLate { run }
+                if said
+                    .get(&RunId(run))
+                    .is_some_and(|recorded| recorded.agreed) =>
+            {
+                said.remove(&RunId(run));
+            }
+            _ => {}
+        }
+    }
     if !said.is_empty() {
         read_ledger(log, 0, &mut said)?;
     }
@@ -99,7 +122,10 @@ fn said(files: &Files, log: &Log) -> Result<BTreeMap<RunId, Recorded>, RunError>
 impl Files {
     fn check(&self, id: &RunId, recorded: &Recorded, now: u64) -> Result<(), RunError> {
         let directory = Self::directory(id);
-        let names = self.disk.list(&directory)?;
+        let names = match self.disk.list(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
         let has = |name: &str| names.iter().any(|found| found == name);
         let has_results = if has(END) {
             let results = self.read_end(id)?.results;
@@ -107,7 +133,7 @@ impl Files {
         } else if has(LOG) {
             self.check_unfinished(id)?;
             recorded.ended.is_some() && recorded.root.is_some()
-        } else if names.is_empty() {
+        } else if names.is_empty() && !recorded.agreed {
             false
         } else {
             let directory = self.path(&directory);
@@ -157,6 +183,9 @@ impl Files {
         }
         self.destroy_log(id)?;
         self.destroy_results(id)?;
+        if !self.disk.exists(&directory)? {
+            return Ok(());
+        }
         for name in self.disk.list(&directory)? {
             unless_gone(self.disk.remove(&format!("{directory}/{name}")))?;
         }

@@ -44,7 +44,8 @@ pub enum RunError {
         /// Where the frame begins.
         at: u64,
     },
-    /// Neither what resumes the run nor how it ended is there, and something else of it is.
+    /// Neither what resumes the run nor how it ended is there, and something else of it is, or the ledger
+    /// says that it was agreed on.
     Lost {
         /// Its directory.
         directory: PathBuf,
