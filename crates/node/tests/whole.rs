@@ -21,9 +21,15 @@ use blindmatch_node::demo::{Consortium, Desk, Member, Outcome, PURPOSE, PairResu
 use blindmatch_node::exchange::ask::Asker;
 use blindmatch_node::exchange::batch::{Batch, Watch};
 use blindmatch_node::exchange::view::View;
-use blindmatch_node::exchange::{Daemon, Serving};
+use blindmatch_node::exchange::{Daemon, Frames as Driven, Journal, Lost, RunKeys, Serving, drive};
 use blindmatch_node::rules::Protocol;
-use blindmatch_transport::{Clock, Endpoint, Limits, Server};
+use blindmatch_psi::batch::Labels;
+use blindmatch_psi::batch::setup::{SetupSession, SetupTerms};
+use blindmatch_psi::session::{Completion, End, Keys, Store, UnixSeconds};
+use blindmatch_psi::stop::{Abort, Stop};
+use blindmatch_transport::message::{Answer, Proposal};
+use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{CallError, Clock, Endpoint, Frames, Limits, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
@@ -401,6 +407,81 @@ async fn a_run_that_is_cut_anywhere_ends_right_and_no_setup_is_used_twice() {
             assert!(charged.insert(run), "a run was charged twice");
         }
     }
+}
+
+/// A querier whose flight number four is wrong in its last bit, as one that guesses at the secret.
+struct Guessing {
+    frames: Frames,
+    sent: usize,
+}
+
+impl Driven for Guessing {
+    async fn send(&mut self, mut frame: Vec<u8>) -> Result<(), Lost> {
+        self.sent += 1;
+        if self.sent == 2
+            && let Some(last) = frame.last_mut()
+        {
+            *last ^= 1;
+        }
+        Driven::send(&mut self.frames, frame).await
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, Lost> {
+        Driven::receive(&mut self.frames).await
+    }
+}
+
+struct Nowhere;
+
+impl Journal for Nowhere {
+    fn store(&self, store: Store) -> Completion {
+        store.stored().1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_at_the_secret_of_setups_makes_none_any_more() {
+    let world = World::of_both().await;
+    let node = world.node("a");
+    let asker = Asker::new(Arc::clone(&node.daemon), node.endpoint.clone());
+    let channel = asker.reach(&"b".parse().unwrap()).await.unwrap();
+    let propose = async |nonce| {
+        let proposal = SetupTerms {
+            consortium: b"demo".to_vec(),
+            querier: node.daemon.id().to_string().into_bytes(),
+            responder: channel.peer().id().to_string().into_bytes(),
+            class: 1_024,
+            labels: Labels::Sealed,
+            querier_nonce: [nonce; 32],
+            responder_nonce: [0; 32],
+        };
+        let answer = channel.propose(Proposal(proposal.encode().into())).await?;
+        let Answer::Agreement(terms) = answer else {
+            panic!("no agreement");
+        };
+        Ok::<_, CallError>(SetupTerms::decode(&terms).unwrap())
+    };
+    // As many as suspend a peer.
+    for guess in 1..=3 {
+        let terms = propose(guess).await.unwrap();
+        let frames = channel.run(terms.id().0).await.unwrap();
+        let mut guessing = Guessing { frames, sent: 0 };
+        let mut session = SetupSession::querier(terms).unwrap();
+        let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
+            signer: node.daemon.receipts().clone(),
+            evaluation: None,
+        });
+        let journal: Arc<dyn Journal> = Arc::new(Nowhere);
+        let now = || UnixSeconds(node.daemon.now());
+        let end = drive(&mut session, &mut guessing, &keys, &journal, &now).await;
+        assert_eq!(end, Ok(End::Stopped(Stop::PeerAborted(Abort::Check))));
+        let _ = guessing.frames.finish().await;
+        assert_eq!(world.setups(), [0, 0]);
+    }
+    let refused = propose(4).await;
+    let refused =
+        matches!(&refused, Err(CallError::Refused(problem)) if problem.kind == Kind::NotAllowed);
+    assert!(refused);
 }
 
 #[tokio::test(flavor = "multi_thread")]

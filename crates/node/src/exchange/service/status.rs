@@ -30,6 +30,11 @@ const HELP: &[(&str, &str, &str)] = &[
         "Runs that a peer asked for, by how they ended.",
     ),
     (
+        "blindmatch_setup_checks_failed_total",
+        "counter",
+        "Setups of batch that failed a check of ours, by the peer: a fault of it, or a guess.",
+    ),
+    (
         "blindmatch_denials_total",
         "counter",
         "Runs that were refused, by the rule that refused.",
