@@ -3,7 +3,7 @@
 //!
 //! Homes lie in the directory for temporary files (`TMPDIR`), which should not be one in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::future::Future;
 use std::io::{BufWriter, Write};
@@ -17,8 +17,9 @@ use blindmatch_feeds::{Options, Sieve, read};
 use blindmatch_indicator::{Canonicaliser, Indicator, IndicatorType, PublicSuffixes};
 use blindmatch_node::clock;
 use blindmatch_node::collections::Wanted;
-use blindmatch_node::demo::{Consortium, Member, RowKey};
+use blindmatch_node::demo::{Consortium, Member, PURPOSE, RowKey};
 use blindmatch_node::exchange::ask::Asker;
+use blindmatch_node::exchange::view::View;
 use blindmatch_node::exchange::{Daemon, Serving};
 use blindmatch_node::import::import;
 use blindmatch_node::membership::{Digest, Name};
@@ -43,6 +44,9 @@ const ADDRESSES: u32 = 1 << 28;
 /// Odd, so that no two numbers below [`ADDRESSES`] have one address; far from any power of two, so
 /// that neighbours in a set are none in its order.
 const STEP: u32 = 0x9e37_79b1;
+
+/// A publication takes out one in so many of its entries, and puts as many in (`spec/32 §6.3`).
+const CHURN: u64 = 256;
 
 /// Two nodes.
 pub(crate) struct Pair {
@@ -178,6 +182,37 @@ impl Pair {
             ensure!(cosigned, "a ledger is not cosigned");
         }
         Ok(())
+    }
+
+    /// What a node serves that served `before` and holds `now`, by the room of its newest publication.
+    pub(crate) fn served(
+        &self,
+        node: &Node,
+        before: &[Number],
+        now: &[Number],
+    ) -> anyhow::Result<Vec<Number>> {
+        let view = View {
+            indicator_type: IndicatorType::Ip,
+            purpose: PURPOSE.to_owned(),
+        };
+        let Some(epoch) = node.daemon.own_epoch(&view) else {
+            // Who holds customers alone serves nothing.
+            return Ok(Vec::new());
+        };
+        let newest = epoch.publications().first().cloned();
+        let newest = newest.context("a publication")?.manifest.edition;
+        let room = usize::try_from(newest.class().entries() / CHURN)?;
+        // Of one day's changes those come first whose keys do.
+        let only = |one: &[Number], other: &[Number]| {
+            let other: HashSet<_> = other.iter().collect();
+            let mut only: Vec<_> = one.iter().filter(|n| !other.contains(n)).copied().collect();
+            only.sort_unstable_by_key(|number| address(*number));
+            only.truncate(room);
+            only
+        };
+        let gone: HashSet<_> = only(before, now).into_iter().collect();
+        let stays = before.iter().filter(|number| !gone.contains(number));
+        Ok(stays.copied().chain(only(now, before)).collect())
     }
 
     /// The indicator of an item.

@@ -3,7 +3,7 @@
 //!
 //! An answer counts from the question to the label or "not held", with the receipt of both sides and
 //! the result in the ledger. Every other indicator is held, and none was asked before. The publication
-//! is here already, as `serve` and an earlier query see to.
+//! is here already, as `serve` and an earlier query see to. Between two queries there is a pause.
 //!
 //! `fdatasync` is timed behind an append of a record's size to a file of its own, before the queries,
 //! half-way and behind them, when both nodes rest.
@@ -20,6 +20,7 @@ use blindmatch_node::exchange::ask::{Asker, Occasion};
 use blindmatch_node::exchange::query::Query;
 use blindmatch_store::collection::CollectionKind;
 use tokio::runtime::Runtime;
+use tokio::time::sleep;
 
 use crate::Scale;
 use crate::pair::{Number, Pair};
@@ -29,6 +30,8 @@ use crate::report::Report;
 const ALLOWED: f64 = 2.0;
 /// So many syncs, one behind the other.
 const SYNCS: f64 = 5.0;
+/// A peer takes a hundred calls a second of a member, and a query is some six: an analyst pauses too.
+const PAUSE: Duration = Duration::from_millis(80);
 /// As many bytes as a record of the ledger has.
 const RECORD: [u8; 256] = [7; 256];
 
@@ -62,6 +65,7 @@ async fn measure(items: Number, queries: Number) -> anyhow::Result<Report> {
             // Every other one is behind the last that is held.
             let is_held = number % 2 == 0;
             let number = if is_held { number } else { items + number };
+            sleep(PAUSE).await;
             let (one, came) = ask(&pair, &asker, number, is_held).await?;
             took.push(one);
             bytes += came;
