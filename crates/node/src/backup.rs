@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use blindmatch_audit::checkpoint::SignedCheckpoint;
+use blindmatch_audit::note::NoteKey;
 use blindmatch_store::backup::{self, BackupError, Continued, Restoring, Summary};
 use blindmatch_store::collection::{CollectionError, CollectionName, Collections};
 use blindmatch_store::disk::Disk;
@@ -15,6 +16,7 @@ use blindmatch_store::ledger::{Ledger, Log};
 use crate::clock;
 use crate::error::Error;
 use crate::exported::{Exported, Kind};
+use crate::ledger::cosigners::joined;
 use crate::ledger::{read_checkpoint, settings};
 use crate::node::{Node, NodeFiles};
 
@@ -145,9 +147,9 @@ pub fn restore(
     delegations: &[impl AsRef<Path>],
 ) -> Result<(Node, Continued), Error> {
     let exported = Exported::read(Kind::Storage, storage_key)?;
-    let checkpoints: Result<Vec<_>, _> = witnessed
-        .iter()
-        .map(|file| read_checkpoint(file.as_ref()))
+    let checkpoints = witnessed.iter().map(AsRef::as_ref);
+    let checkpoints: Result<Vec<(&Path, _)>, Error> = checkpoints
+        .map(|file| Ok((file, read_checkpoint(file)?)))
         .collect();
     let checkpoints = checkpoints?;
     let failed = |error| match error {
@@ -167,6 +169,14 @@ pub fn restore(
         files.keep_lost_delegation(file.as_ref())?;
     }
     let settings = settings(&files, &restoring.named_keys())?;
+    let own = NoteKey::new(settings.ledger.clone(), settings.key.verifying_key());
+    for (file, checkpoint) in &checkpoints {
+        let mut keys = settings.earlier.iter().chain([&own]);
+        if !keys.any(|key| checkpoint.verify(key).is_ok()) {
+            return Err(self::failed(file, BackupError::Witnessed));
+        }
+    }
+    let checkpoints = joined(checkpoints.into_iter().map(|(_, checkpoint)| checkpoint));
     // One that only the node signed was lost as well, but no witness vouches for it.
     let is_cosigned = |checkpoint: &SignedCheckpoint| {
         let cosigners = files.cosigners(checkpoint);

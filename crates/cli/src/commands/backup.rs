@@ -2,6 +2,7 @@
 
 use blindmatch_node::Node;
 use blindmatch_node::backup::restore as restore_node;
+use blindmatch_node::ledger::cosigners::joined;
 use blindmatch_node::ledger::read_checkpoint;
 use serde::Serialize;
 
@@ -115,16 +116,20 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
     let (node, continued) = restore_node(&home, storage_key, file, witnessed, delegations)?;
     let (log, _) = node.log()?;
     let (cosigned, cosigners) = node.cosigned(&log)?.unzip();
-    let mut lost_signed = None;
     let mut alone = Vec::new();
+    let mut given = Vec::new();
     for file in witnessed {
         let checkpoint = read_checkpoint(file)?;
-        let (cosigners, state) = (node.cosigners(&checkpoint)?, checkpoint.unverified());
-        if cosigners.is_none() {
+        if node.cosigners(&checkpoint)?.is_none() {
             alone.push(file);
         }
+        given.push(checkpoint);
+    }
+    let mut lost_signed = None;
+    for checkpoint in joined(given) {
+        let state = checkpoint.unverified();
         if continued.lost == Some((state.origin.incarnation, state.size)) {
-            lost_signed = Some(cosigners.to_string());
+            lost_signed = Some(node.cosigners(&checkpoint)?.to_string());
         }
     }
     let restored = Restored {
@@ -164,8 +169,9 @@ pub(crate) fn restore(arguments: &RestoreArguments, global: &Global) -> Result<E
                     are named as lost: restore with --witnessed FILE, once for each";
         output::next(global, what);
         let member = &restored.member;
-        let what =
-            format!("a witness writes that file: blindmatch ledger witnessed {member} > FILE");
+        let what = format!(
+            "a witness writes that file with `blindmatch ledger witnessed {member} > FILE`"
+        );
         output::next(global, &what);
     }
     output::next(global, "see what is out of date: blindmatch doctor");

@@ -315,7 +315,7 @@ fn verify_file(file: &Path, arguments: &VerifyArguments, global: &Global) -> Res
              keys with --witness)",
             shown.signed.unverified_cosignatures
         ));
-        let what = "a member shows them: blindmatch roster witnesses MEMBER";
+        let what = "a member shows them with `blindmatch roster witnesses MEMBER`";
         output::next(global, what);
     }
     Ok(())

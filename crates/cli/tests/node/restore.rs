@@ -78,7 +78,7 @@ fn an_old_backup_goes_on_from_what_witnesses_cosigned() -> Test {
     place.fails(
         &format!("{RESTORE} --witnessed witnessed old"),
         1,
-        &["old: ", "--witnessed FILE --delegation FILE BACKUP"],
+        &["witnessed: ", "--witnessed FILE --delegation FILE BACKUP"],
     )?;
     fs::copy(place.path("bank/roster/delegation-1"), place.path("banks"))?;
     for (delegation, says) in [("banks", "no delegation of this member"), ("old", "old: ")] {

@@ -398,3 +398,26 @@ fn a_restore_keeps_as_cosigned_what_a_quorum_cosigned() -> Test {
     assert!(shown.contains(&says), "{shown}");
     Ok(())
 }
+
+#[test]
+fn what_two_witnesses_wrote_of_one_checkpoint_counts_together() -> Test {
+    let consortium = met()?;
+    let place = &consortium.place;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home acme backup b")?;
+    let mut options = String::new();
+    for (home, witness) in [("one", "bank"), ("both", "shop")] {
+        let file = format!("of.{witness}");
+        place.write(&file, cosigned(&consortium, &[witness])?)?;
+        options.push_str(&format!(" --witnessed {file}"));
+        let restore = format!("--home {home} restore --storage-key storage{options} b");
+        let restored = place.json(&restore)?;
+        let counts = if home == "one" {
+            Value::Null
+        } else {
+            json!(BOTH)
+        };
+        assert_eq!(restored["cosigned"], counts, "{restored}");
+    }
+    Ok(())
+}

@@ -195,14 +195,15 @@ impl Error {
                 "were the keys rotated after the backup? then name that delegation too: blindmatch \
                  restore --storage-key KEY --witnessed FILE --delegation FILE BACKUP"
                     .to_owned(),
-                "every member writes it out: blindmatch roster delegation MEMBER > FILE".to_owned(),
-                "else ask the witness for its checkpoint of this node's own ledger: blindmatch ledger \
-                 witnessed MEMBER > FILE"
+                "every other member writes it out with `blindmatch roster delegation MEMBER > FILE`"
+                    .to_owned(),
+                "else ask the witness for its checkpoint of this node's own ledger, which it writes with \
+                 `blindmatch ledger witnessed MEMBER > FILE`"
                     .to_owned(),
             ],
             Self::AnothersDelegation(_) => vec![
-                "ask another member for those of this one, which it writes out: blindmatch roster \
-                 delegation MEMBER > FILE"
+                "ask another member for those of this one, which it writes out with `blindmatch roster \
+                 delegation MEMBER > FILE`"
                     .to_owned(),
             ],
             Self::Known(_, error) => known(error),
@@ -387,7 +388,7 @@ impl Error {
             ],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
             Self::NotWitnessed(member, _) => vec![format!(
-                "another witness may have it, and writes it out: blindmatch ledger witnessed {member}"
+                "another witness may have it, and writes it out with `blindmatch ledger witnessed {member}`"
             )],
             Self::Witnessed(_) => vec![format!(
                 "{DISCARD}; it is kept again when that peer next has its ledger cosigned"
@@ -396,8 +397,8 @@ impl Error {
                 "see which are: blindmatch roster delegation {member} --output json"
             )],
             Self::NoDelegation(member, None) => vec![format!(
-                "it comes when the nodes next meet; until then ask another member for what this \
-                 writes there: blindmatch roster delegation {member}"
+                "it comes when the nodes next meet; until then ask another member for what it writes out \
+                 with `blindmatch roster delegation {member}`"
             )],
             Self::MemberExists(_) => {
                 vec!["put a new card in its place with --replace".to_owned()]

@@ -111,6 +111,25 @@ impl NodeFiles {
     }
 }
 
+/// Each checkpoint once, with the signatures that all copies of it have: every witness gives its own.
+#[must_use]
+pub fn joined(checkpoints: impl IntoIterator<Item = SignedCheckpoint>) -> Vec<SignedCheckpoint> {
+    let mut joined: Vec<SignedCheckpoint> = Vec::new();
+    for checkpoint in checkpoints {
+        let mut known = joined.iter_mut();
+        match known.find(|known| known.unverified() == checkpoint.unverified()) {
+            Some(known) => {
+                for line in checkpoint.signatures() {
+                    // One too many is none of the first hundred.
+                    let _ = known.add(line);
+                }
+            }
+            None => joined.push(checkpoint),
+        }
+    }
+    joined
+}
+
 /// The signatures that are not the ledger's own.
 fn cosignatures(checkpoint: &SignedCheckpoint) -> impl Iterator<Item = &SignatureLine> {
     let own = checkpoint.unverified().origin.to_string();
