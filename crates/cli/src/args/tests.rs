@@ -103,7 +103,7 @@ fn commands(text: &str) -> Vec<String> {
             let command = command.get(..end.unwrap_or(command.len()));
             let command = command.unwrap_or_default().trim();
             // The names of forms that are hashed, signed or written are no commands.
-            let is_form = command.ends_with(" v1")
+            let is_form = [" v1", " v2"].iter().any(|version| command.ends_with(version))
                 || command.starts_with("blindmatch home")
                 // Words that come from elsewhere.
                 || ["blindmatch {command}", "blindmatch --home {}"].contains(&command);
