@@ -117,11 +117,16 @@ impl Pair {
 
     /// What acme is told by a batch that fails.
     fn fails(&self, code: i32, says: &[&str]) -> Test {
+        self.fails_with(&[code], says)
+    }
+
+    fn fails_with(&self, codes: &[i32], says: &[&str]) -> Test {
         let output = self.run("acme", "batch")?;
         let said = [&*output.stdout, &*output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         println!("acme: {said}");
-        assert_eq!(output.status.code(), Some(code), "{said}");
+        let code = output.status.code().unwrap_or(-1);
+        assert!(codes.contains(&code), "{code}: {said}");
         for text in says {
             assert!(said.contains(text), "`{text}` is not in: {said}");
         }
@@ -204,7 +209,7 @@ fn a_responder_without_room_says_so_and_goes_on_when_it_has_some() -> Test {
     )?;
     said(
         pair.bolt.as_ref(),
-        &["a peer is not answered", "disk is full", "reference"],
+        &["a fault of this node's own", "disk is full", "reference"],
     )?;
     disk.empty()?;
     pair.asks()?;
@@ -304,7 +309,7 @@ fn who_is_no_member_any_more_is_told_so() -> Test {
     let until = clock::now() + 86_400;
     pair.next_roster(2, until, &["bolt"], "roster remove ROSTER acme")?;
     // The reason may be lost with the connection; what to do is not.
-    pair.fails(5, &["roster", "ask"])?;
+    pair.fails_with(&[3, 5], &["roster", "ask"])?;
     let says = ["the certificate is of no member", "connection refused"];
     said(pair.bolt.as_ref(), &says)?;
     // Back again with the next one.
@@ -395,9 +400,9 @@ fn an_older_copy_of_a_responder_is_found_out_and_a_restored_one_goes_on() -> Tes
     said(
         pair.bolt.as_ref(),
         &[
-            "an older copy of itself",
-            "blindmatch ledger witnessed",
-            "restore",
+            "not serving any more",
+            "an older copy that went on",
+            "blindmatch restore",
         ],
     )?;
     pair.learn()?;
