@@ -11,6 +11,7 @@ use blindmatch_store::collection::{
     SourceName, Ttl,
 };
 use blindmatch_store::keys::FileId;
+use blindmatch_store::ledger::Log;
 use blindmatch_store::merge::Rows;
 use blindmatch_store::runs;
 use blindmatch_store::views::Views;
@@ -21,6 +22,7 @@ use crate::import::derived;
 use crate::ledger::check_clock;
 use crate::node::Node;
 use crate::payment::PaymentKeyId;
+use crate::recorded::newest_first;
 
 /// After so many seconds in which a node did nothing, its clock is believed only on the operator's
 /// word: 30 days.
@@ -226,31 +228,37 @@ impl Node {
         plan: &ImportPlan,
         after_pause: bool,
     ) -> Result<(), Error> {
-        let found = collections.contents(&plan.collection);
-        if !matches!(found, Err(CollectionError::Missing)) {
-            return Ok(());
+        let now = plan.now;
+        match collections.contents(&plan.collection) {
+            // Where the ledger is ahead too, a new collection would be refused like this one.
+            Ok(contents) if contents.newest().is_some_and(|newest| newest > now) => {
+                return check_clock(&self.log()?.0, now);
+            }
+            Err(CollectionError::Missing) => {}
+            _ => return Ok(()),
         }
-        let ((log, _), now) = (self.log()?, plan.now);
+        let (log, _) = self.log()?;
         check_clock(&log, now)?;
-        let mut newest = log.time();
+        let mut newest = 0;
         for name in collections.names()? {
             // What cannot be read vouches for no time.
             if let Ok(contents) = collections.contents(&name) {
                 newest = newest.max(contents.newest().unwrap_or(0));
             }
         }
-        if !after_pause && is_pause(newest, now) {
-            return Err(Error::Pause { newest, now });
+        match pause(&log, newest, now)?.filter(|_| !after_pause) {
+            Some(newest) => Err(Error::Pause { newest, now }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Destroys what has expired by `now`, in every collection. What is damaged is left as it is,
     /// and does not keep the others from it.
     ///
     /// What is destroyed does not come back, and a clock that is ahead would destroy all. So where
-    /// something has expired and the node has done nothing for [`PAUSE`], neither imported nor
-    /// recorded, it asks first: `after_pause` is the operator's word that the clock is right.
+    /// something has expired, and within the last [`PAUSE`] the node has gone on after one as long, in
+    /// which it neither imported nor recorded, it asks first: `after_pause` is the operator's word that
+    /// the clock is right. What was recorded since by the same clock says nothing for it.
     ///
     /// # Errors
     ///
@@ -278,11 +286,12 @@ impl Node {
                 Err(error) => expired.leave(name, error)?,
             }
         }
-        if !after_pause && !due.is_empty() && is_pause(newest, now) {
-            newest = newest.max(self.log()?.0.time());
-            if is_pause(newest, now) {
-                return Err(Error::Pause { newest, now });
-            }
+        if !after_pause
+            && !due.is_empty()
+            && is_pause(newest, now)
+            && let Some(newest) = pause(&self.log()?.0, newest, now)?
+        {
+            return Err(Error::Pause { newest, now });
         }
         let holds_back = |indicator: &Indicator| exclusions.reason_for(indicator).is_some();
         let derive = |encoded: &[u8]| derived(canonicaliser, &holds_back, encoded);
@@ -327,8 +336,25 @@ impl Node {
     }
 }
 
-/// Whether a node that did something at `newest` has done nothing since for too long to believe its
-/// clock.
+/// When a pause began that is too long to believe the clock after it, and that has not ended as long
+/// ago. The newest import, 0 for none, was held against the same.
+fn pause(log: &Log, newest_import: u64, now: u64) -> Result<Option<u64>, Error> {
+    let mut after = now;
+    for record in newest_first(log) {
+        let time = record?.time;
+        if time <= newest_import || is_pause(after, now) {
+            break;
+        }
+        if is_pause(time, after) {
+            return Ok(Some(time));
+        }
+        after = time;
+    }
+    let is_old = newest_import == 0 || is_pause(after, now);
+    Ok((!is_old && is_pause(newest_import, after)).then_some(newest_import))
+}
+
+/// Whether a node that did something at `newest` and nothing before `now` made a pause.
 const fn is_pause(newest: u64, now: u64) -> bool {
     now.saturating_sub(newest) > PAUSE
 }

@@ -44,8 +44,8 @@ pub(crate) struct ImportArguments {
     /// collection the values get new handles.
     #[arg(long, conflicts_with_all = ["append", "remove"])]
     pub(crate) discard_damaged: bool,
-    /// Believe the clock although it is 30 days and more ahead of the newest import and record:
-    /// what has expired by it is destroyed.
+    /// Believe the clock although it went ahead by more than 30 days since the newest import, in
+    /// which nothing was recorded: what has expired by it is destroyed.
     #[arg(long)]
     pub(crate) expire: bool,
     #[command(flatten)]

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use blindmatch_feeds::Exclusions;
+use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
 use blindmatch_node::audit::SigningKey;
 use blindmatch_node::audit::checkpoint::ledger_name;
 use blindmatch_node::audit::record::Event;
@@ -32,6 +34,34 @@ fn record_at(place: &Place, home: &str, time: u64) -> Test {
     };
     let (ledger, _) = Ledger::open(node.disk(), settings)?;
     ledger.append(vec![Event::Filler])?;
+    Ok(())
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_not_borne_out_by_what_it_recorded() -> Test {
+    const DAY: u64 = 86_400;
+    let place = Place::with_acme()?;
+    place.write("feed", "8.8.8.8\n")?;
+    place.ok("--home acme import --collection c feed")?;
+    let began = clock::now();
+    let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
+    let canonicaliser = Canonicaliser::new(PublicSuffixes::parse(list)?);
+    let expire = |day: u64| {
+        let node = Node::open(&place.path("acme"))?;
+        let (collections, lists) = (node.collections()?, Exclusions::default());
+        let now = began + day * DAY;
+        let expired = node.expire(&collections, &canonicaliser, &lists, now, false)?;
+        Ok::<_, blindmatch_node::Error>(expired.values)
+    };
+    for day in [1_000, 1_001, 1_029] {
+        record_at(&place, "acme", began + day * DAY)?;
+        let expired = expire(day);
+        let is_asked = matches!(expired, Err(blindmatch_node::Error::Pause { .. }));
+        assert!(is_asked, "{day}: {expired:?}");
+    }
+    // It has gone on for a month without another jump.
+    record_at(&place, "acme", began + 1_031 * DAY)?;
+    assert_eq!(expire(1_032)?, 1);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use blindmatch_audit::record::Event;
 use blindmatch_indicator::{LabelFields, PublicSuffixes};
 use blindmatch_membership::Address;
 use blindmatch_store::collection::Mention;
@@ -72,6 +73,13 @@ impl World {
         };
         import.push(&mention).unwrap();
         import.finish(&|_| Vec::new(), rng).unwrap();
+    }
+
+    /// Has the node record something by a clock that shows this.
+    fn record(&self, now: u64) {
+        let node = self.node.clone().with_clock(Arc::new(move || now));
+        let (ledger, _) = node.ledger().unwrap();
+        ledger.append(vec![Event::Filler]).unwrap();
     }
 
     fn expire(&self, now: u64, after_pause: bool) -> Result<u64, Error> {
@@ -149,10 +157,37 @@ fn a_first_import_is_held_against_what_the_node_did() {
     hold("three", world.began + PAUSE, false).unwrap();
     // A later import is the store's to judge.
     hold("two", ahead, false).unwrap();
-    hold("two", world.began - 100, false).unwrap();
+    // But its advice is a new collection, and that would be refused.
+    let error = hold("two", world.began - 100, false).unwrap_err();
+    assert!(matches!(error, Error::Ledger(LedgerError::Time { .. })));
+    world.import("four", world.began + 300);
+    hold("four", world.began + 200, false).unwrap();
     // An import in between vouches for the clock.
     world.import("two", world.began + 10 * DAY);
     hold("three", ahead, false).unwrap();
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_not_borne_out_by_what_it_recorded() {
+    let world = World::new();
+    let (ahead, day) = (100, |day: u64| world.began + day * DAY);
+    for recorded in [ahead, ahead + 1, ahead + 29] {
+        world.record(day(recorded));
+        let error = world.expire(day(recorded), false).unwrap_err();
+        let Error::Pause { newest, .. } = error else {
+            panic!("{error}");
+        };
+        assert!(newest <= day(1), "before the jump");
+        let (collections, canonicaliser) = (&world.collections, &world.canonicaliser);
+        let lists = Exclusions::default();
+        let plan = world.plan("three", day(recorded));
+        let node = &world.node;
+        let held = node.before_import(collections, canonicaliser, &lists, &plan, false);
+        assert!(matches!(held, Err(Error::Pause { .. })));
+    }
+    // It has gone on for as long without another jump.
+    world.record(day(ahead + 31));
+    assert_eq!(world.expire(day(ahead + 32), false).unwrap(), 2);
 }
 
 #[test]
