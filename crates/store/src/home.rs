@@ -32,6 +32,8 @@ pub const VERSION: u32 = 1;
 
 pub(crate) const MARKER: &str = "version";
 pub(crate) const LOCK: &str = "home.lock";
+/// Is there only behind the marker.
+const LEDGER: &str = "ledger/checkpoint";
 /// Stands in a directory that is not a home yet while a backup is restored into it, and says that
 /// all else there may go.
 pub(crate) const RESTORING: &str = "restoring";
@@ -104,12 +106,8 @@ impl Home {
             keys::store_storage_key(&disk, storage)?;
         }
         let storage = keys::load_storage_key(&disk)?;
-        let marker = Marker {
-            version: VERSION,
-            storage: storage.mark(),
-        };
         // Last: a directory without it is no home.
-        disk.publish(MARKER, |file| write!(file, "{marker}"))?;
+        Marker::of(&storage).publish(&disk)?;
         check_permissions(&disk)?;
         Ok(Self {
             disk,
@@ -145,9 +143,9 @@ impl Home {
         })
     }
 
-    /// Puts the storage key back into a home whose own is missing or damaged, and says whether that
-    /// was so: a home that has it already stays as it is. The mark in `version` tells whether it is
-    /// the key of this home.
+    /// Puts the storage key back into a home whose own is missing or damaged, and `version` where that
+    /// is, and says whether that was so: a home that has both already stays as it is. The mark in
+    /// `version` tells whether it is the key of this home, or else a key by name that it opens.
     ///
     /// `now` is the time in seconds since 1970.
     ///
@@ -159,20 +157,28 @@ impl Home {
         storage: &StorageKey,
         now: u64,
     ) -> Result<bool, HomeError> {
-        let marker = Marker::read(disk)?;
+        let marker = match Marker::read(disk) {
+            Err(HomeError::Marker | HomeError::MarkerGone(_)) => None,
+            marker => Some(marker?),
+        };
         let _lock = lock(disk, now)?;
         check_permissions(disk)?;
-        if storage.mark() != marker.storage {
+        let is_marked = marker.is_some_and(|marker| marker.storage == storage.mark());
+        if !is_marked && !NamedKeys::new(disk.clone(), storage).opens_one()? {
             return Err(HomeError::OtherStorageKey);
         }
-        match own_storage_key(disk, &marker) {
-            Ok(_) => Ok(false),
-            Err(HomeError::StorageKeyMissing | HomeError::StorageKeyForeign) => {
-                keys::store_storage_key(disk, storage)?;
-                Ok(true)
-            }
-            Err(error) => Err(error),
+        let is_there = match keys::load_storage_key(disk) {
+            Ok(found) => found.mark() == storage.mark(),
+            Err(KeyError::Disk(error)) => return Err(error.into()),
+            Err(_) => false,
+        };
+        if !is_there {
+            keys::store_storage_key(disk, storage)?;
         }
+        if !is_marked {
+            Marker::of(storage).publish(disk)?;
+        }
+        Ok(!is_there || !is_marked)
     }
 
     /// The files of a home that another process may own, to be read only: nothing is locked,
@@ -286,6 +292,8 @@ pub enum HomeError {
     },
     /// The version marker is damaged.
     Marker,
+    /// The version marker of a home is gone.
+    MarkerGone(PathBuf),
     /// A directory of the home is gone, with all that was in it, or is none any more.
     Gone(PathBuf),
     /// Another process owns the home; none is named in the moment in which it starts.
@@ -332,6 +340,11 @@ impl fmt::Display for HomeError {
                 "a later version of blindmatch wrote this home (form {found}, this one knows {VERSION}): use that version"
             ),
             Self::Marker => f.write_str("the file `version` of the home is damaged"),
+            Self::MarkerGone(path) => write!(
+                f,
+                "the file `version` of the home {} is gone",
+                path.display()
+            ),
             Self::Gone(path) => write!(
                 f,
                 "the directory {} is gone: it was made with the home, and no command removes it",
@@ -396,12 +409,25 @@ struct Marker {
 }
 
 impl Marker {
+    fn of(storage: &StorageKey) -> Self {
+        Self {
+            version: VERSION,
+            storage: storage.mark(),
+        }
+    }
+
+    fn publish(&self, disk: &Disk) -> Result<(), HomeError> {
+        Ok(disk.publish(MARKER, |file| write!(file, "{self}"))?)
+    }
+
     fn read(disk: &Disk) -> Result<Self, HomeError> {
         let text = match disk.read(MARKER, 4096) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let root = disk.root().to_owned();
                 return Err(if disk.exists(RESTORING)? {
                     HomeError::Restoring(root)
+                } else if disk.exists(LEDGER)? {
+                    HomeError::MarkerGone(root)
                 } else {
                     HomeError::NotAHome(root)
                 });

@@ -219,6 +219,12 @@ impl NamedKeys {
         Ok(names)
     }
 
+    /// Whether one of the secrets was written under this storage key.
+    pub(crate) fn opens_one(&self) -> Result<bool, KeyError> {
+        let names = self.names()?;
+        Ok(names.iter().any(|name| self.load(name).is_ok()))
+    }
+
     /// Overwrites and removes a secret.
     ///
     /// # Errors

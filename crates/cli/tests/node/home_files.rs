@@ -268,3 +268,47 @@ fn nothing_in_a_home_is_for_others_to_read() -> Test {
     assert!(state(&examine(&place)?).contains("\"ok\""));
     Ok(())
 }
+
+#[test]
+fn a_version_that_is_lost_is_written_anew_with_the_storage_key() -> Test {
+    let place = Place::with_acme()?;
+    place.init("bank", "provider")?;
+    place.ok("--home acme keys export storage --to storage")?;
+    place.ok("--home bank keys export storage --to others")?;
+    let path = place.path("acme/version");
+    let whole = fs::read(&path)?;
+    // One digit of the mark is another.
+    let mut other = whole.clone();
+    let digit = other
+        .iter()
+        .rposition(u8::is_ascii_hexdigit)
+        .ok_or("a digit")?;
+    if let Some(digit) = other.get_mut(digit) {
+        *digit = if *digit == b'0' { b'1' } else { b'0' };
+    }
+    for damaged in [
+        None,
+        Some(Vec::new()),
+        Some(b"blindmatch home".to_vec()),
+        Some(other),
+    ] {
+        fs::remove_file(&path)?;
+        if let Some(damaged) = damaged {
+            fs::write(&path, damaged)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        }
+        let next = "blindmatch --home acme keys import storage --from FILE";
+        place.fails("--home acme backup b", 1, &["`version`", next])?;
+        if !path.exists() {
+            let init =
+                "init --member acme --role provider --consortium cloudshield --address a.example:1";
+            place.fails(&format!("--home acme {init}"), 1, &["`version`", next])?;
+        }
+        let foreign = "--home acme keys import storage --from others";
+        place.fails(foreign, 1, &["of another home"])?;
+        place.ok("--home acme keys import storage --from storage")?;
+        assert_eq!(fs::read(&path)?, whole);
+        assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    }
+    Ok(())
+}

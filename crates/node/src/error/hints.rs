@@ -435,7 +435,13 @@ fn home(error: &HomeError) -> Vec<String> {
         HomeError::Occupied(_) => {
             vec!["name a directory that is missing or empty with --home DIR".to_owned()]
         }
-        HomeError::Marker => vec![RESTORE.to_owned()],
+        HomeError::Marker | HomeError::MarkerGone(_) => vec![
+            "write it anew with the storage key that was exported from this home: blindmatch keys import \
+             storage --from FILE"
+                .to_owned(),
+            "or with its words: blindmatch keys import storage --from -".to_owned(),
+            format!("or {RESTORE}"),
+        ],
         HomeError::Gone(path) => {
             let mut hints = vec![
                 format!("put it back, with all that was in it, from where it was moved, or from a copy of the home: {}", quoted_path(path)),
