@@ -47,7 +47,8 @@ impl Node {
     /// exclusions, collections and keys, all of it sealed under the storage key or public.
     ///
     /// A collection that is damaged is an error; or, where `without_damaged`, which is the operator's
-    /// word, all of it is left out, and what is wrong with it is given.
+    /// word, all of it is left out, and what is wrong with it is given. So is what is missing of what this
+    /// node cosigned.
     ///
     /// # Errors
     ///
@@ -59,7 +60,7 @@ impl Node {
         to: &Path,
         without_damaged: bool,
     ) -> Result<(Summary, Vec<Error>), Error> {
-        self.check_copied(&ledger.log())?;
+        let lost = self.check_copied(&ledger.log())?;
         let collections = self.collections()?;
         let damaged = if without_damaged {
             self.damaged_collections(&collections)?
@@ -91,12 +92,13 @@ impl Node {
         let _ = self.publish(LAST, noted.as_bytes());
         let damaged = damaged.into_iter();
         let left_out = damaged.map(|(name, error)| Error::Collection(name, error));
-        Ok((written, left_out.collect()))
+        Ok((written, left_out.chain(lost).collect()))
     }
 
     /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with
-    /// which `doctor` names it. The ledger and the collections are read as they are copied.
-    fn check_copied(&self, log: &Log) -> Result<(), Error> {
+    /// which `doctor` names it; gives what is gone and comes again. The ledger and the collections are read
+    /// as they are copied.
+    fn check_copied(&self, log: &Log) -> Result<Vec<Error>, Error> {
         let (_, refused) = self.check_keys()?;
         let stays =
             |error: &Error| matches!(error, Error::Key(name, _) if !outlives_the_machine(name));
@@ -106,8 +108,10 @@ impl Node {
         self.delegations()?;
         self.check_roster_kept(log)?;
         self.peers()?;
-        self.check_witnessed()?;
-        self.check_own_exclusions()
+        self.check_peers_kept(log)?;
+        let (_, lost) = self.check_witnessed(log)?;
+        self.check_own_exclusions()?;
+        Ok(lost)
     }
 
     /// The collections of which something does not read, and why.

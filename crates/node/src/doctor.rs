@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::{fmt, iter};
 
 use blindmatch_indicator::{Canonicaliser, IndicatorType};
-use blindmatch_membership::Digest;
+use blindmatch_membership::{Delegations, Digest};
 use blindmatch_policy::Severity;
 use blindmatch_store::collection::{CollectionName, Contents};
 use blindmatch_store::home::HomeError;
@@ -78,9 +78,11 @@ pub fn repair(
         done.push(Finding::warning(&what, &[]).about("repair"));
     };
     if discard_damaged {
-        if let Err(error @ Error::Peers(_)) = node.peers() {
-            let removed = node.disk().remove(PEERS);
-            removed.map_err(HomeError::Disk)?;
+        let peers = node.peers().map(drop);
+        let peers = peers.and_then(|()| node.check_peers_kept(&log.log()));
+        if let Err(error @ (Error::Peers(_) | Error::PeersLost(_))) = peers {
+            // A file that says that none is known: that there is none is noticed.
+            node.publish(PEERS, &Delegations::default().encode())?;
             destroyed(&error);
         }
         node.discard_witnessed()?
@@ -117,7 +119,7 @@ pub fn examine(node: Result<Node, Error>, canonicaliser: &Canonicaliser) -> Vec<
     };
     let modes = modes(&node).unwrap_or_else(|error| Finding::wrong("home", &error));
     let mut findings = vec![modes];
-    let looks: [(&'static str, At); 14] = [
+    let looks: [(&'static str, At); 15] = [
         ("storage key", storage_key),
         ("keys", keys),
         ("file keys", file_keys),
@@ -132,6 +134,7 @@ pub fn examine(node: Result<Node, Error>, canonicaliser: &Canonicaliser) -> Vec<
         ("views", views),
         ("runs", runs),
         ("ledger", ledger),
+        ("witnesses", witnesses),
     ];
     let look = Look {
         node: &node,
@@ -386,7 +389,17 @@ fn roster(look: &Look<'_>) -> Looked {
 
 fn peers(look: &Look<'_>) -> Looked {
     look.node.peers()?;
-    let what = match look.node.check_witnessed()? {
+    let (log, _) = look.node.log()?;
+    look.node.check_peers_kept(&log)?;
+    let (kept, lost) = look.node.check_witnessed(&log)?;
+    if !lost.is_empty() {
+        let lost = lost.iter().map(|error| Finding {
+            state: State::Warning,
+            ..Finding::wrong("", error)
+        });
+        return Ok(lost.collect());
+    }
+    let what = match kept {
         0 => "their delegations, each as it was signed".to_owned(),
         ledgers => format!(
             "their delegations, each as it was signed; the newest checkpoints of {ledgers} ledgers that \
@@ -582,6 +595,19 @@ fn ledger(look: &Look<'_>) -> Looked {
     }
     found.extend(equivocations(look, &log)?);
     Ok(found)
+}
+
+/// No record says whether its checkpoints were ever cosigned.
+fn witnesses(look: &Look<'_>) -> Looked {
+    let (log, _) = look.node.log()?;
+    Ok(vec![if look.node.is_not_cosigned(&log)? {
+        Finding::warning(
+            "no checkpoint is kept as cosigned: none was yet, or ledger/cosigned is lost",
+            &["was one before? then put ledger/cosigned back from a copy of the home"],
+        )
+    } else {
+        Finding::fine("", "what they have to have cosigned is kept")
+    }])
 }
 
 /// The members that told two stories.

@@ -57,6 +57,10 @@ pub enum Error {
     Trust(PathBuf),
     /// What is known of the peers' delegations is damaged.
     Peers(PathBuf),
+    /// What is known of the peers' delegations is gone.
+    PeersLost(PathBuf),
+    /// What this node cosigned last of a peer's ledger is gone.
+    WitnessedLost(PathBuf),
     /// A key of the home, by name, cannot be read or written.
     Key(String, KeyError),
     /// A file outside the home, or one that the operator wrote, cannot be read or written.
@@ -262,6 +266,16 @@ impl fmt::Display for Error {
             Self::Peers(path) => write!(
                 f,
                 "{} is damaged: what is known of the peers' delegations",
+                path.display()
+            ),
+            Self::PeersLost(path) => write!(
+                f,
+                "{} is gone: what is known of the peers' delegations, by which cosignatures are verified",
+                path.display()
+            ),
+            Self::WitnessedLost(path) => write!(
+                f,
+                "{} is gone, or older than what this node cosigned last of that ledger",
                 path.display()
             ),
             Self::Key(name, error) => write!(f, "keys/{name}: {error}"),

@@ -18,7 +18,7 @@ struct Written {
     time: String,
     files: u64,
     bytes: u64,
-    /// Damaged collections that are not in it.
+    /// What is damaged or gone, and not in it.
     left_out: Vec<String>,
 }
 
@@ -51,6 +51,11 @@ pub(crate) fn backup(arguments: &BackupArguments, global: &Global) -> Result<Exi
     };
     for error in left_out {
         Error::from(error).print(global);
+    }
+    if node.is_not_cosigned(&ledger.log())? {
+        let what = "no checkpoint in it is cosigned; if one was before, ledger/cosigned is lost: blindmatch \
+                    doctor";
+        output::next(global, what);
     }
     if !node.is_storage_key_exported()? {
         let what = "without the storage key nobody can read it, and that was never exported: \

@@ -312,3 +312,59 @@ fn a_version_that_is_lost_is_written_anew_with_the_storage_key() -> Test {
     }
     Ok(())
 }
+
+#[test]
+fn no_file_of_a_home_goes_unnoticed() -> Test {
+    let place = place_of_a_full_home()?;
+    let home = place.path(HOME);
+    let before = examine(&place)?;
+    let backup = |name: &str| place.run(&format!("--home {HOME} backup {name}"));
+    assert_eq!(backup("whole")?.status.code(), Some(0));
+    let mut seen = BTreeSet::new();
+    // The node that is asked has nothing of a run but how it ended.
+    for node in ["a", "b"] {
+        let runs = place.path(&format!("made/nodes/{node}/runs"));
+        let of_node = |line: &str| place.run(&format!("--home made/nodes/{node} {line}"));
+        for end in files(&runs)?.iter().filter(|file| file.ends_with("end")) {
+            let whole = fs::read(end)?;
+            fs::remove_file(end)?;
+            let examined = String::from_utf8(of_node("doctor")?.stdout)?;
+            let run = end.parent().and_then(Path::file_name).ok_or("a run")?;
+            assert!(examined.contains(&*run.to_string_lossy()), "{examined}");
+            fs::write(end, whole)?;
+            fs::set_permissions(end, fs::Permissions::from_mode(0o600))?;
+            seen.insert(node);
+        }
+    }
+    assert_eq!(seen.len(), 2, "both have runs: {seen:?}");
+    let mut kept = below(&place, "roster")?;
+    kept.push("ledger/cosigned".to_owned());
+    kept.retain(|file| EXCEPTIONS.iter().all(|(excepted, _)| file != excepted));
+    for file in &kept {
+        let path = home.join(file);
+        let whole = fs::read(&path)?;
+        fs::remove_file(&path)?;
+        let examined = examine(&place)?;
+        let said = backup("without")?.stderr;
+        let said = String::from_utf8_lossy(&said);
+        assert_ne!(examined, before, "{file}");
+        assert!(examined.to_string().contains(file), "{file}: {examined}");
+        assert!(said.contains(file), "{file}: {said}");
+        fs::write(&path, whole)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        let _ = fs::remove_file(place.path("without"));
+    }
+    assert_eq!(examine(&place)?, before, "put back, all is as it was");
+    // What was kept of another's ledger, in the place of this one's.
+    let kept = below(&place, "roster")?;
+    let kept = kept.iter().find(|file| file.contains("witnessed-"));
+    let kept = home.join(kept.ok_or("it cosigns")?);
+    let other = kept.with_file_name("witnessed-other");
+    fs::copy(&kept, &other)?;
+    assert!(
+        wrong(&examine(&place)?)
+            .concat()
+            .contains("witnessed-other")
+    );
+    Ok(())
+}

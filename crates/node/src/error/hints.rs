@@ -93,6 +93,15 @@ impl Error {
                 format!("or {RESTORE}"),
             ],
             Self::Peers(_) => vec![format!("{DISCARD}; each peer gives them again when it is next met")],
+            Self::PeersLost(_) => vec![
+                "put it back from a copy of the home".to_owned(),
+                format!("or go on without it: {DISCARD}; each peer gives them again when it is next met"),
+            ],
+            Self::WitnessedLost(_) => vec![
+                "put it back from a copy of the home, or let this node serve: it is kept again when that \
+                 peer next has its ledger cosigned"
+                    .to_owned(),
+            ],
             Self::View(error) if error.is_damage() => vec![format!(
                 "{DISCARD}; a view of this node's begins a new epoch then, and what was asked of a \
                  peer's is asked and charged again"

@@ -203,6 +203,8 @@ impl Daemon {
                 return Ok(answer);
             }
         };
+        // The key that signed it may have become known by this call.
+        self.keep_delegations()?;
         if last.as_ref() != Some(&checkpoint) {
             let origin = RecordName::new(&checkpoint.origin.to_string());
             self.ledger().append(vec![Event::Witnessed {
@@ -214,8 +216,6 @@ impl Daemon {
         let name = self.witness_name()?;
         let line = cosign(&checkpoint, &name, self.checkpoints(), self.now());
         let line = line.ok_or(Error::Clock)?;
-        // The key that signed it may have become known by this call.
-        self.keep_delegations()?;
         self.keep_witnessed(&request.checkpoint, &line)?;
         Ok(Cosigned {
             status: OK,

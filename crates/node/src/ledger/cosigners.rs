@@ -96,6 +96,15 @@ impl NodeFiles {
         Ok(found)
     }
 
+    /// Whether the roster names witnesses of this node's ledger, and no checkpoint is kept as cosigned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`], [`Error::Damaged`].
+    pub fn is_not_cosigned(&self, log: &Log) -> Result<bool, Error> {
+        Ok(self.cosigners(log.head())?.needed > 0 && log.cosigned()?.is_none())
+    }
+
     /// The newest checkpoint of this node's ledger that was kept with cosignatures, and whose those
     /// are.
     ///

@@ -2,17 +2,19 @@
 //! the ledger has the origin, the size and the root; a member that lost its home needs the signatures
 //! too, since a restore believes no checkpoint that its own key did not sign (`spec/43-home.md` §1).
 
+use std::collections::BTreeMap;
 use std::io;
 
 use blindmatch_audit::checkpoint::{Checkpoint, Origin, SignedCheckpoint, ledger_name};
-use blindmatch_audit::note::NoteKey;
+use blindmatch_audit::note::{KeyName, NoteKey};
 use blindmatch_audit::record::Event;
 use blindmatch_membership::Name;
 use blindmatch_store::home::HomeError;
+use blindmatch_store::ledger::Log;
 use blindmatch_store::ledger::cosigned::{MAX_COSIGNED, decode, encode};
 
 use crate::error::Error;
-use crate::node::{Node, NodeFiles};
+use crate::node::{Node, NodeFiles, PEERS};
 use crate::recorded::newest_first;
 
 /// Before the member's name.
@@ -35,8 +37,7 @@ impl NodeFiles {
     /// [`Error::NotWitnessed`] where it cosigned none, or the one that it cosigned last was not kept;
     /// [`Error::Witnessed`] where what was kept is damaged.
     pub fn witnessed(&self, member: &Name) -> Result<Witnessed, Error> {
-        let consortium = &self.config().node.consortium;
-        let ledger = ledger_name(consortium.as_str(), member.as_str()).map_err(Error::Name)?;
+        let ledger = self.ledger_of(member)?;
         let (log, _) = self.log()?;
         let mut last = None;
         for record in newest_first(&log) {
@@ -67,13 +68,54 @@ impl NodeFiles {
         })
     }
 
-    /// Reads all that was kept; says of how many members.
-    pub(crate) fn check_witnessed(&self) -> Result<usize, Error> {
+    /// Reads all that was kept; says of how many members, and of which what they had cosigned last is
+    /// not there: a crash leaves the one before, and whoever has it cosigned again finds it kept.
+    pub(crate) fn check_witnessed(&self, log: &Log) -> Result<(usize, Vec<Error>), Error> {
         let members = self.witnessed_members()?;
         for member in &members {
             self.kept_witnessed(member)?;
         }
-        Ok(members.len())
+        let mut last = BTreeMap::new();
+        for record in newest_first(log) {
+            if let Event::Witnessed { origin, size, root } = record?.event
+                && let Some(origin) = Origin::parse(origin.as_str())
+            {
+                let newest = last.entry(origin.ledger.as_str().to_owned());
+                newest.or_insert(Checkpoint { origin, size, root });
+            }
+        }
+        let trust = self.trust()?;
+        let listed = trust.held().into_iter();
+        let mut lost = Vec::new();
+        for member in listed.flat_map(|held| held.roster().members.keys()) {
+            let kept = self.kept_witnessed(member)?;
+            let last = last.get(self.ledger_of(member)?.as_str());
+            if last.is_some() && last != kept.as_ref().map(SignedCheckpoint::unverified) {
+                lost.push(Error::WitnessedLost(self.disk().root().join(path(member))));
+            }
+        }
+        Ok((members.len(), lost))
+    }
+
+    /// Refuses a home that cosigned, or was cosigned, and in which the file of the delegations is gone by
+    /// which that was decided.
+    pub(crate) fn check_peers_kept(&self, log: &Log) -> Result<(), Error> {
+        if self.disk().exists(PEERS).map_err(HomeError::Disk)? {
+            return Ok(());
+        }
+        let mut has_met = log.cosigned()?.is_some();
+        for record in newest_first(log) {
+            if has_met {
+                return Err(Error::PeersLost(self.disk().root().join(PEERS)));
+            }
+            has_met = matches!(record?.event, Event::Witnessed { .. });
+        }
+        Ok(())
+    }
+
+    fn ledger_of(&self, member: &Name) -> Result<KeyName, Error> {
+        let consortium = &self.config().node.consortium;
+        ledger_name(consortium.as_str(), member.as_str()).map_err(Error::Name)
     }
 
     fn witnessed_members(&self) -> Result<Vec<Name>, Error> {
@@ -89,8 +131,12 @@ impl NodeFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(HomeError::Disk)?,
         };
-        let damaged = |_| Error::Witnessed(self.disk().root().join(path));
-        decode(&bytes).map(Some).map_err(damaged)
+        let damaged = || Error::Witnessed(self.disk().root().join(&path));
+        let kept = decode(&bytes).map_err(|_| damaged())?;
+        if kept.unverified().origin.ledger != self.ledger_of(member)? {
+            return Err(damaged());
+        }
+        Ok(Some(kept))
     }
 }
 
