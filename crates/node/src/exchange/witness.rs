@@ -15,6 +15,7 @@ use blindmatch_transport::message::Cosigned;
 use blindmatch_transport::{Endpoint, Witness};
 use bytes::Bytes;
 use tokio::task::JoinSet;
+use tracing::warn;
 
 use super::daemon::{Daemon, lock};
 use super::footing::{Footing, Shown};
@@ -376,19 +377,42 @@ async fn ask(
                 if let Some(shown) = Shown::by(daemon, member, note).await {
                     return Some(Answer::Shown(shown));
                 }
-                match last.trim_end().parse() {
-                    Ok(size) => Last::Size(size),
-                    Err(_) => Last::State(Checkpoint::parse(&last).ok()?),
+                let present = head.unverified();
+                let (last, is_other) = match last.trim_end().parse() {
+                    Ok(size) => (Last::Size(size), size > daemon.ledger().log().size()),
+                    Err(_) => {
+                        let state = Checkpoint::parse(&last).ok()?;
+                        let is_other = state.origin.incarnation >= present.origin.incarnation;
+                        (Last::State(state), is_other)
+                    }
+                };
+                if is_other {
+                    warn_of_another(member);
+                    return None;
                 }
+                last
             }
             INCONSISTENT => {
-                let shown = Shown::by(daemon, member, body).await?;
-                return Some(Answer::Shown(shown));
+                let shown = Shown::by(daemon, member, body).await;
+                if shown.is_none() {
+                    warn_of_another(member);
+                }
+                return shown.map(Answer::Shown);
             }
             _ => return None,
         };
     }
     None
+}
+
+/// A witness has what this ledger does not go on from, and shows nothing that a key known here signed:
+/// that stops nobody, but its operator has to know.
+fn warn_of_another(witness: &Name) {
+    warn!(
+        %witness,
+        next = "was a backup restored twice? see: blindmatch restore --help",
+        "does not cosign: it has cosigned another ledger of this member, in the place of this one"
+    );
 }
 
 /// The request from what the witness cosigned last, or that where it is lost and not yet named.
@@ -408,10 +432,6 @@ async fn request(
                 };
                 let how = Continuation::Kept(proof);
                 (size, present.origin.incarnation, how)
-            }
-            // Another node was restored in the place of this one.
-            Last::State(state) if state.origin.incarnation >= present.origin.incarnation => {
-                return None;
             }
             Last::State(state) => match log.continuation_at(&state, present.size).ok()? {
                 Some(how) => (state.size, state.origin.incarnation, how),
