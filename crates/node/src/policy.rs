@@ -102,7 +102,7 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRoster`], [`Error::Ledger`], [`Error::Key`], [`Error::Index`].
+    /// [`Error::NoRoster`], [`Error::NotListed`], [`Error::Ledger`], [`Error::Key`], [`Error::Index`].
     pub fn explain<'p>(
         &self,
         policy: &'p Policy,
@@ -132,6 +132,9 @@ impl NodeFiles {
         // Whether it is in force is part of the decision.
         let held = self.held_roster()?;
         let roster = held.roster();
+        // No run begins without that, whatever the policy says.
+        let own = self.delegation()?.check(roster, self.now());
+        own.map_err(Error::NotListed)?;
         let key = key.map(|key| key.id());
         let kind = question.indicator_type;
         let version = u32::from(kind.canonicalisation_version());

@@ -197,3 +197,24 @@ fn the_configuration_is_checked_with_the_place_of_a_fault() -> Test {
         &["new.toml", "provider or liaison"],
     )
 }
+
+#[test]
+fn nothing_is_allowed_to_a_node_that_the_roster_does_not_list() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    let explain = "--home acme policy explain --type email --purpose abuse-prevention --peer bank \
+                   --direction serve --protocol lookup";
+    place.ok(explain)?;
+    place.ok("roster new --after 1.roster 2.roster")?;
+    place.ok("roster remove 2.roster acme")?;
+    for key in ["ada", "bob"] {
+        place.ok(&format!("roster sign --key {key}.key 2.roster"))?;
+    }
+    place.ok("--home acme roster install 2.roster")?;
+    let says = [
+        "this node is no member by the roster in force",
+        "blindmatch --home acme card",
+    ];
+    place.fails(explain, 1, &says)
+}
