@@ -77,6 +77,8 @@ pub enum Error {
     Config(PathBuf, ConfigError),
     /// The policy is wrong: every fault, in the order of the file.
     Policy(PathBuf, Vec<Fault>),
+    /// The file of the policy is gone.
+    NoPolicy(PathBuf),
     /// A name that no administrator's key can have.
     KeyName(String),
     /// A file that should hold a public key does not.
@@ -195,6 +197,8 @@ pub enum Error {
     MemberExists(Name),
     /// The roster has no member of this name.
     NoMember(Name),
+    /// The roster in this file has no member of this name.
+    NotInRoster(PathBuf, Name),
     /// This node cosigned no checkpoint of this member's ledger, or the one that it cosigned last, of
     /// so many records, was not kept.
     NotWitnessed(Name, Option<u64>),
@@ -297,6 +301,10 @@ impl fmt::Display for Error {
                 write!(f, "{} is no policy", path.display())?;
                 faults.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
             }
+            Self::NoPolicy(path) => write!(f, "{} is gone: this node's policy", path.display()),
+            Self::NotInRoster(path, name) => {
+                write!(f, "{} has no member {name}", path.display())
+            }
             Self::KeyName(name) => {
                 write!(
                     f,
@@ -380,6 +388,9 @@ impl fmt::Display for Error {
             Self::Index(FactsError::Doubt(doubt)) => {
                 write!(f, "index: it was made again and is not believed: {doubt:?}")
             }
+            Self::Index(FactsError::Disk(io::ErrorKind::Other)) => {
+                f.write_str("index: it cannot be made")
+            }
             Self::Index(FactsError::Disk(kind)) => write!(f, "index: {kind}"),
             Self::Index(error) => write!(f, "index: {error:?}"),
             // Each names its file itself.
@@ -387,6 +398,7 @@ impl fmt::Display for Error {
                 _,
                 error @ (BackupError::Exists(_)
                 | BackupError::Place(_)
+                | BackupError::Inside(_)
                 | BackupError::Stray(_)
                 | BackupError::Collection(_)),
             ) => error.fmt(f),

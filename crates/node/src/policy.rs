@@ -1,6 +1,7 @@
 //! `policy.toml`: what this member asks of others and serves to them, and the facts that a decision
 //! rests on, from the roster and the ledger.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,9 +65,14 @@ impl NodeFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Policy`] with every fault, [`Error::File`].
+    /// [`Error::Policy`] with every fault, [`Error::NoPolicy`], [`Error::File`].
     pub fn policy(&self) -> Result<Policy, Error> {
-        read(&self.disk().root().join(FILE))
+        read(&self.disk().root().join(FILE)).map_err(|error| match error {
+            Error::File(path, error) if error.kind() == io::ErrorKind::NotFound => {
+                Error::NoPolicy(path)
+            }
+            error => error,
+        })
     }
 
     /// What the author of a policy may not have meant, by the roster that this node holds.
@@ -209,7 +215,7 @@ fn ledger_facts<I: Index>(
 
 fn parse(file: &Path, bytes: &[u8]) -> Result<Policy, Error> {
     let text = str::from_utf8(bytes).map_err(|error| {
-        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
         Error::File(file.to_owned(), error)
     })?;
     Policy::parse(text).map_err(|faults| Error::Policy(file.to_owned(), faults))

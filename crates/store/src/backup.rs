@@ -55,6 +55,8 @@ pub enum BackupError {
     Exists(PathBuf),
     /// The place for the backup is not the path of a file.
     Place(PathBuf),
+    /// The place for the backup is in the home itself.
+    Inside(PathBuf),
     /// A file of the home whose name cannot go into a backup.
     Stray(PathBuf),
     /// A checkpoint that a witness is said to have is not signed by this ledger's keys, as far as they
@@ -138,9 +140,14 @@ pub fn backup(
     let name = name.ok_or_else(place)?;
     let parent = to.parent().ok_or_else(place)?;
     let here = parent.as_os_str().is_empty();
-    let disk = home
-        .disk()
-        .foreign(if here { Path::new(".") } else { parent });
+    let parent = if here { Path::new(".") } else { parent };
+    // What is not there is told of where the file is made.
+    if let (Ok(root), Ok(parent)) = (home.disk().root().canonicalize(), parent.canonicalize())
+        && parent.starts_with(root)
+    {
+        return Err(BackupError::Inside(to.to_owned()));
+    }
+    let disk = home.disk().foreign(parent);
     if disk.exists(name)? {
         return Err(BackupError::Exists(to.to_owned()));
     }
@@ -250,6 +257,11 @@ impl fmt::Display for BackupError {
             ),
             Self::Changed => f.write_str("the backup changed while it was read"),
             Self::Exists(path) => write!(f, "{} is there already", path.display()),
+            Self::Inside(path) => write!(
+                f,
+                "{} is in the home that it is to be a backup of",
+                path.display()
+            ),
             Self::Place(path) => write!(f, "{} is not the path of a file", path.display()),
             Self::Stray(path) => write!(
                 f,

@@ -172,3 +172,67 @@ fn files_of_another_kind_say_which_is_wanted() -> Test {
     place.ok(&format!("{restore} storage backup"))?;
     Ok(())
 }
+
+#[test]
+fn what_is_not_what_it_should_be_is_said_to_be_that() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    // A backup has no place in the home.
+    for file in ["acme/b", "acme/ledger/b", "./acme/../acme/roster/b"] {
+        let says = [
+            "in the home that it is to be a backup of",
+            "outside of the home",
+        ];
+        place.fails(&format!("--home acme backup {file}"), 1, &says)?;
+        assert!(!place.path(file).exists());
+    }
+    // A public key is no secret that others may read.
+    place.ok("roster new --after 1.roster 2.roster")?;
+    let says = ["ada.pub holds no such key", "keygen --name NAME FILE"];
+    place.fails("roster sign --key ada.pub 2.roster", 1, &says)?;
+    // Whose roster it is that has no such member.
+    place.fails(
+        "roster remove 2.roster nobody",
+        1,
+        &[
+            "2.roster has no member nobody",
+            "blindmatch roster show 2.roster",
+        ],
+    )?;
+    // A policy that is gone.
+    let policy = place.path("acme/policy.toml");
+    fs::remove_file(&policy)?;
+    let check = "--home acme policy check";
+    place.fails(
+        check,
+        1,
+        &[
+            "policy.toml is gone",
+            "install -m 600 /dev/null acme/policy.toml",
+        ],
+    )?;
+    let made = std::process::Command::new("install")
+        .args(["-m", "600", "/dev/null"])
+        .arg(&policy)
+        .status()?;
+    assert!(made.success());
+    place.ok(check)?;
+    // A directory in the place of a file.
+    for file in [
+        "roster/trust",
+        "keys/tls-1",
+        "ledger/checkpoint",
+        "blindmatch.toml",
+    ] {
+        let path = place.path(&format!("acme/{file}"));
+        let away = place.path("away");
+        fs::rename(&path, &away)?;
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+        place.fails("--home acme backup b", 1, &["hint: "])?;
+        fs::remove_dir(&path)?;
+        fs::rename(&away, &path)?;
+    }
+    place.ok("--home acme backup b")?;
+    Ok(())
+}

@@ -35,12 +35,12 @@ impl Error {
     /// What to do next, in the order in which to try.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
-        if let Some(error) = self.of_disk()
-            && matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            )
-        {
+        let of_index = match self {
+            Self::Index(FactsError::Disk(kind)) => Some(*kind),
+            _ => None,
+        };
+        let kind = self.of_disk().map(io::Error::kind).or(of_index);
+        if let Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) = kind {
             return vec![
                 "the disk is full; make room and type the same again; see: df -h".to_owned(),
             ];
@@ -61,6 +61,21 @@ impl Error {
                 );
             }
             return hints;
+        }
+        if let Some(
+            io::ErrorKind::NotFound | io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory,
+        ) = kind
+            && !matches!(self, Self::File(..) | Self::Exported(..) | Self::Backup(..))
+            && !matches!(self, Self::Collection(_, error) | Self::Collections(error) if error.is_damage())
+            && !matches!(self, Self::View(error) if error.is_damage())
+            && !matches!(self, Self::Run(error) if error.is_damage())
+        {
+            return vec![
+                "what this program keeps there is gone, or something else stands in its place: put it \
+                 back from a copy of the home"
+                    .to_owned(),
+                format!("or {RESTORE}"),
+            ];
         }
         match self {
             Self::Home(error) | Self::Backup(_, BackupError::Home(error)) => home(error),
@@ -175,6 +190,10 @@ impl Error {
             Self::Backup(_, BackupError::Exists(_)) => {
                 vec!["name a file that does not exist yet; nothing is written over".to_owned()]
             }
+            Self::Backup(_, BackupError::Inside(_)) => vec![
+                "name a file outside of the home, best on another disk: blindmatch backup FILE"
+                    .to_owned(),
+            ],
             Self::Backup(_, BackupError::Place(_)) => {
                 vec!["name the file to write: blindmatch backup FILE".to_owned()]
             }
@@ -347,6 +366,13 @@ impl Error {
                 "what each key means: spec/50-policy.md; an example: examples/policy.toml"
                     .to_owned(),
             ],
+            Self::NoPolicy(path) => vec![
+                "put it back from a copy of the home".to_owned(),
+                format!(
+                    "or begin with one that allows nothing: install -m 600 /dev/null {}",
+                    quoted_path(path)
+                ),
+            ],
             Self::Config(path, _) => vec![format!("edit {}", quoted_path(path))],
             Self::Card(..) => vec!["its member makes one with `blindmatch card > FILE`".to_owned()],
             Self::OtherDelegation(_) => {
@@ -396,6 +422,9 @@ impl Error {
                     .to_owned(),
             ],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
+            Self::NotInRoster(path, _) => {
+                vec![format!("see who is: blindmatch roster show {}", quoted_path(path))]
+            }
             Self::NotWitnessed(member, _) => vec![format!(
                 "another witness may have it, and writes it out with `blindmatch ledger witnessed {member}`"
             )],

@@ -4,6 +4,7 @@
 //! [`after`](Beginning::After) it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use blindmatch_audit::note::{MAX_NOTE, NoteKey};
@@ -132,7 +133,7 @@ pub fn begin(beginning: Beginning<'_>, terms: Terms, file: &Path) -> Result<Sign
 ///
 /// # Errors
 ///
-/// [`Error::MemberExists`], [`Error::NoMember`], [`Error::RosterSigned`], those of reading and
+/// [`Error::MemberExists`], [`Error::NotInRoster`], [`Error::RosterSigned`], those of reading and
 /// writing.
 pub fn add(
     file: &Path,
@@ -153,7 +154,7 @@ pub fn add(
                 }
                 Adding::Replace => draft
                     .replace(card)
-                    .map_err(|_| Error::NoMember(name.clone()))?,
+                    .map_err(|_| Error::NotInRoster(file.to_owned(), name.clone()))?,
             }
         }
         Ok(())
@@ -177,7 +178,7 @@ pub enum Adding {
 ///
 /// # Errors
 ///
-/// [`Error::NoMember`], [`Error::RosterSigned`], those of reading and writing.
+/// [`Error::NotInRoster`], [`Error::RosterSigned`], those of reading and writing.
 pub fn remove(
     file: &Path,
     members: &[Name],
@@ -186,7 +187,7 @@ pub fn remove(
     let roster = change(file, |draft| {
         for name in members {
             let removed = draft.remove(name);
-            removed.map_err(|_| Error::NoMember(name.clone()))?;
+            removed.map_err(|_| Error::NotInRoster(file.to_owned(), name.clone()))?;
         }
         lowered = draft.lower_quorum();
         Ok(())
@@ -206,7 +207,11 @@ pub fn sign(
     key: &Path,
     before: Option<&Path>,
 ) -> Result<(SignedRoster, Signatures), Error> {
-    let secret = files::read_secret(key)?;
+    let secret = files::read_secret(key).map_err(|error| match error {
+        // What others may read there is no secret.
+        Error::SecretReadable(path, _) if holds_public_key(&path) => Error::NoSecret(path),
+        error => error,
+    })?;
     let signer: Signer = secret
         .trim_end()
         .parse()
@@ -229,6 +234,11 @@ pub fn sign(
     files::replace(file, roster.to_string().as_bytes())?;
     let signatures = signatures(&roster);
     Ok((roster, signatures))
+}
+
+fn holds_public_key(path: &Path) -> bool {
+    let text = File::open(path).map(|file| files::secret_of(file, path));
+    matches!(text, Ok(Ok(text)) if NoteKey::parse(text.trim_end()).is_ok())
 }
 
 /// Reads a roster and judges it as a node would that has no other, and whose operator has compared

@@ -18,6 +18,8 @@ use super::{Doubt, Index, Visitor};
 
 /// Where the stamp stands among the entries, whose keys are never empty.
 const STAMP: &[u8] = &[];
+/// With less free space than this, in bytes, it is the disk that keeps sled from beginning.
+const FULL: u64 = 4 << 20;
 
 /// An index in a directory of its own.
 #[derive(Debug)]
@@ -53,7 +55,12 @@ impl SledIndex {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        open(directory).map_err(|_| io::Error::other("sled cannot begin an index"))
+        open(directory).map_err(|_| match rustix::fs::statvfs(directory) {
+            Ok(space) if space.f_bavail.saturating_mul(space.f_frsize) < FULL => {
+                io::ErrorKind::StorageFull.into()
+            }
+            _ => io::Error::other("sled cannot begin an index"),
+        })
     }
 }
 
@@ -83,9 +90,10 @@ impl Index for SledIndex {
             batch.insert(key.as_slice(), value.as_slice());
         }
         batch.insert(STAMP, stamp);
-        guarded(|| self.db.apply_batch(batch))?;
-        // sled may have begun a file.
-        make_private(&self.directory).map_err(|_| Doubt::Unreadable)
+        let written = guarded(|| self.db.apply_batch(batch));
+        // sled may have begun a file, also where it failed.
+        make_private(&self.directory).map_err(|_| Doubt::Unreadable)?;
+        written
     }
 }
 
@@ -104,8 +112,9 @@ fn open(directory: &Path) -> Result<SledIndex, Doubt> {
         .recursive(true)
         .create(directory);
     made.map_err(unreadable)?;
-    let db = guarded(|| config.open())?;
+    let opened = guarded(|| config.open());
     make_private(directory).map_err(unreadable)?;
+    let db = opened?;
     let directory = directory.to_owned();
     Ok(SledIndex { db, directory })
 }

@@ -20,3 +20,14 @@ fn a_place_that_takes_no_writes_is_called_that() {
         assert_eq!(lock, matches!(error, Error::Home(_)), "{hints:?}");
     }
 }
+
+#[test]
+fn an_index_for_which_the_disk_has_no_room_says_so() {
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let hints = Error::Index(FactsError::Disk(kind)).hints();
+        assert!(hints.concat().contains("the disk is full"), "{hints:?}");
+    }
+    let other = Error::Index(FactsError::Disk(io::ErrorKind::Other));
+    assert_eq!(other.to_string(), "index: it cannot be made");
+    assert!(!other.hints().is_empty());
+}
