@@ -78,7 +78,6 @@ impl Home {
     /// [`HomeError`].
     pub fn create(disk: Disk, storage: &StorageKey, now: u64) -> Result<Self, HomeError> {
         disk.create_directory("")?;
-        check_place(&disk)?;
         for name in disk.list("")? {
             let ours = name == LOCK || DIRECTORIES.contains(&name.as_str());
             if name == MARKER {
@@ -87,6 +86,7 @@ impl Home {
                 return Err(HomeError::Occupied(disk.root().join(name)));
             }
         }
+        check_place(&disk)?;
         let lock = lock(&disk, now)?;
         Self::found(disk, lock, storage)
     }

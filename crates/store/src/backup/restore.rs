@@ -190,7 +190,6 @@ const fn age(checkpoint: &Checkpoint) -> (u64, u64) {
 /// Takes a directory for a restore: locks it, marks it, and removes what an unfinished one left.
 fn clear(disk: &Disk, now: u64) -> Result<DiskFile, BackupError> {
     disk.create_directory("")?;
-    home::check_place(disk)?;
     let names = disk.list("")?;
     if names.iter().any(|name| name == home::MARKER) {
         return Err(HomeError::Exists.into());
@@ -200,6 +199,7 @@ fn clear(disk: &Disk, now: u64) -> Result<DiskFile, BackupError> {
     if let Some(stray) = names.iter().find(|name| !fine(name)) {
         return Err(HomeError::Occupied(disk.root().join(stray)).into());
     }
+    home::check_place(disk)?;
     let lock = home::lock(disk, now)?;
     disk.sweep()?;
     if !unfinished {
