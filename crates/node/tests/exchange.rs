@@ -715,6 +715,12 @@ async fn a_member_that_is_removed_is_cut_off_and_what_it_could_ask_is_rotated() 
     let channel = c.reach(&name("b")).await.unwrap();
     assert_eq!(world.daemon("c").directory().known().roster.number, 2);
     assert!(timeout(SOON, to_a.views()).await.unwrap().is_err());
+    let closed = async {
+        while !to_a.is_closed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, closed).await.unwrap();
     let gone = c
         .ask(
             &to_a,
