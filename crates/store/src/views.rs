@@ -255,7 +255,9 @@ impl Views {
     fn folder(&self, id: FileId) -> Result<Option<(Folder, bool)>, ViewError> {
         let names = self.disk.list(&directory(id))?;
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
-        if has(VOID) || names.is_empty() {
+        // One that began or ended has no key while it is empty: what had one was moved away.
+        let is_bare = || matches!(self.keys.load(id), Err(KeyError::Missing));
+        if has(VOID) || (names.is_empty() && is_bare()) {
             return Ok(None);
         }
         if !has(STATE) {

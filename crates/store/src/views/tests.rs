@@ -315,6 +315,29 @@ fn an_epoch_is_destroyed_with_its_key() {
 
 /// A number that was reserved seals in one attempt, whatever becomes of that.
 #[test]
+fn what_is_moved_away_keeps_its_key() {
+    let mut world = World::new();
+    let (home, views) = world.open();
+    let own = views.begin(domain(1), 1 << 20, 1, &mut world.rng).unwrap();
+    world.publish(&views, &own, 0..3);
+    let folder = world.root.join(directory(own.id()));
+    let aside = world.root.join("moved");
+    drop((own, views, home));
+    fs::rename(&folder, &aside).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let (home, views, damaged) = world.try_open();
+    assert!(
+        matches!(damaged.as_slice(), [ViewError::StateLost { .. }]),
+        "{damaged:?}"
+    );
+    drop((views, home));
+    fs::remove_dir(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    let (_home, views) = world.open();
+    assert_eq!(views.own().len(), 1);
+}
+
+#[test]
 fn a_draft_that_is_dropped_uses_its_number() {
     let mut world = World::new();
     let (home, views) = world.open();
