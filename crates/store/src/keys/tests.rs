@@ -128,7 +128,8 @@ fn a_key_by_name_is_what_was_written_under_its_name_and_storage_key() {
     )
     .unwrap();
     assert!(matches!(keys.load("tls-1"), Err(KeyError::Damaged)));
-    assert!(!format!("{keys:?}").contains('7'));
+    // Nothing of a list of bytes; a path may have any digit.
+    assert!(!format!("{keys:?}").contains("7, 7"));
 }
 
 #[test]
