@@ -10,11 +10,11 @@ use blindmatch_membership::Name;
 use blindmatch_store::ledger::Standing;
 use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
-use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
 use super::daemon::{Daemon, lock};
 use super::respond::Serving;
+use super::work::blocking;
 
 /// Peers are told this name of a rule where no witness has answered yet.
 const UNWITNESSED: &str = "no_witness_yet";
@@ -100,7 +100,7 @@ impl Shown {
     pub(super) async fn by(daemon: &Arc<Daemon>, witness: &Name, note: &str) -> Option<Self> {
         let signed = SignedCheckpoint::parse(note.as_bytes()).ok()?;
         let (daemon, witness) = (Arc::clone(daemon), witness.clone());
-        let held = spawn_blocking(move || {
+        let held = blocking(move || {
             let mut keys = daemon.node().ledger_keys().unwrap_or_default();
             keys.extend(daemon.ledger_keys_of(daemon.id().member()));
             let checkpoint = keys.iter().find_map(|key| signed.verify(key).ok())?.clone();
