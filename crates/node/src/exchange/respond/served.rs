@@ -5,19 +5,19 @@ use std::sync::Arc;
 use blindmatch_membership::Name;
 use blindmatch_oprf::SecretKey;
 use blindmatch_policy::{Budget, Charged, Protocol};
-use blindmatch_psi::agreement::Protocol as AgreedProtocol;
+use blindmatch_psi::agreement::{Direction, Protocol as AgreedProtocol};
 use blindmatch_psi::lookup::{Responder, Terms};
 use blindmatch_psi::session::{
     Completion, Connection, Debit, End, Keys, Record, Session, Store, UnixSeconds,
 };
-use blindmatch_store::runs::{Run, RunError, Taken};
+use blindmatch_store::runs::{Head, Run, RunError, Taken};
 use blindmatch_transport::Frames;
 use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
 
 use super::{Serving, fault, internal, panicked};
 use crate::error::Error;
-use crate::exchange::daemon::lock;
+use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::drive::{Frames as Driven, Journal, Lost, drive};
 use crate::exchange::keys::{EVALUATION, RunKeys, SIGNER};
 use crate::exchange::view::View;
@@ -53,10 +53,7 @@ impl Serving {
         }
         let daemon = self.daemon();
         let head = run.head();
-        let direction = head.direction().ok_or_else(unlike)?;
-        let view = str::from_utf8(&direction.view).ok();
-        let view: Option<View> = view.and_then(|view| view.parse().ok());
-        let view = view.ok_or_else(unlike)?;
+        let (direction, view) = about(head)?;
         let (epoch, publication) = self.agreed(&view, direction)?;
         let manifest = &publication.manifest;
         if epoch.domain().epoch != head.epoch || daemon.now() >= head.until {
@@ -68,11 +65,7 @@ impl Serving {
         let until = UnixSeconds(head.until);
         let terms = Terms::new(&head.agreement, direction, manifest, until);
         let terms = terms.map_err(|error| fault(&error))?;
-        let connection = Connection {
-            exporter,
-            signer: SIGNER,
-            peer: daemon.receipt_key(peer).ok_or(Kind::NotNow)?,
-        };
+        let connection = connection(&daemon, peer, exporter)?;
         let failed = |error: RunError| internal(error);
         let records = run.records().map_err(failed)?;
         let records: Result<Vec<_>, _> = records.collect();
@@ -91,6 +84,27 @@ impl Serving {
         let rule = policy.rule_serving(peer.as_str(), kind, &view.purpose, by)?;
         Some(policy.budget(rule, kind))
     }
+}
+
+/// The one direction of a run that is stored, and the view that it asks.
+pub(super) fn about(head: &Head) -> Result<(&Direction, View), Problem> {
+    let direction = head.direction().ok_or_else(unlike)?;
+    let view = str::from_utf8(&direction.view).ok();
+    let view = view.and_then(|view| view.parse().ok());
+    Ok((direction, view.ok_or_else(unlike)?))
+}
+
+/// What a session knows of a connection to this peer.
+pub(super) fn connection(
+    daemon: &Daemon,
+    peer: &Name,
+    exporter: [u8; 32],
+) -> Result<Connection, Problem> {
+    Ok(Connection {
+        exporter,
+        signer: SIGNER,
+        peer: daemon.receipt_key(peer).ok_or(Kind::NotNow)?,
+    })
 }
 
 /// What was agreed on is checked before it is stored.

@@ -12,7 +12,7 @@ use blindmatch_psi::agreement::{Agreement, Direction, RunId};
 use blindmatch_psi::batch::setup::{PreparedResponder, SetupTerms};
 use blindmatch_psi::batch::{LABEL_LENGTH, Responder, Terms, class_holding};
 use blindmatch_psi::lookup::Item;
-use blindmatch_psi::session::{Connection, Record, Session, UnixSeconds};
+use blindmatch_psi::session::{Record, Session, UnixSeconds};
 use blindmatch_store::runs::Run;
 use blindmatch_transport::message::Answer;
 use blindmatch_transport::problem::Kind;
@@ -20,12 +20,11 @@ use blindmatch_wire::Problem;
 use rand::RngExt;
 
 use super::propose::{Against, Agreed, make_room};
-use super::served::{Served, unlike};
+use super::served::{Served, about, connection, unlike};
 use super::{Serving, fault, internal};
 use crate::error::Error;
 use crate::exchange::ask::commit;
 use crate::exchange::daemon::Daemon;
-use crate::exchange::keys::SIGNER;
 use crate::exchange::publish::DAY;
 use crate::exchange::view::View;
 
@@ -97,10 +96,7 @@ impl Serving {
     ) -> Result<(Box<dyn Session>, Served), Problem> {
         let daemon = self.daemon();
         let head = run.head();
-        let direction = head.direction().ok_or_else(unlike)?;
-        let view = str::from_utf8(&direction.view).ok();
-        let view: Option<View> = view.and_then(|view| view.parse().ok());
-        let view = view.ok_or_else(unlike)?;
+        let (direction, view) = about(head)?;
         let epochs = daemon.own_epochs(&view).into_iter();
         let mut of_run = epochs.filter(|epoch| epoch.domain().epoch == head.epoch);
         let epoch = of_run.next().ok_or(Kind::EpochOver)?;
@@ -134,11 +130,7 @@ impl Serving {
         let until = UnixSeconds(head.until);
         let terms = Terms::new(&head.agreement, direction, setup, until);
         let terms = terms.map_err(|error| fault(&error))?;
-        let connection = Connection {
-            exporter,
-            signer: SIGNER,
-            peer: daemon.receipt_key(peer).ok_or(Kind::NotNow)?,
-        };
+        let connection = connection(&daemon, peer, exporter)?;
         let session = Responder::new(terms, connection, half, set, records);
         let session = session.map_err(|error| fault(&error))?;
         let served = Served::new(self, run, None, budget, total);
