@@ -299,7 +299,8 @@ impl Runs {
 
     fn recover(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
         let mut loaded = BTreeMap::new();
-        let mut empty = BTreeMap::new();
+        // Runs of which only the ledger tells whether they ever were.
+        let mut silent = BTreeMap::new();
         for id in self.home.list()? {
             let files = self.home.disk.list(&Files::directory(&id))?;
             let has = |name: &str| files.iter().any(|file| file == name);
@@ -311,19 +312,24 @@ impl Runs {
                 match Loaded::read(&self.home, &id) {
                     Ok(log) => _ = loaded.insert(id, log),
                     Err(RunError::Disk(error)) => return Err(error.into()),
+                    // Its key was destroyed, or lost.
+                    Err(error) if error.is_missing_key() => {
+                        silent.insert(id, Recorded::default());
+                    }
                     Err(_) => _ = self.lock().insert(id, Slot::Doubtful),
                 }
             } else if files.is_empty() {
-                empty.insert(id, Recorded::default());
+                silent.insert(id, Recorded::default());
             }
         }
-        if !empty.is_empty() {
-            read_ledger(&self.home.ledger.log(), 0, &mut empty)?;
+        if !silent.is_empty() {
+            read_ledger(&self.home.ledger.log(), 0, &mut silent)?;
         }
-        for (id, recorded) in empty {
+        for (id, recorded) in silent {
             if !recorded.agreed {
+                self.home.destroy_log(&id)?;
                 self.forget(&id)?;
-            } else if recorded.ended.is_none() {
+            } else if recorded.ended.is_none() || self.home.disk.exists(&self.home.log(&id))? {
                 // Its log is recorded, and may only have been moved away: its key stays.
                 self.lock().insert(id, Slot::Doubtful);
             }

@@ -131,7 +131,11 @@ impl Files {
             let results = self.read_end(id)?.results;
             results.is_some_and(|retention| !retention.is_expired(now))
         } else if has(LOG) {
-            self.check_unfinished(id)?;
+            match self.check_unfinished(id) {
+                // It never began: what is left of it goes when the home is opened.
+                Err(error) if error.is_missing_key() && !recorded.agreed => return Ok(()),
+                checked => checked?,
+            }
             recorded.ended.is_some() && recorded.root.is_some()
         } else if names.is_empty() && !recorded.agreed {
             false

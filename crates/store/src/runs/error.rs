@@ -85,6 +85,17 @@ impl RunError {
             _ => false,
         }
     }
+
+    /// Whether a file's key is not there.
+    pub(super) const fn is_missing_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Key {
+                error: KeyError::Missing,
+                ..
+            }
+        )
+    }
 }
 
 impl fmt::Display for RunError {

@@ -689,6 +689,27 @@ fn only_what_a_crash_tears_is_cut() {
     assert!(matches!(error, RunError::Damaged { .. }), "{error}");
 }
 
+/// A run that is not in the ledger never began, and its removal destroys the key before the log: a
+/// crash between the two leaves a log that does not read.
+#[test]
+fn a_log_without_key_that_the_ledger_does_not_know_is_removed() {
+    let mut agreed = World::new();
+    let (_home, _ledger, runs) = agreed.open();
+    let run = agreed.begin(&runs, Side::Querier, 1, &keys(3));
+    let log = home_path(&run, "log");
+
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let path = world.root().join(&log);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::copy(agreed.root().join(&log), &path).unwrap();
+    assert!(examine(&home, &ledger.log(), NOW).unwrap().is_empty());
+    drop((runs, ledger, home));
+    let (_home, _ledger, runs) = world.open();
+    assert_eq!(runs.unfinished(), []);
+    assert!(!path.parent().unwrap().exists());
+}
+
 #[test]
 fn another_run_s_file_or_key_is_refused() {
     let mut world = World::new();
