@@ -2,7 +2,7 @@
 //! (`spec/46-runs-views.md`).
 //!
 //! `runs/RUN/log` is the history of a run that is not over, `runs/RUN/end` says how it ended, and
-//! `runs/RUN/results` is what it found. Log and results have a key each, which dies with what it
+//! `runs/RUN/results` is what it found; `runs/RUN/discarded` is all there is of one that did not read. Log and results have a key each, which dies with what it
 //! seals; what was found is there only where the run's end says so, and that is written behind the
 //! ledger's record of it. Debits are in the ledger only, and that a setup is spent is that it is no
 //! longer in `setups/`: there is no second place to disagree.
@@ -45,7 +45,7 @@ pub use self::{
 };
 use self::{
     log::{Beginner, FrameKind, Frames},
-    place::{END, Files, LOG},
+    place::{DISCARDED, END, Files, LOG},
     run::{Loaded, unless_missing},
 };
 use crate::{
@@ -304,7 +304,9 @@ impl Runs {
         for id in self.home.list()? {
             let files = self.home.disk.list(&Files::directory(&id))?;
             let has = |name: &str| files.iter().any(|file| file == name);
-            if has(END) {
+            if has(DISCARDED) {
+                self.home.clear(&id)?;
+            } else if has(END) {
                 if has(LOG) {
                     self.home.destroy_log(&id)?;
                 }

@@ -11,10 +11,10 @@ use super::{
     Recorded,
     end::{End, Outcome, Retention},
     error::RunError,
-    place::{END, Files, LOG},
+    place::{DISCARDED, END, Files, LOG},
     read_ledger,
     results::Matches,
-    run::{Loaded, unless_gone},
+    run::Loaded,
 };
 use crate::{
     disk::DiskFile,
@@ -45,8 +45,8 @@ pub fn examine(home: &Home, log: &Log, now: u64) -> Result<Vec<(RunId, RunError)
 }
 
 /// Destroys what [`examine`] finds damaged, and gives it. Of results that do not read the run's end
-/// is kept, and says that there are none; a run whose log or end does not read is gone, and has
-/// ended without a receipt where the ledger has no end of it.
+/// is kept, and says that there are none; of a run whose log or end does not read only that is kept, and
+/// it has ended without a receipt where the ledger has no end of it.
 ///
 /// Nothing else may have the runs of this home open.
 ///
@@ -82,7 +82,7 @@ pub fn key_ids(home: &Home) -> Result<Vec<FileId>, RunError> {
 }
 
 /// What the ledger says of the runs that are here, and of those that are to be: which this incarnation
-/// agreed on, and did not end.
+/// agreed on.
 fn said(files: &Files, log: &Log) -> Result<BTreeMap<RunId, Recorded>, RunError> {
     let mut said = BTreeMap::new();
     said.extend(
@@ -101,15 +101,6 @@ fn said(files: &Files, log: &Log) -> Result<BTreeMap<RunId, Recorded>, RunError>
                     ..Recorded::default()
                 });
             }
-            Event::RunConcluded { run, .. }
-            | Event::RunUnreceipted { run }
-            | Event::RunOpenedLate { run }
-                if said
-                    .get(&RunId(run))
-                    .is_some_and(|recorded| recorded.agreed) =>
-            {
-                said.remove(&RunId(run));
-            }
             _ => {}
         }
     }
@@ -127,7 +118,9 @@ impl Files {
             names => names?,
         };
         let has = |name: &str| names.iter().any(|found| found == name);
-        let has_results = if has(END) {
+        let has_results = if has(DISCARDED) {
+            false
+        } else if has(END) {
             let results = self.read_end(id)?.results;
             results.is_some_and(|retention| !retention.is_expired(now))
         } else if has(LOG) {
@@ -187,12 +180,13 @@ impl Files {
         }
         self.destroy_log(id)?;
         self.destroy_results(id)?;
-        if !self.disk.exists(&directory)? {
-            return Ok(());
+        if recorded.agreed {
+            // That it was here stays, since that it is gone is damage.
+            self.disk.create_directory(&directory)?;
+            self.disk.aside()?.publish(&Self::discarded(id))?;
+            return self.clear(id);
         }
-        for name in self.disk.list(&directory)? {
-            unless_gone(self.disk.remove(&format!("{directory}/{name}")))?;
-        }
+        self.clear(id)?;
         Ok(self.disk.remove_directory(&directory)?)
     }
 

@@ -28,6 +28,8 @@ pub(super) const RUNS: &str = "runs";
 pub(super) const LOG: &str = "log";
 pub(super) const END: &str = "end";
 pub(super) const RESULTS: &str = "results";
+/// Says that the operator had all else of the run destroyed, because it did not read.
+pub(super) const DISCARDED: &str = "discarded";
 /// The most bytes of an end.
 const MAX_END: u64 = 128 << 10;
 
@@ -94,6 +96,10 @@ impl Files {
         format!("{}/{END}", Self::directory(id))
     }
 
+    pub(super) fn discarded(id: &RunId) -> String {
+        format!("{}/{DISCARDED}", Self::directory(id))
+    }
+
     pub(super) fn results(&self, id: &RunId) -> String {
         format!("{}/{RESULTS}", Self::directory(id))
     }
@@ -158,6 +164,17 @@ impl Files {
             }
         };
         read().map_err(|error| self.in_file(&path, error))
+    }
+
+    /// Removes all of a run, whose keys are destroyed, but for the word that it was discarded.
+    pub(super) fn clear(&self, id: &RunId) -> Result<(), RunError> {
+        let directory = Self::directory(id);
+        for name in self.disk.list(&directory)? {
+            if name != DISCARDED {
+                unless_gone(self.disk.remove(&format!("{directory}/{name}")))?;
+            }
+        }
+        Ok(())
     }
 
     /// Destroys what would resume a run: first its key.

@@ -603,7 +603,9 @@ fn a_run_that_does_not_read_is_given_up_on_the_operator_s_word() {
         [1, 0, 0, 0]
     );
     for id in [open, ended] {
-        assert!(!world.root().join(Files::directory(&id)).exists());
+        let left = fs::read_dir(world.root().join(Files::directory(&id))).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["discarded"]);
         for key in [Files::state_key(&id), Files::results_key(&id)] {
             assert!(!home.file_keys().list().unwrap().contains(&key));
         }
@@ -687,6 +689,39 @@ fn only_what_a_crash_tears_is_cut() {
         runs.run(&id).err().unwrap()
     };
     assert!(matches!(error, RunError::Damaged { .. }), "{error}");
+}
+
+/// Whatever is gone of a run, all of it included, is missed, until the operator says that it may be gone.
+#[test]
+fn a_run_that_is_gone_is_missed_whether_or_not_it_has_ended() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let open = world.begin(&runs, Side::Responder, 1, &[]);
+    let concluded = world.begin(&runs, Side::Querier, 2, &keys(1));
+    world.conclude(&concluded, &keys(1), None);
+    let given_up = world.begin(&runs, Side::Responder, 3, &[]);
+    given_up.give_up(&mut world.rng).unwrap();
+    let mut ids = [open, concluded, given_up].map(|run| run.id());
+    ids.sort();
+    drop(runs);
+    assert!(examine(&home, &ledger.log(), NOW).unwrap().is_empty());
+    for id in ids {
+        fs::remove_dir_all(world.root().join(Files::directory(&id))).unwrap();
+    }
+    let damaged = examine(&home, &ledger.log(), NOW).unwrap();
+    assert!(
+        damaged
+            .iter()
+            .all(|(_, error)| matches!(error, RunError::Lost { .. }))
+    );
+    let missed: Vec<_> = damaged.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(missed, ids);
+    let discarded = discard_damaged(&home, &ledger, NOW, &mut world.rng).unwrap();
+    assert_eq!(discarded.len(), 3);
+    assert!(examine(&home, &ledger.log(), NOW).unwrap().is_empty());
+    drop((ledger, home));
+    let (_home, _ledger, runs) = world.open();
+    assert_eq!((runs.unfinished(), runs.ended().unwrap()), (vec![], vec![]));
 }
 
 /// A run that is not in the ledger never began, and its removal destroys the key before the log: a
