@@ -48,7 +48,7 @@ impl Node {
     ///
     /// A collection that is damaged is an error; or, where `without_damaged`, which is the operator's
     /// word, all of it is left out, and what is wrong with it is given. So is what is missing of what this
-    /// node cosigned.
+    /// node cosigned, and that files are gone of which keys are here.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Node {
     }
 
     /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with
-    /// which `doctor` names it; gives what is gone and comes again. The ledger and the collections are read
+    /// which `doctor` names it; gives what is gone, and may be elsewhere or come again. The ledger and the collections are read
     /// as they are copied.
     fn check_copied(&self, log: &Log) -> Result<Vec<Error>, Error> {
         let (_, refused) = self.check_keys()?;
@@ -109,8 +109,12 @@ impl Node {
         self.check_roster_kept(log)?;
         self.peers()?;
         self.check_peers_kept(log)?;
-        let (_, lost) = self.check_witnessed(log)?;
+        let (_, mut lost) = self.check_witnessed(log)?;
         self.check_own_exclusions()?;
+        match self.files_gone()? {
+            0 => {}
+            gone => lost.push(Error::FilesGone(gone)),
+        }
         Ok(lost)
     }
 

@@ -160,6 +160,25 @@ impl Node {
         Ok(Some(used))
     }
 
+    /// How many keys of files open nothing that is here: what they open was moved away, or is lost, since
+    /// a file is there before its key is, and as long.
+    ///
+    /// # Errors
+    ///
+    /// As [`file_keys_in_use`](Self::file_keys_in_use), and those of the keys.
+    pub fn files_gone(&self) -> Result<usize, Error> {
+        let keys = self.home().file_keys();
+        let ids = keys.list();
+        let ids = ids.map_err(|error| Error::Key("files".to_owned(), error))?;
+        // Read later than the keys were listed, so that what came in between counts as used.
+        let Some(used) = self.file_keys_in_use()? else {
+            return Ok(0);
+        };
+        // And what was destroyed in between has no key any more.
+        let is_gone = |id: &&FileId| !used.contains(id) && keys.load(**id).is_ok();
+        Ok(ids.iter().filter(is_gone).count())
+    }
+
     /// `canonicaliser` with this node's payment key, where it has one.
     ///
     /// # Errors
@@ -199,8 +218,9 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Error::Ledger`] where the clock is behind, [`Error::Pause`] where it is far ahead, those of
-    /// reading; then nothing should be imported.
+    /// [`Error::Ledger`] where the clock is behind, [`Error::Pause`] where it is far ahead,
+    /// [`Error::FilesGone`] where the collection would be a new one and another may have been moved away,
+    /// those of reading; then nothing should be imported.
     pub fn before_import(
         &self,
         collections: &Collections,
@@ -236,6 +256,11 @@ impl Node {
             }
             Err(CollectionError::Missing) => {}
             _ => return Ok(()),
+        }
+        // It may be here under another name, or elsewhere, and would be made anew beside itself.
+        match self.files_gone()? {
+            0 => {}
+            gone => return Err(Error::FilesGone(gone)),
         }
         let (log, _) = self.log()?;
         check_clock(&log, now)?;

@@ -234,7 +234,7 @@ fn file_keys(look: &Look<'_>) -> Looked {
     for id in &ids {
         let opens_nothing = used.as_ref().is_some_and(|used| !used.contains(id));
         match keys.load(*id) {
-            Ok(_) => idle += u32::from(opens_nothing),
+            Ok(_) => idle += usize::from(opens_nothing),
             Err(error) => {
                 let error = Finding::wrong("", &file_key(*id, error));
                 let next = if opens_nothing {
@@ -249,18 +249,7 @@ fn file_keys(look: &Look<'_>) -> Looked {
     }
     if idle > 0 {
         // A file is there before its key is, and as long.
-        found.push(Finding::of(
-            State::Wrong,
-            &format!(
-                "what {idle} of them open is gone: folders or files of collections/, views/, runs/ or \
-                 setups/"
-            ),
-            &[
-                "put them back from where they were moved, or from a copy of the home",
-                "if they are to be gone, destroy their keys: blindmatch doctor --repair \
-                 --discard-damaged",
-            ],
-        ));
+        found.push(Finding::wrong("", &Error::FilesGone(idle)));
     }
     if found.is_empty() {
         found.push(Finding::fine("", &format!("{}, each opens", ids.len())));

@@ -133,6 +133,8 @@ pub enum Error {
     Ledger(LedgerError),
     /// The ledger is an older copy of itself: it does not know what this node has since recorded.
     LedgerOlder(Unknown),
+    /// So many keys of files open nothing that is here: what they open is gone.
+    FilesGone(usize),
     /// The index of the ledger cannot be made again.
     Index(FactsError),
     /// A backup cannot be written, read or restored.
@@ -388,6 +390,11 @@ impl fmt::Display for Error {
             Self::Index(FactsError::Doubt(doubt)) => {
                 write!(f, "index: it was made again and is not believed: {doubt:?}")
             }
+            Self::FilesGone(keys) => write!(
+                f,
+                "folders or files of collections/, views/, runs/ or setups/ are gone that {keys} of the keys \
+                 here open"
+            ),
             Self::Index(FactsError::Disk(io::ErrorKind::Other)) => {
                 f.write_str("index: it cannot be made")
             }

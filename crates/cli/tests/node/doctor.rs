@@ -564,14 +564,37 @@ fn what_is_moved_away_is_missed_and_its_keys_stay() -> Test {
     fs::rename(&path, &away)?;
     let examined = wrong(&place, "acme")?;
     assert_eq!(state(&examined, "file keys"), ["wrong"], "{examined}");
-    assert!(examined.to_string().contains("what 1 of them open is gone"));
+    assert!(
+        examined
+            .to_string()
+            .contains("are gone that 1 of the keys here open")
+    );
     assert_eq!(
         place.run("--home acme doctor --repair")?.status.code(),
         Some(1)
     );
     assert_eq!(files(&place.path("acme/keys/files"))?, keys);
+    // Nothing is begun in its place, and a backup says that it lacks it.
+    for line in [
+        "import --collection abuse --append feed",
+        "import --collection fresh --kind abuse feed",
+    ] {
+        let says = [
+            "are gone that 1 of the keys here open",
+            "hint: put them back",
+        ];
+        place.fails(&format!("--home acme {line}"), 1, &says)?;
+    }
+    let partly = place.run("--home acme backup partly")?;
+    assert_eq!(partly.status.code(), Some(6));
+    let said = String::from_utf8(partly.stderr)?;
+    assert!(
+        said.contains("are gone that 1 of the keys here open"),
+        "{said}"
+    );
     fs::rename(&away, &path)?;
     assert_eq!(place.json("--home acme doctor")?["ok"], true);
+    place.ok("--home acme backup whole")?;
     place.ok("--home acme import --collection abuse --append feed")?;
     // It is to be gone.
     fs::rename(&path, &away)?;

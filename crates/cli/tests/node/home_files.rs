@@ -1,6 +1,6 @@
 //! Every file of a home: whatever changes in one, `doctor` names it, and its advice helps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -27,30 +27,36 @@ const EXCEPTIONS: [(&str, &str); 3] = [
 const HOME: &str = "made/nodes/a";
 
 /// A place where the home of a node is that has everything a node can have: it has exchanged with
-/// another, and a key is back whose file is gone.
+/// another.
 fn place_of_a_full_home() -> Failing<Place> {
     let place = Place::new()?;
     place.write("a.txt", "8.8.8.8\n8.8.4.4\n1.1.1.1\na.example.com\n")?;
     place.write("b.txt", "8.8.8.8\n9.9.9.9\nb.example.com\n")?;
     place.ok("demo --dir made --set a=a.txt --set b=b.txt")?;
     place.write("own.txt", "8.8.8.8\n8.8.4.4\n")?;
-    let keys = place.path(&format!("{HOME}/keys/files"));
-    let before: BTreeSet<_> = files(&keys)?.into_iter().collect();
     place.ok(&format!("--home {HOME} import --collection own own.txt"))?;
-    let now: BTreeSet<_> = files(&keys)?.into_iter().collect();
-    let drawn: Vec<_> = now.difference(&before).collect();
-    let [key] = drawn.as_slice() else {
-        return Err("an import draws one key".into());
-    };
-    let copy = fs::read(key)?;
-    place.ok(&format!("--home {HOME} import --collection own own.txt"))?;
-    assert!(!key.exists(), "it was destroyed with its file");
-    fs::write(key, copy)?;
-    fs::set_permissions(key, fs::Permissions::from_mode(0o600))?;
     place.ok(&format!("--home {HOME} exclusions add public-resolvers"))?;
     place.ok(&format!("--home {HOME} keys export storage --to storage"))?;
     place.run(&format!("--home {HOME} doctor --output json"))?;
     Ok(place)
+}
+
+/// Puts a key back whose file is gone.
+fn put_a_key_back(place: &Place) -> Test {
+    let keys = place.path(&format!("{HOME}/keys/files"));
+    let import = format!("--home {HOME} import --collection own own.txt");
+    let mut before = BTreeMap::new();
+    for key in files(&keys)? {
+        before.insert(key.clone(), fs::read(key)?);
+    }
+    place.ok(&import)?;
+    before.retain(|key, _| !key.exists());
+    let [(key, whole)] = before.iter().collect::<Vec<_>>()[..] else {
+        return Err("an import destroys one key with its file".into());
+    };
+    fs::write(key, whole)?;
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600))?;
+    Ok(())
 }
 
 fn examine(place: &Place) -> Failing<Value> {
@@ -96,6 +102,7 @@ fn below(place: &Place, folder: &str) -> Failing<Vec<String>> {
 #[test]
 fn no_byte_of_a_home_changes_unnoticed() -> Test {
     let place = place_of_a_full_home()?;
+    put_a_key_back(&place)?;
     let home = place.path(HOME);
     let before = examine(&place)?;
     let mut unnoticed = Vec::new();
@@ -196,6 +203,7 @@ fn wrong(examined: &Value) -> Vec<String> {
 #[test]
 fn what_is_made_again_is_discarded_on_the_operator_s_word() -> Test {
     let place = place_of_a_full_home()?;
+    put_a_key_back(&place)?;
     let repair = format!("--home {HOME} doctor --repair");
     // The key that opens nothing: what it opens may only be elsewhere.
     let keys = below(&place, "keys/files")?;
@@ -203,7 +211,10 @@ fn what_is_made_again_is_discarded_on_the_operator_s_word() -> Test {
     assert_eq!(below(&place, "keys/files")?, keys);
     let said = wrong(&examine(&place)?);
     assert!(
-        said.len() == 1 && said.concat().contains("what 1 of them open is gone"),
+        said.len() == 1
+            && said
+                .concat()
+                .contains("are gone that 1 of the keys here open"),
         "{said:?}"
     );
     let said = place

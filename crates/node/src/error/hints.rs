@@ -125,6 +125,10 @@ impl Error {
                 "{DISCARD}; what such a run found is lost, the ledger keeps that it ended, and its peer \
                  can be asked again"
             )],
+            Self::FilesGone(_) => vec![
+                "put them back from where they were moved, or from a copy of the home".to_owned(),
+                format!("if they are to be gone, destroy their keys: {DISCARD}"),
+            ],
             Self::LedgerOlder(_) => vec![
                 "put the newest copy of ledger/ back, all of it: nothing else was changed".to_owned(),
                 format!("or {RESTORE}"),
