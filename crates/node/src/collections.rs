@@ -329,6 +329,16 @@ impl Node {
         Ok(expired)
     }
 
+    /// Whether the clock has gone on after a pause too long to believe it, within as long, by what the
+    /// ledger recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`].
+    pub fn is_after_pause(&self, log: &Log) -> Result<bool, Error> {
+        Ok(pause(log, 0, self.now())?.is_some())
+    }
+
     /// How many rows of a collection today's lists exclude, by list and reason: what was imported
     /// before them.
     ///

@@ -589,6 +589,9 @@ fn ledger(look: &Look<'_>) -> Looked {
 /// No record says whether its checkpoints were ever cosigned.
 fn witnesses(look: &Look<'_>) -> Looked {
     let (log, _) = look.node.log()?;
+    if let Some(shown) = look.node.shown(&log)? {
+        return Ok(vec![Finding::wrong("", &Error::NotNewest(Box::new(shown)))]);
+    }
     Ok(vec![if look.node.is_not_cosigned(&log)? {
         Finding::warning(
             "no checkpoint is kept as cosigned: none was yet, or ledger/cosigned is lost",

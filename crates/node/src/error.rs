@@ -28,6 +28,7 @@ use blindmatch_transport::CredentialsError;
 use crate::config::ConfigError;
 use crate::exported::ExportFault;
 use crate::ledger::exported::ExportedError;
+use crate::ledger::shown::Shown;
 use crate::payment::PaymentKeyId;
 use crate::payment::wrapped::{Passage, WrapError};
 use crate::recorded::Unknown;
@@ -133,6 +134,8 @@ pub enum Error {
     Ledger(LedgerError),
     /// The ledger is an older copy of itself: it does not know what this node has since recorded.
     LedgerOlder(Unknown),
+    /// A witness showed that the ledger is not the newest there is of this node's.
+    NotNewest(Box<Shown>),
     /// So many keys of files open nothing that is here: what they open is gone.
     FilesGone(usize),
     /// The index of the ledger cannot be made again.
@@ -390,6 +393,7 @@ impl fmt::Display for Error {
             Self::Index(FactsError::Doubt(doubt)) => {
                 write!(f, "index: it was made again and is not believed: {doubt:?}")
             }
+            Self::NotNewest(shown) => shown.fmt(f),
             Self::FilesGone(keys) => write!(
                 f,
                 "folders or files of collections/, views/, runs/ or setups/ are gone that {keys} of the keys \

@@ -31,7 +31,7 @@ mod work;
 pub use choose::Estimate;
 pub use daemon::Daemon;
 pub use drive::{Frames, Journal, Lost, drive};
-pub use footing::{Footing, Shown};
+pub use footing::Footing;
 pub use foresee::Foreseen;
 pub use keys::{EVALUATION, RunKeys, SIGNER};
 pub use publish::EPOCH;

@@ -3,6 +3,7 @@
 
 pub mod cosigners;
 pub mod exported;
+pub mod shown;
 pub mod witnessed;
 
 use std::fs::File;

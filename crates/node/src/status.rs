@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::exchange::view::{self, View};
 use crate::exchange::{Daemon, Standing};
 use crate::expiry::Expiry;
+use crate::ledger::shown::Shown;
 
 /// How a node stands.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Status {
     pub backup: Option<u64>,
     /// How much the ledger has.
     pub ledger: LedgerStatus,
+    /// By what the ledger is not the newest there is of this node's.
+    pub behind: Option<Shown>,
     /// The rules of the policy, and what is the matter with them.
     pub policy: PolicyStatus,
     /// The views that this node serves.
@@ -158,6 +161,7 @@ impl Status {
                 cosigned,
                 time: log.time(),
             },
+            behind: daemon.shown()?,
             policy: policy(daemon)?,
             own: own_views(daemon),
             peers_views: peers_views(daemon),

@@ -20,8 +20,9 @@ use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_membership::{Digest, Name, WitnessQuorum};
 use blindmatch_node::backup::restore;
 use blindmatch_node::demo::{Consortium, Desk, Member, Outcome, PURPOSE, PairResult, RowKey};
-use blindmatch_node::exchange::ask::Asker;
+use blindmatch_node::exchange::ask::{Asker, Occasion};
 use blindmatch_node::exchange::batch::{Batch, Watch};
+use blindmatch_node::exchange::query::Query;
 use blindmatch_node::exchange::view::View;
 use blindmatch_node::exchange::{Daemon, EPOCH, Footing, Serving, Tidied};
 use blindmatch_node::exported::Kind;
@@ -550,6 +551,29 @@ impl World {
         self.nodes.get(member).unwrap().serving.footing()
     }
 
+    /// A member asks nobody and begins nothing, and its doctor says why.
+    async fn is_behind(&self, member: &str) {
+        let node = self.nodes.get(member).unwrap();
+        let (daemon, size) = (&node.daemon, node.daemon.ledger().log().size());
+        let asker = Asker::new(Arc::clone(daemon), node.endpoint.clone());
+        let watch: Watch = Arc::new(|_| {});
+        let asked = asker.batch(&Batch::default(), &watch).await;
+        assert!(matches!(asked, Err(Error::NotNewest(_))), "{asked:?}");
+        let query = Query {
+            indicators: Vec::new(),
+            peers: BTreeSet::new(),
+            purpose: None,
+            occasion: Occasion::default(),
+        };
+        let asked = asker.query(query).await;
+        assert!(matches!(asked, Err(Error::NotNewest(_))), "{asked:?}");
+        let rotated = daemon.rotate(&view());
+        assert!(matches!(rotated, Err(Error::NotNewest(_))), "{rotated:?}");
+        assert_eq!(daemon.ledger().log().size(), size);
+        let shown = daemon.node().shown(&daemon.ledger().log()).unwrap();
+        assert_eq!(shown.unwrap().standing, Standing::Behind);
+    }
+
     /// What a member's probe says.
     async fn readiness(&self, member: &str) -> String {
         let serving = &self.nodes.get(member).unwrap().serving;
@@ -602,9 +626,16 @@ async fn an_older_copy_of_a_home_does_not_serve() {
     assert!(why.contains("an older copy of itself"), "{why}");
     let pair = world.ask_any("a").await;
     assert!(
-        matches!(&pair.outcome, Outcome::Failed(why) if why.contains("behind_its_witnesses")),
+        matches!(&pair.outcome, Outcome::Failed(why)
+            if why.contains("behind_its_witnesses") && why.contains("tell its operator")),
         "{pair:?}"
     );
+    // It asks nobody either, and another start knows it without a witness.
+    world.is_behind("b").await;
+    let listener = world.stop("b").await;
+    world.start_of("b", "put-back", listener);
+    assert_eq!(world.footing("b"), Footing::Behind(shown));
+    world.is_behind("b").await;
 
     // The same, which went on by itself for longer than the other.
     let listener = world.copy("older", "went-on").await;
@@ -623,6 +654,28 @@ async fn an_older_copy_of_a_home_does_not_serve() {
     assert!(world.gather("b").await);
     assert_eq!(world.footing("b"), Footing::Firm);
     world.finds_the_same().await;
+}
+
+/// A clock that is wrong ends nothing by itself: certificates of that day are nobody's, so that no witness
+/// answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_far_ahead_ends_nothing_before_a_witness_answers() {
+    let mut world = World::first_night().await;
+    let believes = |world: &World| {
+        let node = world.nodes.get("b").unwrap();
+        node.serving.believes_its_clock().unwrap()
+    };
+    let listener = world.copy("nodes/b", "ahead").await;
+    world.start_from("ahead", listener);
+    assert_eq!(world.footing("b"), Footing::Open);
+    assert!(believes(&world), "nothing speaks against it");
+    world.pass(100 * DAY);
+    assert!(!believes(&world));
+    assert!(!world.gather("b").await);
+    assert!(!believes(&world));
+    world.clock.fetch_sub(100 * DAY, Ordering::Relaxed);
+    assert!(world.gather("b").await);
+    assert!(believes(&world));
 }
 
 #[tokio::test(flavor = "multi_thread")]

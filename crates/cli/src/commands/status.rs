@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use blindmatch_node::NodeFiles;
-use blindmatch_node::exchange::{Footing, Shown as Behind};
+use blindmatch_node::exchange::Footing;
 use blindmatch_node::expiry::{Expiring as What, Expiry, days_left};
+use blindmatch_node::ledger::shown::Shown as Behind;
 use blindmatch_node::status::{PeerStatus, PolicyStatus, Spent, Status};
 use serde::Serialize;
 
@@ -153,7 +154,11 @@ impl Shown {
             });
         let budgets: Vec<_> = status.budgets.iter().map(Budget::of).collect();
         let service = global.session.service();
-        let footing = service.map_or(Footing::Firm, |service| service.serving().footing());
+        let behind = status.behind.clone();
+        let footing = service.map_or_else(
+            || behind.map_or(Footing::Firm, Footing::Behind),
+            |service| service.serving().footing(),
+        );
         Self {
             home: home.to_owned(),
             member: status.id.clone(),

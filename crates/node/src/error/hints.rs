@@ -22,6 +22,7 @@ use blindmatch_store::views::ViewError;
 
 use super::Error;
 use crate::ledger::exported::ExportedError;
+use crate::ledger::shown::Shown;
 use crate::shell::quoted_path;
 
 /// What destroys what is damaged and is made again, or done without.
@@ -125,6 +126,7 @@ impl Error {
                 "{DISCARD}; what such a run found is lost, the ledger keeps that it ended, and its peer \
                  can be asked again"
             )],
+            Self::NotNewest(_) => vec![Shown::NEXT.to_owned()],
             Self::FilesGone(_) => vec![
                 "put them back from where they were moved, or from a copy of the home".to_owned(),
                 format!("if they are to be gone, destroy their keys: {DISCARD}"),

@@ -72,12 +72,13 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// [`Error::NoMember`] for a peer that is no other provider, and those of the own home that
-    /// leave nothing to ask with.
+    /// [`Error::NoMember`] for a peer that is no other provider, [`Error::NotNewest`], and those of the own
+    /// home that leave nothing to ask with.
     pub async fn batch(&self, batch: &Batch, watch: &Watch) -> Result<Vec<PairResult>, Error> {
         let wanted = {
             let (daemon, batch) = (Arc::clone(&self.daemon), batch.clone());
-            blocking(move || wanted(&daemon, &batch)).await
+            let wanted = move || daemon.check_newest().and_then(|()| wanted(&daemon, &batch));
+            blocking(wanted).await
         };
         let mut wanted = wanted.unwrap_or_else(|_| Ok(BTreeMap::new()))?;
         watch(Progress::Planned(wanted.values().map(Vec::len).sum()));

@@ -5,9 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use blindmatch_audit::checkpoint::{Checkpoint, SignedCheckpoint};
+use blindmatch_audit::checkpoint::SignedCheckpoint;
 use blindmatch_membership::Name;
-use blindmatch_store::ledger::Standing;
 use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
 use tracing::{error, info};
@@ -15,11 +14,13 @@ use tracing::{error, info};
 use super::daemon::{Daemon, lock};
 use super::respond::Serving;
 use super::work::blocking;
+use crate::error::Error;
+use crate::ledger::shown::Shown;
 
 /// Peers are told this name of a rule where no witness has answered yet.
 const UNWITNESSED: &str = "no_witness_yet";
 /// And this one where the ledger is not the newest.
-const BEHIND: &str = "behind_its_witnesses";
+pub(super) const BEHIND: &str = "behind_its_witnesses";
 
 /// How a node that serves stands with its witnesses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,27 +33,37 @@ pub enum Footing {
     Behind(Shown),
 }
 
-/// What a witness showed: a checkpoint that this node signed and that its ledger does not go on from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// The witness.
-    pub witness: Name,
-    /// The checkpoint.
-    pub checkpoint: Checkpoint,
-    /// How the ledger stands to it.
-    pub standing: Standing,
-    /// The records of the ledger.
-    pub own: u64,
-}
-
 impl Footing {
     /// That of a node which has just begun: a ledger that was never cosigned wants no witness.
     pub(super) fn at_start(daemon: &Daemon) -> Self {
+        if let Ok(Some(shown)) = daemon.shown() {
+            return Self::Behind(shown);
+        }
         let was_cosigned = !matches!(daemon.ledger().log().cosigned(), Ok(None));
         if was_cosigned && !daemon.witnesses().keys.is_empty() {
             Self::Open
         } else {
             Self::Firm
+        }
+    }
+}
+
+impl Daemon {
+    /// What a witness showed that the ledger does not go on from, now or at an earlier start.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Home`] of the disk.
+    pub fn shown(&self) -> Result<Option<Shown>, Error> {
+        self.node().shown(&self.ledger().log())
+    }
+
+    /// Refuses to ask, and to begin an epoch, by a ledger that is not the newest: what it recorded would
+    /// have to be lost.
+    pub(super) fn check_newest(&self) -> Result<(), Error> {
+        match self.shown()? {
+            Some(shown) => Err(Error::NotNewest(Box::new(shown))),
+            None => Ok(()),
         }
     }
 }
@@ -74,6 +85,19 @@ impl Serving {
         Err(Problem::new(kind).by_rule(rule))
     }
 
+    /// Whether what is over by the clock may be ended: it does not come back. After a long pause the clock
+    /// may be wrong, and a witness that answers bears it out, since certificates hold for a day. Reads the
+    /// disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`].
+    pub fn believes_its_clock(&self) -> Result<bool, Error> {
+        let daemon = self.daemon();
+        Ok(self.footing() == Footing::Firm
+            || !daemon.node().is_after_pause(&daemon.ledger().log())?)
+    }
+
     /// A witness has cosigned the newest checkpoint.
     pub(super) fn is_borne_out(&self) {
         let mut footing = lock(self.footing_cell());
@@ -83,62 +107,30 @@ impl Serving {
         }
     }
 
-    /// A witness has shown what is not here. Only another start is looked at anew.
+    /// A witness has shown what is not here. Only another home, or another start of it, is looked at anew.
     pub(super) fn falls_behind(&self, shown: Shown) {
         error!(%shown, next = Shown::NEXT, "not serving any more");
         *lock(self.footing_cell()) = Footing::Behind(shown);
     }
 }
 
-impl Shown {
-    /// What to do about it.
-    pub const NEXT: &str = "stop this node, and put the newest copy of its home back, or restore it \
-                            from a backup: blindmatch restore --help";
-
-    /// What a witness shows with its answer, where this node signed it and its ledger does not go on
-    /// from it. What an earlier incarnation signed is named as lost instead.
-    pub(super) async fn by(daemon: &Arc<Daemon>, witness: &Name, note: &str) -> Option<Self> {
-        let signed = SignedCheckpoint::parse(note.as_bytes()).ok()?;
-        let (daemon, witness) = (Arc::clone(daemon), witness.clone());
-        let held = blocking(move || {
-            let mut keys = daemon.node().ledger_keys().unwrap_or_default();
-            keys.extend(daemon.ledger_keys_of(daemon.id().member()));
-            let checkpoint = keys.iter().find_map(|key| signed.verify(key).ok())?.clone();
-            let log = daemon.ledger().log();
-            let standing = log.standing(&checkpoint).ok()?;
-            let holds = matches!(standing, Standing::Holds | Standing::Named);
-            let earlier = checkpoint.origin.incarnation < log.incarnation();
-            (!holds && !earlier).then(|| Self {
-                witness,
-                checkpoint,
-                standing,
-                own: log.size(),
-            })
-        });
-        held.await.ok()?
-    }
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            witness,
-            checkpoint,
-            standing,
-            own,
-        } = self;
-        write!(
-            f,
-            "witness {witness} shows {} records of incarnation {} of this node's ledger, which this \
-             node signed, and here are {own}: ",
-            checkpoint.size, checkpoint.origin.incarnation
-        )?;
-        f.write_str(match standing {
-            Standing::Superseded => "another home was restored in the place of this one",
-            Standing::Forked => "others than those; this home is an older copy that went on",
-            _ => "this home is an older copy of itself",
-        })
-    }
+/// What a witness shows with its answer, where this node signed it and its ledger does not go on
+/// from it: kept for the next start.
+pub(super) async fn shown(daemon: &Arc<Daemon>, witness: &Name, note: &str) -> Option<Shown> {
+    let signed = SignedCheckpoint::parse(note.as_bytes()).ok()?;
+    let (daemon, witness) = (Arc::clone(daemon), witness.clone());
+    let held = blocking(move || {
+        let mut keys = daemon.node().ledger_keys().unwrap_or_default();
+        keys.extend(daemon.ledger_keys_of(daemon.id().member()));
+        let checkpoint = keys.iter().find_map(|key| signed.verify(key).ok())?;
+        let shown = Shown::of(&daemon.ledger().log(), &witness, checkpoint)?;
+        if let Err(error) = daemon.node().keep_shown(&witness, &signed) {
+            // This process knows it, and the witness shows it to the next.
+            error!(%error, "cannot keep what a witness has shown");
+        }
+        Some(shown)
+    });
+    held.await.ok()?
 }
 
 /// What keeps a node from answering peers; nothing where nothing does.

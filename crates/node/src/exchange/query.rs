@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::ask::{AskError, Asker, Finding, Occasion, Subject};
 use super::view::{self, View};
+use super::work::blocking;
 use crate::demo::Outcome;
 use crate::error::Error;
 
@@ -65,8 +66,11 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// [`Error::NoMember`] for a peer that is no other provider.
+    /// [`Error::NoMember`] for a peer that is no other provider, [`Error::NotNewest`].
     pub async fn query(&self, query: Query) -> Result<Vec<PeerAnswer>, Error> {
+        let daemon = Arc::clone(&self.daemon);
+        let newest = blocking(move || daemon.check_newest());
+        newest.await.unwrap_or(Ok(()))?;
         let peers = self.daemon.peers(&query.peers)?;
         let mut reached = BTreeMap::new();
         if !self.knows_witnesses_of(&peers) {

@@ -46,8 +46,9 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// As [`publish`](Self::publish).
+    /// As [`publish`](Self::publish); [`Error::NotNewest`].
     pub fn rotate(&self, view: &View) -> Result<Option<u64>, Error> {
+        self.check_newest()?;
         if !served(self.policy()).contains(view) || !self.begin_epoch(view)? {
             return Ok(None);
         }

@@ -18,11 +18,12 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::daemon::{Daemon, lock};
-use super::footing::{Footing, Shown};
+use super::footing::{Footing, shown};
 use super::peers;
 use super::respond::Serving;
 use super::work::blocking;
 use crate::error::Error;
+use crate::ledger::shown::Shown;
 
 /// The status of a cosignature.
 const OK: u16 = 200;
@@ -374,7 +375,7 @@ async fn ask(
                     Some((last, note)) => (format!("{last}\n"), note),
                     None => (body.to_owned(), ""),
                 };
-                if let Some(shown) = Shown::by(daemon, member, note).await {
+                if let Some(shown) = shown(daemon, member, note).await {
                     return Some(Answer::Shown(shown));
                 }
                 let present = head.unverified();
@@ -393,7 +394,7 @@ async fn ask(
                 last
             }
             INCONSISTENT => {
-                let shown = Shown::by(daemon, member, body).await;
+                let shown = shown(daemon, member, body).await;
                 if shown.is_none() {
                     warn_of_another(member);
                 }

@@ -16,6 +16,7 @@ use blindmatch_transport::{CallError, DialError, PeerAlert, Refusal};
 use crate::demo::Outcome;
 use crate::error::Error;
 use crate::exchange::accept::NotAccepted;
+use crate::exchange::footing;
 
 /// Why a peer was not asked, or did not answer.
 #[derive(Debug)]
@@ -128,6 +129,9 @@ impl AskError {
             Self::NotAccepted(_) => "nothing of it was used: tell its operator",
             Self::Version { .. } => "the one with the older version installs the newer",
             Self::Call(CallError::Refused(problem)) => match problem.kind {
+                Kind::NotNow if problem.rule == footing::BEHIND => {
+                    "its ledger is an older copy, or was restored elsewhere: tell its operator"
+                }
                 Kind::NotNow => {
                     "its newest publication waits for its witnesses: ask again in some minutes"
                 }

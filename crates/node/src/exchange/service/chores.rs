@@ -44,7 +44,9 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
             if firm {
                 publish(&daemon);
             }
-            tidy(&daemon, serving.counters());
+            if believes_its_clock(&serving) {
+                tidy(&daemon, serving.counters());
+            }
             if a_day_is_over {
                 expire(&daemon, serving.counters());
                 tell_expiries(&daemon, &mut lock(&told));
@@ -82,6 +84,25 @@ fn publish(daemon: &Daemon) {
     match daemon.publish() {
         Ok(views) => views.iter().for_each(|view| info!(%view, "published")),
         Err(error) => failed(&error, "cannot publish"),
+    }
+}
+
+/// Whether what is over may be ended by the clock alone.
+fn believes_its_clock(serving: &Serving) -> bool {
+    match serving.believes_its_clock() {
+        Ok(true) => true,
+        Ok(false) => {
+            warn!(
+                next = "is it right? see: date",
+                "nothing is ended before a witness has answered: the clock shows a time long after the \
+                 newest record"
+            );
+            false
+        }
+        Err(error) => {
+            failed(&error, "cannot hold the clock against the ledger");
+            false
+        }
     }
 }
 
