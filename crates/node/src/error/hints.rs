@@ -145,10 +145,17 @@ impl Error {
             ) => damaged_key(name),
             Self::Collections(error) => collection(error),
             Self::Collection(name, error) => {
-                let hints = collection(error).into_iter();
-                // One that is named is one that can be destroyed.
-                let named = |hint: String| hint.replace("collections remove NAME", &format!("collections remove {name}"));
-                hints.map(named).collect()
+                let named = |hint: String| {
+                    // Of another collection the name is not known.
+                    [
+                        ("collections remove NAME", format!("collections remove {name}")),
+                        ("collections show NAME", format!("collections show {name}")),
+                        ("--collection NAME --source", format!("--collection {name} --source")),
+                    ]
+                    .iter()
+                    .fold(hint, |hint, (of_any, of_this)| hint.replace(of_any, of_this))
+                };
+                collection(error).into_iter().map(named).collect()
             }
             Self::Backup(_, BackupError::Collection(error)) => {
                 let mut hints = collection(error);

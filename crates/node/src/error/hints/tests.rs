@@ -1,5 +1,7 @@
 use std::io;
 
+use blindmatch_store::collection::CollectionKind;
+
 use super::*;
 
 #[test]
@@ -30,4 +32,20 @@ fn an_index_for_which_the_disk_has_no_room_says_so() {
     let other = Error::Index(FactsError::Disk(io::ErrorKind::Other));
     assert_eq!(other.to_string(), "index: it cannot be made");
     assert!(!other.hints().is_empty());
+}
+
+#[test]
+fn what_is_known_of_a_collection_stands_in_its_hints() {
+    for error in [CollectionError::NoSource, CollectionError::PaymentKey] {
+        let hints = Error::Collection("abuse".parse().unwrap(), error).hints();
+        let hints = hints.concat();
+        assert!(
+            hints.contains(" abuse") && !hints.contains("NAME"),
+            "{hints}"
+        );
+    }
+    // Another one is for the operator to name.
+    let kind = CollectionError::Kind(CollectionKind::Customers);
+    let hints = Error::Collection("abuse".parse().unwrap(), kind).hints();
+    assert!(hints.concat().contains("--collection NAME"), "{hints:?}");
 }
