@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use blindmatch_store::collection::CollectionError;
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
@@ -15,6 +14,7 @@ use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
 use crate::exchange::tidy::{Rotated, Tidied};
+use crate::exchange::work::blocking;
 use crate::expiry::{Told, days_left};
 
 /// How long a day is.
@@ -37,7 +37,7 @@ pub(super) async fn every_day(serving: Serving, changed: Arc<Notify>) {
         };
         let daemon = serving.daemon();
         let (serving, told) = (serving.clone(), Arc::clone(&told));
-        let done = spawn_blocking(move || {
+        let done = blocking(move || {
             // An older copy of this home would seal again what was sealed before.
             let firm = serving.footing() == Footing::Firm;
             let rotated = !firm || rotate(&daemon);

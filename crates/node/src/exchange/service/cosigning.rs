@@ -7,13 +7,13 @@ use blindmatch_audit::record::Event;
 use blindmatch_store::ledger::Log;
 use blindmatch_transport::Endpoint;
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use crate::error::Error;
 use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
+use crate::exchange::work::blocking;
 
 /// How often the ledger is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(super) async fn whenever_due(serving: Serving, endpoint: Endpoint, changed: 
         let log = serving.daemon().ledger().log();
         let size = log.head().unverified().size;
         let is_open = serving.footing() == Footing::Open;
-        let is_due = spawn_blocking(move || Ok::<_, Error>(is_open || is_due(&log, looked)?));
+        let is_due = blocking(move || Ok::<_, Error>(is_open || is_due(&log, looked)?));
         match is_due.await {
             Ok(Ok(false)) => {
                 looked = Some(size);

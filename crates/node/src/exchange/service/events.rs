@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use blindmatch_transport::Events;
 use blindmatch_transport::event::{End, Event};
-use tokio::task::spawn_blocking;
 use tracing::{debug, error, warn};
 
 use crate::exchange::respond::Serving;
+use crate::exchange::work::blocking;
 
 /// Logs what happens to connections, and keeps the delegations that members introduce themselves
 /// with.
@@ -41,11 +41,11 @@ pub(super) fn listen(serving: &Serving) -> Events {
         Event::Introduced { delegation } => {
             debug!(member = %delegation.member, number = delegation.number, "new delegation");
             let serving = serving.clone();
-            spawn_blocking(move || {
+            tokio::spawn(blocking(move || {
                 if let Err(error) = serving.daemon().keep_delegations() {
                     error!(%error, "cannot keep a delegation");
                 }
-            });
+            }));
         }
         Event::NotIntroduced { member, error } => warn!(%member, %error, "delegation refused"),
         _ => {}

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use blindmatch_transport::Endpoint;
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{debug, error, info};
 
 use crate::exchange::peers;
 use crate::exchange::respond::Serving;
+use crate::exchange::work::blocking;
 
 /// Between two fetches: whoever says that he has a newer one is called no more often.
 const REST: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(super) async fn watch(serving: Serving, endpoint: Endpoint, changed: Arc<Not
                     continue;
                 }
                 let reading = serving.clone();
-                match spawn_blocking(move || reading.read_again()).await {
+                match blocking(move || reading.read_again()).await {
                     Ok(Ok(())) => info!(roster = newer, "a newer roster is in force"),
                     Ok(Err(error)) => error!(%error, roster = newer, "not read again"),
                     Err(_) => error!(roster = newer, "not read again"),

@@ -10,13 +10,13 @@ use blindmatch_membership::Name;
 use blindmatch_policy::{Direction, Protocol};
 use blindmatch_store::home::HomeError;
 use blindmatch_transport::admin::Status;
-use tokio::task::spawn_blocking;
 
 use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::footing::Footing;
 use crate::exchange::respond::Serving;
 use crate::exchange::view::{served, with};
+use crate::exchange::work::blocking;
 
 /// Counts, by the name of the metric and by its labels as they are shown.
 #[derive(Default)]
@@ -147,13 +147,13 @@ impl Status for Serving {
             return Err(footing.to_string());
         }
         let daemon = self.daemon();
-        let ready = spawn_blocking(move || readiness(&daemon)).await;
+        let ready = blocking(move || readiness(&daemon)).await;
         ready.unwrap_or_else(|_| Err("it could not be seen".to_owned()))
     }
 
     async fn metrics(&self) -> String {
         let (serving, ready) = (self.clone(), self.ready().await.is_ok());
-        let metrics = spawn_blocking(move || metrics(&serving, ready)).await;
+        let metrics = blocking(move || metrics(&serving, ready)).await;
         metrics.unwrap_or_default()
     }
 }
