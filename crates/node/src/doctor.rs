@@ -15,7 +15,7 @@ use blindmatch_store::views::Views;
 
 use crate::collections::{contents, under_other_key};
 use crate::error::Error;
-use crate::expiry::days_left;
+use crate::expiry::{Expiring, Expiry, days_left};
 use crate::kernels;
 use crate::ledger::check_clock;
 use crate::node::{Node, PEERS};
@@ -25,9 +25,6 @@ use crate::roster::ceremony::SUFFIXES;
 use crate::shell::quoted_path;
 use crate::versions::Behind;
 
-/// Days before something expires from which on it is told.
-const ROSTER_DAYS: u64 = 14;
-const DELEGATION_DAYS: u64 = 7;
 /// Less free space than this is told: a segment of the ledger and a sort want their place.
 const LITTLE_SPACE: u64 = 1 << 30;
 
@@ -156,6 +153,13 @@ struct Look<'a> {
     node: &'a Node,
     canonicaliser: &'a Canonicaliser,
     now: u64,
+}
+
+impl Look<'_> {
+    /// Whether `status` and the log warn of it too.
+    fn is_soon(&self, what: Expiring, at: u64) -> bool {
+        Expiry { what, at }.due(self.now).is_some()
+    }
 }
 
 type At = fn(&Look<'_>) -> Looked;
@@ -300,7 +304,7 @@ fn delegation(look: &Look<'_>) -> Looked {
             "has expired: no peer accepts this node",
             &rotate,
         ),
-        Some(days) if days < DELEGATION_DAYS => {
+        Some(days) if look.is_soon(Expiring::Delegation, own.expires) => {
             Finding::warning(&format!("expires in {days} days"), &rotate)
         }
         Some(days) => Finding::fine("", &format!("number {}, {days} days left", own.number)),
@@ -353,7 +357,7 @@ fn roster(look: &Look<'_>) -> Looked {
     let next = ["ask an administrator for the next one, then: blindmatch roster install FILE"];
     let mut found = vec![match days_left(roster.expires, look.now) {
         None => Finding::of(State::Wrong, "has expired: every run is refused", &next),
-        Some(days) if days < ROSTER_DAYS => {
+        Some(days) if look.is_soon(Expiring::Roster, roster.expires) => {
             Finding::warning(&format!("expires in {days} days"), &next)
         }
         Some(days) => Finding::fine("", &format!("number {}, {days} days left", roster.number)),

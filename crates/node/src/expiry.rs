@@ -113,8 +113,18 @@ impl fmt::Display for Expiring {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::sync::Arc;
+
+    use blindmatch_indicator::{Canonicaliser, PublicSuffixes};
+    use blindmatch_membership::Role;
+
     use super::*;
+    use crate::config;
+    use crate::doctor::{State, examine};
+    use crate::init::init;
+    use crate::node::Node;
 
     const NOW: u64 = 1_800_000_000;
 
@@ -147,6 +157,28 @@ mod tests {
         assert_eq!(expiry(Expiring::Roster, 1).due(NOW + 9 * DAY), Some(3));
         assert_eq!(days_left(NOW, NOW), None);
         assert_eq!(days_left(NOW + DAY - 1, NOW), Some(0));
+    }
+
+    #[test]
+    fn doctor_warns_of_a_delegation_as_status_does() {
+        let place = tempfile::tempdir().unwrap();
+        let home = place.path().join("acme");
+        let who = config::Node {
+            member: "acme".parse().unwrap(),
+            role: Role::Provider,
+            consortium: "cloudshield".parse().unwrap(),
+            address: "acme.example:7443".parse().unwrap(),
+        };
+        init(&home, &who).unwrap();
+        let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
+        let canonicaliser = Canonicaliser::new(PublicSuffixes::parse(list).unwrap());
+        for (days, state) in [(14, State::Fine), (13, State::Warning), (0, State::Wrong)] {
+            let node = Node::open(&home).unwrap();
+            let at = node.delegation().unwrap().expires - days * DAY;
+            let findings = examine(Ok(node.with_clock(Arc::new(move || at))), &canonicaliser);
+            let mut found = findings.iter().filter(|one| one.about == "delegation");
+            assert_eq!(found.next().unwrap().state, state, "{days}");
+        }
     }
 
     #[test]
