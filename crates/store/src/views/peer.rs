@@ -14,7 +14,7 @@ use super::{
     cache::{self, CacheWriter, Cached},
     error::ViewError,
     file::{SealedScratch, ViewFile},
-    folder::Folder,
+    folder::{Folder, Written},
     state::{Accepted, MAX_CACHES, MAX_PROOF, PUBLICATIONS, PeerState},
 };
 use crate::{disk::DiskFile, keys::FileId};
@@ -37,7 +37,13 @@ impl PeerEpoch {
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, ViewError> {
-        let accepted = fetch(&folder, manifest, proof, write, rng)?;
+        check_proof(proof)?;
+        let accepted = name(
+            &folder,
+            manifest,
+            proof,
+            fetch(&folder, manifest, write, rng)?,
+        )?;
         let state = PeerState {
             publications: vec![accepted],
             caches: Vec::new(),
@@ -105,18 +111,8 @@ impl PeerEpoch {
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), ViewError> {
-        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = self.lock().clone();
-        if let Some(newest) = state.publications.first() {
-            if newest.manifest == *manifest {
-                return Ok(());
-            }
-            manifest.check_succession(&newest.manifest)?;
-        }
-        let accepted = fetch(&self.folder, manifest, proof, write, rng)?;
-        state.publications.insert(0, accepted);
-        state.publications.truncate(PUBLICATIONS);
-        self.change(state, rng)
+        let fetch = |rng: &mut dyn CryptoRng| fetch(&self.folder, manifest, write, rng);
+        self.add(manifest, proof, fetch, rng)
     }
 
     /// The same by what leads to it from the newest that was accepted, which `write` writes.
@@ -141,15 +137,20 @@ impl PeerEpoch {
         })?;
         let difference = self.folder.unpublished(&difference.finish()?)?;
         let (edition, root) = (manifest.edition, manifest.root);
-        let mut wrong = None;
-        let mut applied = |to: &mut dyn Write| {
-            apply(&newest, &difference, edition, &root, scratch, to).map_err(|error| {
-                wrong = Some(error);
-                io::Error::from(io::ErrorKind::InvalidData)
-            })
+        let applied = |rng: &mut dyn CryptoRng| {
+            let mut file = self.folder.write(rng)?;
+            // What it writes has the manifest's root, or it fails.
+            apply(
+                &newest,
+                &difference,
+                edition,
+                &root,
+                scratch,
+                &mut file.file,
+            )?;
+            Ok(file.finish()?)
         };
-        let accepted = self.accept(manifest, proof, &mut applied, rng);
-        accepted.map_err(|error| wrong.map_or(error, ViewError::Publication))
+        self.add(manifest, proof, applied, rng)
     }
 
     /// A publication that was accepted, to be looked up in.
@@ -233,6 +234,29 @@ impl PeerEpoch {
         Ok(())
     }
 
+    /// Accepts a later publication, whose file `bring` brings as the manifest says it is.
+    fn add(
+        &self,
+        manifest: &Manifest,
+        proof: &[u8],
+        bring: impl FnOnce(&mut dyn CryptoRng) -> Result<Written, ViewError>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), ViewError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock().clone();
+        if let Some(newest) = state.publications.first() {
+            if newest.manifest == *manifest {
+                return Ok(());
+            }
+            manifest.check_succession(&newest.manifest)?;
+        }
+        check_proof(proof)?;
+        let accepted = name(&self.folder, manifest, proof, bring(rng)?)?;
+        state.publications.insert(0, accepted);
+        state.publications.truncate(PUBLICATIONS);
+        self.change(state, rng)
+    }
+
     fn change(&self, state: PeerState, rng: &mut dyn CryptoRng) -> Result<(), ViewError> {
         self.folder.write_state(&state.encode(), rng)?;
         let files: BTreeSet<_> = state.files().collect();
@@ -245,17 +269,13 @@ impl PeerEpoch {
     }
 }
 
-/// Writes the file of a publication, and gives it a name once it is what the manifest says.
+/// Writes the file of a publication, and reads that it is what the manifest says.
 fn fetch(
     folder: &Folder,
     manifest: &Manifest,
-    proof: &[u8],
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     rng: &mut dyn CryptoRng,
-) -> Result<Accepted, ViewError> {
-    if proof.len() > MAX_PROOF {
-        return Err(ViewError::OtherManifest);
-    }
+) -> Result<Written, ViewError> {
     let mut file = folder.write(rng)?;
     let length = manifest.edition.file_length();
     write(&mut Bounded {
@@ -268,6 +288,23 @@ fn fetch(
         manifest.edition,
         manifest.root,
     )?;
+    Ok(written)
+}
+
+fn check_proof(proof: &[u8]) -> Result<(), ViewError> {
+    if proof.len() > MAX_PROOF {
+        return Err(ViewError::OtherManifest);
+    }
+    Ok(())
+}
+
+/// Gives a file its name.
+fn name(
+    folder: &Folder,
+    manifest: &Manifest,
+    proof: &[u8],
+    written: Written,
+) -> Result<Accepted, ViewError> {
     Ok(Accepted {
         manifest: manifest.clone(),
         proof: proof.to_vec(),
