@@ -103,15 +103,38 @@ impl Reading<'_> {
         Ok(items)
     }
 
-    /// How many rows of a collection ask something of a view of a type.
+    /// How many rows of a collection ask something of a view of a type. Reads them where the list
+    /// of the collection does not say it.
     ///
     /// # Errors
     ///
     /// [`Error::Collection`].
     pub fn asking_rows(&self, contents: &Contents, kind: IndicatorType) -> Result<u64, Error> {
+        if let Some(listed) = self.listed(contents, kind) {
+            return Ok(listed);
+        }
         let mut rows = 0;
         self.asking(contents, kind, &mut |_, _| rows += 1)?;
         Ok(rows)
+    }
+
+    /// The same, where the collection has one source at most, nothing of which is expired, excluded
+    /// or derived.
+    fn listed(&self, contents: &Contents, kind: IndicatorType) -> Option<u64> {
+        let mut sources = contents.sources.values();
+        let Some(source) = sources.next() else {
+            return Some(0);
+        };
+        let is_due = source.expires.is_some_and(|day| day <= self.today);
+        if sources.next().is_some() || is_due || !self.exclusions.lists().is_empty() {
+            return None;
+        }
+        let given = |kind| source.counts.given.get(&kind).copied().unwrap_or(0);
+        let addresses = (kind == IndicatorType::Network).then_some(IndicatorType::Ip);
+        // Of networks those that were given ask for all their parts.
+        let whole = addresses.unwrap_or(kind);
+        let is_derived = source.counts.derived.contains_key(&whole);
+        (!is_derived).then(|| given(kind) + addresses.map_or(0, given))
     }
 
     /// Hands out the rows of a collection that ask for one of `items`, which ascend, each with the
