@@ -132,18 +132,13 @@ pub struct SealedWriter<W: Write> {
     /// Plain bytes of the block that is being filled, wiped on drop.
     block: Zeroizing<Vec<u8>>,
     number: u64,
-    hash: Sha256,
-    length: u64,
 }
 
-/// A file that was sealed to its end.
-pub struct Sealed<W> {
-    /// Where it was written.
-    pub sink: W,
-    /// SHA-256 of the sealed bytes.
-    pub digest: [u8; 32],
-    /// The number of sealed bytes.
-    pub length: u64,
+/// A sink that takes the hash and the number of the bytes that pass to another.
+pub struct Hashing<W> {
+    sink: W,
+    hash: Sha256,
+    length: u64,
 }
 
 impl From<io::Error> for SealedError {
@@ -200,12 +195,8 @@ impl<W: Write> SealedWriter<W> {
             // Room for the tag, so that sealing moves nothing and leaves no plain copy behind.
             block: Zeroizing::new(Vec::with_capacity(BLOCK + TAG)),
             number: 0,
-            hash: Sha256::new(),
-            length: 0,
             header,
         };
-        writer.hash.update(&writer.header);
-        writer.length += writer.header.len() as u64;
         writer.sink.write_all(&writer.header)?;
         Ok(writer)
     }
@@ -219,18 +210,14 @@ impl<W: Write> SealedWriter<W> {
         }
     }
 
-    /// Seals the last block. The file is not durable yet.
+    /// Seals the last block, and gives the sink. The file is not durable yet.
     ///
     /// # Errors
     ///
     /// Those of the sink.
-    pub fn finish(mut self) -> io::Result<Sealed<W>> {
+    pub fn finish(mut self) -> io::Result<W> {
         self.seal(true)?;
-        Ok(Sealed {
-            sink: self.sink,
-            digest: self.hash.finalize().into(),
-            length: self.length,
-        })
+        Ok(self.sink)
     }
 
     fn seal(&mut self, is_last: bool) -> io::Result<()> {
@@ -244,8 +231,6 @@ impl<W: Write> SealedWriter<W> {
             // Blocks are far shorter than the cipher's limit.
             .map_err(|_| io::ErrorKind::InvalidInput)?;
         self.block.extend_from_slice(&tag);
-        self.hash.update(self.block.as_slice());
-        self.length += self.block.len() as u64;
         self.sink.write_all(&self.block)?;
         self.block.clear();
         self.number += 1;
@@ -266,6 +251,36 @@ impl<W: Write> Write for SealedWriter<W> {
     /// Does nothing: a block is written when it is full.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl<W> Hashing<W> {
+    /// Nothing has passed yet.
+    pub fn new(sink: W) -> Self {
+        Self {
+            sink,
+            hash: Sha256::new(),
+            length: 0,
+        }
+    }
+
+    /// The sink, with the SHA-256 of the bytes that passed and how many they were.
+    pub fn finish(self) -> (W, [u8; 32], u64) {
+        (self.sink, self.hash.finalize().into(), self.length)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(bytes)?;
+        let (passed, _) = bytes.split_at(written);
+        self.hash.update(passed);
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
     }
 }
 

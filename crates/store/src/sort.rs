@@ -108,7 +108,7 @@ impl Sorter {
                     run.push(&row)?;
                 }
             }
-            let file = run.finish()?.sink;
+            let file = run.finish()?;
             Ok(Run { file, id })
         };
         self.spilling = Some(std::thread::Builder::new().spawn(spill)?);

@@ -114,7 +114,7 @@ pub(super) fn remaining(
     }
     // Whoever counts what was removed counts all of it.
     while without.advance()? {}
-    let file = kept.finish()?.sink;
+    let file = kept.finish()?;
     let kept = RowReader::new(SealedReader::open(file, Kind::Run, &key)?)?;
     let streams: Vec<Box<dyn Rows>> = vec![Box::new(kept), Box::new(derived.finish()?)];
     Ok(Union::new(streams))

@@ -18,7 +18,7 @@ use crate::disk::{Aside, Disk};
 use crate::keys::{FileId, FileKeys, Key};
 use crate::merge::{Counted, Counts, Live, Rows, Union};
 use crate::row::{Origin, References, Row, RowWriter, append};
-use crate::sealed::{Kind, SealedError, SealedWriter};
+use crate::sealed::{Hashing, Kind, SealedError, SealedWriter};
 use crate::sort::Sorter;
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -511,7 +511,7 @@ impl Merge {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Written, CollectionError> {
         let (id, key) = FileKeys::draw(rng);
-        let file = collections.disk.aside()?;
+        let file = Hashing::new(collections.disk.aside()?);
         let mut writer = RowWriter::new(SealedWriter::new(file, Kind::Source, id, &key)?);
         let mut counts = Counts::default();
         let mut kept = 0;
@@ -546,13 +546,13 @@ impl Merge {
             };
             writer.push(&row)?;
         }
-        let sealed = writer.finish()?;
+        let (file, digest, bytes) = writer.finish()?.finish();
         let has_cards = counts.given.contains_key(&IndicatorType::Pan);
         Ok(Written {
             payment_key: self.payment_key.filter(|_| has_cards),
-            file: sealed.sink,
-            digest: sealed.digest,
-            bytes: sealed.length,
+            file,
+            digest,
+            bytes,
             id,
             key,
             expires,

@@ -104,7 +104,7 @@ fn written(rows: &[Owned]) -> Vec<u8> {
             })
             .unwrap();
     }
-    writer.finish().unwrap().sink
+    writer.finish().unwrap()
 }
 
 fn reader(file: &[u8]) -> RowReader<Cursor<&[u8]>> {

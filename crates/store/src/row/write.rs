@@ -6,7 +6,7 @@ use blindmatch_indicator::{Day, Label, LabelFields};
 use zeroize::Zeroizing;
 
 use super::Row;
-use crate::sealed::{BLOCK, Sealed, SealedWriter};
+use crate::sealed::{BLOCK, SealedWriter};
 
 /// A row stands in one block; bits of its first byte, of which the highest is always set.
 pub(super) const IS_ROW: u8 = 0x80;
@@ -75,12 +75,12 @@ impl<W: Write> RowWriter<W> {
         self.write(row)
     }
 
-    /// Writes the index and seals the last block.
+    /// Writes the index and seals the last block; gives the sink.
     ///
     /// # Errors
     ///
     /// Those of the sink.
-    pub fn finish(mut self) -> io::Result<Sealed<W>> {
+    pub fn finish(mut self) -> io::Result<W> {
         let room = self.sealed.room();
         if room < BLOCK {
             pad(&mut self.sealed, room)?;

@@ -17,7 +17,7 @@ use crate::{
     disk::Aside,
     keys::{FileId, FileKeys, Key},
     row::Row,
-    sealed::{Kind, Sealed, SealedError, SealedReader, SealedWriter},
+    sealed::{Kind, SealedError, SealedReader, SealedWriter},
 };
 
 const CONTEXT: &str = "blindmatch run results v1";
@@ -200,9 +200,8 @@ impl ResultWriter {
         let bytes = Zeroizing::new(trailer.encode());
         self.sealed.write_all(&[0; 4])?;
         self.sealed.write_all(&bytes)?;
-        let Sealed { sink, .. } = self.sealed.finish()?;
         Ok(Some(Finished {
-            file: sink,
+            file: self.sealed.finish()?,
             key: self.key,
             trailer,
         }))

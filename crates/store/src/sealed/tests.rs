@@ -10,7 +10,7 @@ fn key(seed: u8) -> Key {
     Zeroizing::new([seed; 32])
 }
 
-fn sealed(plain: &[u8]) -> Sealed<Vec<u8>> {
+fn sealed(plain: &[u8]) -> Vec<u8> {
     let id = FileId([9; 16]);
     let mut writer = SealedWriter::new(Vec::new(), Kind::Source, id, &key(1)).unwrap();
     writer.write_all(plain).unwrap();
@@ -34,13 +34,29 @@ fn what_was_sealed_opens_at_every_length_around_the_blocks() {
     for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK - 7] {
         let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
         let sealed = sealed(&plain);
-        assert_eq!(sealed.length, sealed.sink.len() as u64);
-        assert_eq!(
-            sealed.digest,
-            <[u8; 32]>::from(Sha256::digest(&sealed.sink))
-        );
-        assert!(open(&sealed.sink, Kind::Source, &key(1)).unwrap() == plain);
+        assert!(open(&sealed, Kind::Source, &key(1)).unwrap() == plain);
     }
+}
+
+#[test]
+fn what_passes_is_hashed_and_counted() {
+    /// Takes three bytes at a time.
+    struct Slow(Vec<u8>);
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(&bytes[..bytes.len().min(3)])
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hashing = Hashing::new(Slow(Vec::new()));
+    hashing.write_all(b"what passes").unwrap();
+    hashing.write_all(b" is hashed").unwrap();
+    let (Slow(sink), digest, length) = hashing.finish();
+    assert_eq!(sink, b"what passes is hashed");
+    assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(&sink)));
+    assert_eq!(length, sink.len() as u64);
 }
 
 #[test]
@@ -55,7 +71,7 @@ fn a_block_has_room_until_it_is_full() {
 
 #[test]
 fn another_key_kind_or_no_sealed_file_is_named() {
-    let file = sealed(b"rows").sink;
+    let file = sealed(b"rows");
     let error = |bytes: &[u8], kind, seed| open(bytes, kind, &key(seed)).unwrap_err();
     assert!(matches!(
         error(&file, Kind::Source, 2),
@@ -74,7 +90,7 @@ fn another_key_kind_or_no_sealed_file_is_named() {
 
 #[test]
 fn a_file_that_was_cut_or_extended_anywhere_does_not_open() {
-    let file = sealed(&vec![7; 2 * BLOCK + 100]).sink;
+    let file = sealed(&vec![7; 2 * BLOCK + 100]);
     let whole = BLOCK + TAG;
     for length in [
         0,
@@ -101,7 +117,7 @@ fn a_file_that_was_cut_or_extended_anywhere_does_not_open() {
 
 #[test]
 fn blocks_do_not_change_places_or_files() {
-    let file = sealed(&vec![7; 3 * BLOCK]).sink;
+    let file = sealed(&vec![7; 3 * BLOCK]);
     let whole = BLOCK + TAG;
     let mut swapped = file.clone();
     swapped[HEADER..HEADER + 2 * whole].rotate_left(whole);
@@ -110,14 +126,14 @@ fn blocks_do_not_change_places_or_files() {
     let id = FileId([8; 16]);
     let mut writer = SealedWriter::new(Vec::new(), Kind::Source, id, &key(1)).unwrap();
     writer.write_all(&vec![7; 3 * BLOCK]).unwrap();
-    let mut other = writer.finish().unwrap().sink;
+    let mut other = writer.finish().unwrap();
     other[..HEADER].copy_from_slice(&file[..HEADER]);
     assert!(open(&other, Kind::Source, &key(1)).is_err());
 }
 
 #[test]
 fn every_flipped_bit_is_found() {
-    let file = sealed(&vec![7; BLOCK + 1000]).sink;
+    let file = sealed(&vec![7; BLOCK + 1000]);
     let mut rng = StdRng::seed_from_u64(44);
     for number in 0..2_000 + HEADER {
         // Each byte of the header, then any.

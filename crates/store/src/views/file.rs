@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     disk::{Aside, Disk, DiskFile},
     keys::{FileId, FileKeys, Key},
-    sealed::{BLOCK, Kind, Sealed, SealedReader, SealedWriter, file_key},
+    sealed::{BLOCK, Kind, SealedReader, SealedWriter, file_key},
 };
 
 /// So many open blocks are remembered: a lookup goes to and fro between index, tags and labels.
@@ -145,8 +145,7 @@ impl Scratch for SealedScratch {
     }
 
     fn finish(&self, writer: ScratchWriter) -> io::Result<ScratchRun> {
-        let Sealed { sink, .. } = writer.sealed.finish()?;
-        let (file, id) = (sink, writer.id);
+        let (file, id) = (writer.sealed.finish()?, writer.id);
         Ok(ScratchRun { file, id })
     }
 

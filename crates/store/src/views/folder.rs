@@ -14,7 +14,7 @@ use super::{error::ViewError, file::ViewFile};
 use crate::{
     disk::{Aside, Disk, DiskFile},
     keys::{FileId, FileKeys, Key, KeyError},
-    sealed::{Kind, Sealed, SealedError, SealedReader, SealedWriter, claimed_id, file_key},
+    sealed::{Kind, SealedError, SealedReader, SealedWriter, claimed_id, file_key},
 };
 
 pub(super) const VIEWS: &str = "views";
@@ -192,8 +192,7 @@ impl Folder {
 
 impl Writing {
     pub(super) fn finish(self) -> io::Result<Written> {
-        let Sealed { sink, .. } = self.file.finish()?;
-        let (id, file) = (self.id, sink);
+        let (id, file) = (self.id, self.file.finish()?);
         Ok(Written { id, file })
     }
 }

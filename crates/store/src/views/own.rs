@@ -327,7 +327,7 @@ impl Draft<'_> {
     ) -> Result<(), ViewError> {
         let (id, rows) = self.rows.take().ok_or(ViewError::OtherManifest)?;
         let folder = &self.epoch.folder;
-        let file = rows.finish()?.sink;
+        let file = rows.finish()?;
         let before = Written { id, file };
         let mut before = RowReader::new(folder.reopen(&before)?)?;
         let Writing { id, file } = folder.write(rng)?;
@@ -362,7 +362,7 @@ impl Draft<'_> {
         }
         let folder = &epoch.folder;
         let difference = made.difference.map(|written| folder.publish(written));
-        let file = rows.finish()?.sink;
+        let file = rows.finish()?;
         let rows = Written { id, file };
         let newest = OwnPublication {
             manifest,
