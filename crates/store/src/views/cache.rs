@@ -3,6 +3,7 @@
 
 use std::{
     io::{Read, Seek, Write},
+    ops::Range,
     path::PathBuf,
 };
 
@@ -37,14 +38,11 @@ struct CacheFile<R> {
     path: PathBuf,
     sealed: SealedReader<R>,
     block: u64,
+    /// Where in the block the next entry stands.
     at: usize,
-    /// The entry to which it has come.
-    entry: Option<Entry>,
-}
-
-struct Entry {
-    item: Zeroizing<Vec<u8>>,
-    output: Zeroizing<[u8; OUTPUT]>,
+    /// Where in it the item stands to which it has come; its output stands behind it.
+    item: Option<Range<usize>>,
+    started: bool,
 }
 
 impl CacheWriter {
@@ -114,12 +112,8 @@ impl Cached {
     pub fn find(&mut self, item: &[u8]) -> Result<Option<Zeroizing<[u8; OUTPUT]>>, ViewError> {
         for file in &mut self.files {
             file.advance_to(item)?;
-            if let Some(entry) = file
-                .entry
-                .as_ref()
-                .filter(|entry| entry.item.as_slice() == item)
-            {
-                return Ok(Some(entry.output.clone()));
+            if file.item() == Some(item) {
+                return Ok(file.output());
             }
         }
         Ok(None)
@@ -140,18 +134,19 @@ impl Cached {
         &mut self,
     ) -> Result<Option<(Zeroizing<Vec<u8>>, Zeroizing<[u8; OUTPUT]>)>, ViewError> {
         for file in &mut self.files {
-            if file.entry.is_none() {
+            if file.item.is_none() {
                 file.advance()?;
             }
         }
-        let entries = self.files.iter().filter_map(|file| file.entry.as_ref());
-        let Some(least) = entries.min_by(|a, b| a.item.cmp(&b.item)) else {
+        let least = self.files.iter().filter(|file| file.item.is_some());
+        let least = least.min_by(|a, b| a.item().cmp(&b.item()));
+        let Some((item, output)) = least.and_then(|least| least.item().zip(least.output())) else {
             return Ok(None);
         };
-        let (item, output) = (least.item.clone(), least.output.clone());
+        let item = Zeroizing::new(item.to_vec());
         for file in &mut self.files {
-            if file.entry.as_ref().is_some_and(|entry| entry.item == item) {
-                file.entry = None;
+            if file.item() == Some(item.as_slice()) {
+                file.item = None;
             }
         }
         Ok(Some((item, output)))
@@ -165,19 +160,32 @@ impl<R: Read + Seek> CacheFile<R> {
             sealed,
             block: 0,
             at: 0,
-            entry: None,
+            item: None,
+            started: false,
         }
     }
 
+    /// The item to which it has come.
+    fn item(&self) -> Option<&[u8]> {
+        // Whoever opens another block leaves no item behind.
+        self.sealed.opened().get(self.item.clone()?)
+    }
+
+    /// The output of that item.
+    fn output(&self) -> Option<Zeroizing<[u8; OUTPUT]>> {
+        let behind = self.sealed.opened().get(self.item.as_ref()?.end..)?;
+        behind.first_chunk().copied().map(Zeroizing::new)
+    }
+
     fn advance(&mut self) -> Result<(), ViewError> {
-        self.entry = None;
+        self.item = None;
         while self.block < self.sealed.blocks() {
             let block = self.sealed.block(self.block);
             let block = block.map_err(|error| error.in_file(self.path.clone()))?;
-            match read(block, self.at) {
-                Ok(Some((entry, end))) => {
-                    self.entry = Some(entry);
-                    self.at = end;
+            match item_at(block, self.at) {
+                Ok(Some(item)) => {
+                    self.at = item.end + OUTPUT;
+                    self.item = Some(item);
                     return Ok(());
                 }
                 Ok(None) => {
@@ -196,52 +204,74 @@ impl<R: Read + Seek> CacheFile<R> {
 
     /// Goes forward to the first entry whose item is `item` or greater.
     fn advance_to(&mut self, item: &[u8]) -> Result<(), ViewError> {
-        if self.entry.is_none() && self.at == 0 && self.block == 0 {
-            self.seek(item)?;
+        if !self.started {
+            self.started = true;
+            self.seek(item, self.sealed.blocks())?;
             self.advance()?;
         }
-        let mut block = self.block;
-        while self
-            .entry
-            .as_ref()
-            .is_some_and(|entry| entry.item.as_slice() < item)
-        {
+        let first = self.block;
+        while self.item().is_some_and(|own| own < item) {
+            let block = self.block;
             self.advance()?;
-            if self.block > block {
-                self.seek(item)?;
-                block = self.block;
-                if self.at == 0 {
-                    self.advance()?;
-                }
+            // The next block is read in any case; what lies behind that one is skipped.
+            if self.block > block && block > first && self.item().is_some_and(|own| own < item) {
+                self.skip_to(item)?;
+                self.advance()?;
             }
         }
         Ok(())
     }
 
-    /// Skips to the last block that does not begin behind `item`.
-    fn seek(&mut self, item: &[u8]) -> Result<(), ViewError> {
-        let (mut low, mut high) = (self.block, self.sealed.blocks());
-        // The block `low` begins at or before the item, or is where we are.
+    /// Skips to the last block that does not begin behind `item`, by ever longer steps and then by
+    /// halves; the one that it has come to does not.
+    fn skip_to(&mut self, item: &[u8]) -> Result<(), ViewError> {
+        let blocks = self.sealed.blocks();
+        let (mut low, mut step) = (self.block, 1);
+        while low + step < blocks && self.begins_at_most(low + step, item)? {
+            low += step;
+            step *= 2;
+        }
+        self.begin_at(low);
+        self.seek(item, (low + step).min(blocks))
+    }
+
+    /// Skips to the last block below `high` that does not begin behind `item`, where the one that it
+    /// has come to does not either, or is the first.
+    fn seek(&mut self, item: &[u8], mut high: u64) -> Result<(), ViewError> {
+        let mut low = self.block;
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            let block = self.sealed.block(middle);
-            let block = block.map_err(|error| error.in_file(self.path.clone()))?;
-            match read(block, 0) {
-                Ok(Some((first, _))) if first.item.as_slice() <= item => low = middle,
-                _ => high = middle,
+            if self.begins_at_most(middle, item)? {
+                low = middle;
+            } else {
+                high = middle;
             }
         }
-        if low > self.block {
-            self.block = low;
-            self.at = 0;
-            self.entry = None;
-        }
+        self.begin_at(low);
         Ok(())
+    }
+
+    fn begin_at(&mut self, block: u64) {
+        self.block = block;
+        self.at = 0;
+        self.item = None;
+    }
+
+    /// Whether the first item of a block is `item` or less.
+    fn begins_at_most(&mut self, number: u64, item: &[u8]) -> Result<bool, ViewError> {
+        self.item = None;
+        let block = self.sealed.block(number);
+        let block = block.map_err(|error| error.in_file(self.path.clone()))?;
+        // One that does not read is found where it is come to.
+        let first = item_at(block, 0).ok().flatten();
+        Ok(first
+            .and_then(|first| block.get(first))
+            .is_some_and(|first| first <= item))
     }
 }
 
-/// The entry that stands at a place of a block, and where the next one begins; none behind the last.
-fn read(block: &[u8], at: usize) -> Result<Option<(Entry, usize)>, DecodeError> {
+/// Where the item stands whose entry begins at a place of a block; none behind the last.
+fn item_at(block: &[u8], at: usize) -> Result<Option<Range<usize>>, DecodeError> {
     let rest = block.get(at..).unwrap_or_default();
     let Some((length, rest)) = rest.split_first_chunk::<2>() else {
         return Ok(None);
@@ -250,15 +280,11 @@ fn read(block: &[u8], at: usize) -> Result<Option<(Entry, usize)>, DecodeError> 
     if length == 0 {
         return Ok(None);
     }
-    let (item, rest) = rest
-        .split_at_checked(length)
-        .ok_or(DecodeError::Truncated)?;
-    let output = rest.first_chunk::<OUTPUT>().ok_or(DecodeError::Truncated)?;
-    let entry = Entry {
-        item: Zeroizing::new(item.to_vec()),
-        output: Zeroizing::new(*output),
-    };
-    Ok(Some((entry, at + 2 + length + OUTPUT)))
+    if rest.len() < length + OUTPUT {
+        return Err(DecodeError::Truncated);
+    }
+    let start = at + 2;
+    Ok(Some(start..start + length))
 }
 
 /// Reads a block of cached outputs; how many there are. For the fuzzer.
@@ -266,8 +292,8 @@ fn read(block: &[u8], at: usize) -> Result<Option<(Entry, usize)>, DecodeError> 
 #[must_use]
 pub fn read_block(block: &[u8]) -> Option<u64> {
     let (mut at, mut count) = (0, 0);
-    while let Some((_, end)) = read(block, at).ok()? {
-        at = end;
+    while let Some(item) = item_at(block, at).ok()? {
+        at = item.end + OUTPUT;
         count += 1;
     }
     Some(count)

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::{disk::DiskFile, keys::FileId};
 
+/// A file of cached outputs that is so many times as long as those behind it stays as it is.
+const TIER: u64 = 4;
+
 /// A view of a peer, in one epoch. Any number of threads may have it.
 pub struct PeerEpoch {
     folder: Folder,
@@ -190,7 +193,7 @@ impl PeerEpoch {
         Ok(CacheWriter::new(self.folder.write(rng)?))
     }
 
-    /// Adds outputs to those that are cached, durably.
+    /// Adds outputs to those that are cached, durably. What is long is seldom written again.
     ///
     /// # Errors
     ///
@@ -201,16 +204,26 @@ impl PeerEpoch {
         }
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock().clone();
-        let file = self.folder.publish(written.writing.finish()?)?;
-        state.caches.push(file);
-        if state.caches.len() == MAX_CACHES {
-            let open =
-                |id: &FileId| Ok::<_, ViewError>((self.folder.full(*id), self.folder.sealed(*id)?));
-            let files = state.caches.iter().map(open).collect::<Result<_, _>>()?;
-            let mut merged = CacheWriter::new(self.folder.write(rng)?);
-            cache::copy(&mut Cached::new(files), &mut merged)?;
-            state.caches = vec![self.folder.publish(merged.writing.finish()?)?];
+        let mut new = written.writing.finish()?;
+        let sealed = self.folder.reopen(&new)?;
+        let mut length = sealed.length();
+        let mut joined = vec![(self.folder.full(new.id), sealed)];
+        while let Some(last) = state.caches.last() {
+            let sealed = self.folder.sealed(*last)?;
+            let is_long = sealed.length() >= length.saturating_mul(TIER);
+            if is_long && state.caches.len() < MAX_CACHES {
+                break;
+            }
+            length = length.saturating_add(sealed.length());
+            joined.push((self.folder.full(*last), sealed));
+            state.caches.pop();
         }
+        if joined.len() > 1 {
+            let mut all = CacheWriter::new(self.folder.write(rng)?);
+            cache::copy(&mut Cached::new(joined), &mut all)?;
+            new = all.writing.finish()?;
+        }
+        state.caches.push(self.folder.publish(new)?);
         self.change(state, rng)
     }
 

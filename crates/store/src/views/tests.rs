@@ -254,6 +254,58 @@ fn a_view_goes_from_one_home_to_another() {
     assert!(matches.unopened.is_empty());
 }
 
+/// Outputs that nobody evaluated, of many blocks in files of many lengths.
+#[test]
+fn cached_outputs_are_found_at_any_distance_and_the_long_files_stay() {
+    let mut world = World::new();
+    let (_home, views) = world.open();
+    let own = views.begin(domain(1), 1 << 20, 1, &mut world.rng).unwrap();
+    world.publish(&views, &own, 0..3);
+    let file = bytes(&own.file(&own.publications()[0]).unwrap());
+    let manifest = &own.publications()[0].manifest;
+    let write = &mut |sink: &mut dyn Write| sink.write_all(&file);
+    let peer = views.accept(manifest, b"", write, &mut world.rng).unwrap();
+    let output = |item: u32| {
+        let mut output = [0; 64];
+        output[..4].copy_from_slice(&item.to_be_bytes());
+        output
+    };
+    let folder = world.root.join("views").join(peer.id().to_string());
+    let names = || -> Vec<_> { files(&folder).iter().map(|path| path.to_owned()).collect() };
+    let mut keep = |items: &mut dyn Iterator<Item = u32>| {
+        let mut cache = peer.cache(&mut world.rng).unwrap();
+        for item in items {
+            cache.push(&key(item), &output(item)).unwrap();
+        }
+        peer.keep(cache, &mut world.rng).unwrap();
+    };
+    // Even ones first, in one file of some 25 blocks; then a few odd ones a night.
+    keep(&mut (0..20_000).map(|item| 2 * item));
+    let first = names();
+    for night in 0..20 {
+        keep(&mut (0..100).map(|item| 2 * (100 * item + night) + 1));
+        // State, publication, the long file, and what few are left of those behind it.
+        assert!(first.iter().filter(|path| path.exists()).count() >= 2);
+        assert!(names().len() <= 7, "{}", names().len());
+    }
+    let is_there =
+        |item: u32| item < 40_000 && (item % 2 == 0 || (item / 2) % 100 < 20 && item < 20_000);
+    for step in [1, 2, 3, 7, 100, 1_501, 9_000, 39_998] {
+        let mut cached = peer.cached().unwrap();
+        for item in (step % 7..40_010).step_by(step as usize) {
+            let found = cached.find(&key(item)).unwrap().map(|found| *found);
+            assert_eq!(
+                found,
+                is_there(item).then(|| output(item)),
+                "{item} by {step}"
+            );
+            // Once more where it stands.
+            assert_eq!(cached.find(&key(item)).unwrap().is_some(), found.is_some());
+        }
+    }
+    peer.verify().unwrap();
+}
+
 #[test]
 fn an_epoch_is_destroyed_with_its_key() {
     let mut world = World::new();
