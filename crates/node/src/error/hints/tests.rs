@@ -1,6 +1,6 @@
 use std::io;
 
-use blindmatch_store::collection::CollectionKind;
+use blindmatch_store::collection::{CollectionKind, CollectionName};
 
 use super::*;
 
@@ -35,9 +35,10 @@ fn an_index_for_which_the_disk_has_no_room_says_so() {
 }
 
 #[test]
-fn what_is_known_of_a_collection_stands_in_its_hints() {
+fn what_is_known_of_a_collection_stands_in_its_hints() -> Result<(), Box<dyn std::error::Error>> {
+    let name: CollectionName = "abuse".parse()?;
     for error in [CollectionError::NoSource, CollectionError::PaymentKey] {
-        let hints = Error::Collection("abuse".parse().unwrap(), error).hints();
+        let hints = Error::Collection(name.clone(), error).hints();
         let hints = hints.concat();
         assert!(
             hints.contains(" abuse") && !hints.contains("NAME"),
@@ -46,6 +47,7 @@ fn what_is_known_of_a_collection_stands_in_its_hints() {
     }
     // Another one is for the operator to name.
     let kind = CollectionError::Kind(CollectionKind::Customers);
-    let hints = Error::Collection("abuse".parse().unwrap(), kind).hints();
+    let hints = Error::Collection(name.clone(), kind).hints();
     assert!(hints.concat().contains("--collection NAME"), "{hints:?}");
+    Ok(())
 }
