@@ -288,8 +288,9 @@ fn cached_outputs_are_found_at_any_distance_and_the_long_files_stay() {
         assert!(first.iter().filter(|path| path.exists()).count() >= 2);
         assert!(names().len() <= 7, "{}", names().len());
     }
-    let is_there =
-        |item: u32| item < 40_000 && (item % 2 == 0 || (item / 2) % 100 < 20 && item < 20_000);
+    let is_there = |item: u32| {
+        item < 40_000 && (item.is_multiple_of(2) || (item / 2) % 100 < 20 && item < 20_000)
+    };
     for step in [1, 2, 3, 7, 100, 1_501, 9_000, 39_998] {
         let mut cached = peer.cached().unwrap();
         for item in (step % 7..40_010).step_by(step as usize) {
