@@ -9,6 +9,7 @@
 //! Every error is an [`io::Error`] that keeps its kind and says what was being done to which file.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
@@ -23,8 +24,8 @@ use std::{
 
 mod file;
 
-use self::file::Directory;
 pub use self::file::{Aside, DiskFile};
+use self::file::{Directory, Syncable, sync_together};
 
 /// The directory of files that are not finished. Whoever owns the home empties it when it opens.
 pub const ASIDE: &str = "aside";
@@ -72,6 +73,9 @@ pub enum Verdict {
 pub trait Faults: Send + Sync {
     /// Called before `operation` on `path`, which is relative to the home, and absolute outside.
     fn before(&self, operation: Operation, path: &Path) -> Verdict;
+
+    /// Called when something waits for a sync, or for several that are made at once.
+    fn waits(&self) {}
 }
 
 /// A home directory's files.
@@ -157,19 +161,30 @@ impl Disk {
         if !path.is_empty() {
             self.create_directory(parent(path))?;
         }
-        self.check(Operation::CreateDirectory, path)?;
-        let mut builder = DirBuilder::new();
-        // Above the home itself there may be more to create.
-        builder.recursive(path.is_empty()).mode(0o700);
-        match builder.create(full) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => self.named(Operation::CreateDirectory, path, made),
-        }?;
+        self.make_directory(path)?;
         if path.is_empty() {
             return Ok(());
         }
         self.directory(parent(path))?.sync();
         Ok(())
+    }
+
+    /// Makes a directory in one that is there; durable once that is synced. Says whether it was missing.
+    fn make_directory(&self, path: &str) -> io::Result<bool> {
+        let full = self.full(path)?;
+        if full.is_dir() {
+            return Ok(false);
+        }
+        self.check(Operation::CreateDirectory, path)?;
+        let mut builder = DirBuilder::new();
+        // Above the home itself there may be more to create.
+        builder.recursive(path.is_empty()).mode(0o700);
+        match builder.create(full) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(true),
+            made => self
+                .named(Operation::CreateDirectory, path, made)
+                .map(|()| true),
+        }
     }
 
     /// Whether there is such a file or directory.
@@ -258,6 +273,37 @@ impl Disk {
         let written = write(&mut aside)?;
         aside.publish(path)?;
         Ok(written)
+    }
+
+    /// Publishes files one behind the other, the first in a directory that is made where it is missing.
+    /// What can be synced at once is: in the time of two syncs all of it is durable, and each file is
+    /// before it appears. A crash, or a failure, may leave any of them and not the others, but none without
+    /// the directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn publish_together(&self, files: Vec<(Aside, String)>) -> io::Result<()> {
+        let mut files = files;
+        let places: BTreeSet<&str> = files.iter().map(|(_, path)| parent(path)).collect();
+        let places: Vec<String> = places.into_iter().map(str::to_owned).collect();
+        let mut above = Vec::new();
+        for place in &places {
+            if self.make_directory(place)? {
+                above.push(self.directory(parent(place))?);
+            }
+        }
+        let open = |place: &String| self.directory(place);
+        let directories: Vec<_> = places.iter().map(open).collect::<io::Result<_>>()?;
+        let asides = files.iter().map(|(aside, _)| &aside.file as &dyn Syncable);
+        let above = above.iter().map(|one| one as &dyn Syncable);
+        sync_together(self, &above.chain(asides).collect::<Vec<_>>());
+        for (aside, path) in &mut files {
+            aside.rename(path)?;
+        }
+        let directories = directories.iter().map(|one| one as &dyn Syncable);
+        sync_together(self, &directories.collect::<Vec<_>>());
+        Ok(())
     }
 
     /// Begins a file aside: to be published under a name that is known only at its end, or to be
@@ -442,6 +488,12 @@ impl Disk {
         match self.verdict(operation, path) {
             Verdict::Proceed | Verdict::Shorten(_) => Ok(()),
             Verdict::Fail(error) => self.named(operation, path, Err(error)),
+        }
+    }
+
+    fn waits(&self) {
+        if let Some(faults) = &self.faults {
+            faults.waits();
         }
     }
 

@@ -3,7 +3,10 @@
 //! To delete a sealed file is to destroy its key: the sealed bytes may live on in a snapshot of
 //! the file system or in a backup, and say nothing without it (`spec/43 §4`).
 
-use std::{fmt, io};
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
 use blindmatch_audit::codec::Writer;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::AeadInOut};
@@ -13,7 +16,7 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::disk::Disk;
+use crate::disk::{Aside, Disk};
 
 /// Bytes of the MAC behind a key by name.
 const MAC: usize = 32;
@@ -313,6 +316,18 @@ impl FileKeys {
         key: &Key,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<(), KeyError> {
+        let (aside, path) = self.ready(id, key, rng)?;
+        Ok(aside.publish(&path)?)
+    }
+
+    /// Writes a key that was drawn aside, to be published beside the file that it seals; gives its place
+    /// too.
+    pub(crate) fn ready(
+        &self,
+        id: FileId,
+        key: &Key,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<(Aside, String), KeyError> {
         let mut nonce = XNonce::default();
         rng.fill_bytes(&mut nonce);
         let mut sealed = **key;
@@ -324,8 +339,9 @@ impl FileKeys {
         let tag = tag.map_err(|_| KeyError::Foreign)?;
         self.disk.create_directory(FILES)?;
         let wrapped = [nonce.as_slice(), &sealed, &tag].concat();
-        write(&self.disk, &format!("{FILES}/{id}"), &wrapped)?;
-        Ok(())
+        let mut aside = self.disk.aside()?;
+        aside.write_all(&wrapped)?;
+        Ok((aside, format!("{FILES}/{id}")))
     }
 
     /// The key of a file.
@@ -434,7 +450,6 @@ pub(crate) fn place(name: &str) -> Result<String, KeyError> {
 }
 
 pub(crate) fn write(disk: &Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
-    use io::Write;
     disk.publish(path, |file| file.write_all(bytes))
 }
 

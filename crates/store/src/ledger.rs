@@ -1,8 +1,8 @@
 //! The ledger: an append-only file of records under a Merkle tree, the truth of a node.
 //!
-//! An append is acknowledged when its records and a checkpoint that covers them are on disk. So
-//! whatever stands behind the last checkpoint was acknowledged to nobody: what a crash tore there
-//! is cut when the ledger is opened, and said. Any other damage refuses to open (`spec/43 §5`).
+//! An append is acknowledged when its records are on disk, and a checkpoint that covers them, unless
+//! that is to follow. What a crash tore behind the last checkpoint was acknowledged to nobody: it is
+//! cut when the ledger is opened, and said. Any other damage refuses to open (`spec/43 §5`).
 //!
 //! Appends of several threads that wait at the same time share one sync and one checkpoint.
 
@@ -119,6 +119,7 @@ type Nonced = ([u8; 32], Event);
 struct Pending {
     frames: Frames,
     time: u64,
+    cover: bool,
     outcome: OnceLock<Result<Appended, LedgerError>>,
 }
 
@@ -179,7 +180,7 @@ impl Ledger {
         keys.extend(settings.earlier);
         let (mut log, tail, end) = scan::scan(disk, &keys)?;
         let checked = check(&log)?;
-        let writer = Writer::open(disk, settings.key, end, settings.segment)?;
+        let mut writer = Writer::open(disk, settings.key, end, settings.segment)?;
         if tail.torn.is_some() {
             writer.cut()?;
         }
@@ -219,14 +220,36 @@ impl Ledger {
     /// [`LedgerError::Time`] where the clock went back, [`LedgerError::Disk`] where nothing was
     /// recorded, [`LedgerError::Stopped`] once it is open whether something was.
     pub fn append(&self, events: Vec<Event>) -> Result<Appended, LedgerError> {
-        let own = |event: &Event| matches!(event, Event::Incarnation { .. } | Event::Lost { .. });
-        if events.iter().any(own) {
+        if events.iter().any(is_own) {
             return Err(LedgerError::Events);
         }
         self.append_any(events)
     }
 
-    /// The same for events of which some have a digest that is salted with the nonce of their own
+    /// The same for who waits: when this returns the records are on disk, and the checkpoint over them
+    /// follows with the next append, or when the caller [covers](Self::cover) them, which it does as
+    /// soon as nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    pub fn append_ahead(&self, events: Vec<([u8; 32], Event)>) -> Result<Appended, LedgerError> {
+        if events.iter().any(|(_, event)| is_own(event)) {
+            return Err(LedgerError::Events);
+        }
+        self.append_nonced(events, false)
+    }
+
+    /// Publishes the newest checkpoint, where that was to follow.
+    ///
+    /// # Errors
+    ///
+    /// The disk's. What was acknowledged stays so: opening the ledger covers it too.
+    pub fn cover(&self) -> Result<(), LedgerError> {
+        self.writer()?.cover_ahead()
+    }
+
+    /// [`append`](Self::append)s events of which some have a digest that is salted with the nonce of their own
     /// record: each comes with its nonce, 32 bytes that were drawn for it and for nothing else.
     ///
     /// # Errors
@@ -237,7 +260,7 @@ impl Ledger {
         if events.iter().any(incarnation) {
             return Err(LedgerError::Events);
         }
-        self.append_nonced(events)
+        self.append_nonced(events, true)
     }
 
     /// Begins the next incarnation, after a restore, with a number above that of all that are known;
@@ -330,12 +353,12 @@ impl Ledger {
         let events = events.map(|event| (nonce(queue.random.as_mut()), event));
         let events = events.collect();
         drop(queue);
-        self.append_nonced(events)
+        self.append_nonced(events, true)
     }
 
-    fn append_nonced(&self, events: Vec<Nonced>) -> Result<Appended, LedgerError> {
+    fn append_nonced(&self, events: Vec<Nonced>, cover: bool) -> Result<Appended, LedgerError> {
         let mut queue = lock(&self.queue);
-        let pending = queue.push(events, (self.clock)())?;
+        let pending = queue.push(events, (self.clock)(), cover)?;
         loop {
             if let Some(outcome) = pending.outcome.get() {
                 return outcome.clone();
@@ -385,7 +408,8 @@ impl Ledger {
         let origin = log.origin();
         // A change copies what anybody still holds.
         drop(log);
-        let (head, leaves) = writer.append(&frames, origin, &tree)?;
+        let cover = group.iter().any(|pending| pending.cover);
+        let (head, leaves) = writer.append(&frames, origin, &tree, cover)?;
         self.change(|log| {
             log.head = head;
             for (leaf, place) in leaves {
@@ -410,7 +434,12 @@ impl Ledger {
 }
 
 impl Queue {
-    fn push(&mut self, events: Vec<Nonced>, time: u64) -> Result<Arc<Pending>, LedgerError> {
+    fn push(
+        &mut self,
+        events: Vec<Nonced>,
+        time: u64,
+        cover: bool,
+    ) -> Result<Arc<Pending>, LedgerError> {
         if events.is_empty() || events.len() > MAX_GROUP {
             return Err(LedgerError::Events);
         }
@@ -425,6 +454,7 @@ impl Queue {
         let pending = Arc::new(Pending {
             frames,
             time,
+            cover,
             outcome: OnceLock::new(),
         });
         self.waiting.push(pending.clone());
@@ -462,6 +492,11 @@ fn incarnation(number: u64, before: &CompactRange) -> Event {
         size: before.size(),
         root: before.root(),
     }
+}
+
+/// What only the ledger itself records.
+const fn is_own(event: &Event) -> bool {
+    matches!(event, Event::Incarnation { .. } | Event::Lost { .. })
 }
 
 const fn named(lost: &Checkpoint) -> Event {

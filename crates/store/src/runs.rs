@@ -479,11 +479,12 @@ impl Beginning<'_> {
             }
             _ => return Err(RunError::Exists),
         };
+        let key = home.keys.ready(Files::state_key(&id), &key, rng);
+        let key = key.map_err(|error| home.key_error(&home.log(&id), error));
         let stored = || {
-            home.disk.create_directory(&Files::directory(&id))?;
-            let kept = home.keys.keep(Files::state_key(&id), &key, rng);
-            kept.map_err(|error| home.key_error(&home.log(&id), error))?;
-            Ok::<_, RunError>(file.publish(&home.log(&id))?)
+            Ok(home
+                .disk
+                .publish_together(vec![key?, (file, home.log(&id))])?)
         };
         let agreement = Sha256::digest(head.agreement.encode()).into();
         let agreed = Event::RunAgreed {
@@ -494,8 +495,9 @@ impl Beginning<'_> {
         };
         let begun = stored().and_then(|()| {
             let log = Loaded::read(home, &id)?;
-            let run = log.resume(home, id, BTreeMap::new())?;
-            home.ledger.append(vec![agreed])?;
+            let file = home.disk.open_to_append(&home.log(&id))?;
+            let run = log.open(home, id, file, BTreeMap::new());
+            home.ledger.append_ahead(vec![(run::draw(rng), agreed)])?;
             Ok(Arc::new(run))
         });
         let slot = match &begun {

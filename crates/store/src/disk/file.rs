@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
+    thread,
 };
 
 use super::{Disk, Operation, Verdict, end_process, parent};
@@ -39,8 +40,9 @@ impl DiskFile {
     }
 
     fn try_sync(&self) -> io::Result<()> {
-        self.disk.check(Operation::Sync, &self.path)?;
-        self.named(Operation::Sync, self.file.sync_data())
+        self.check_sync()?;
+        self.disk.waits();
+        self.sync_checked()
     }
 
     /// Cuts the file to `length` bytes; durable after [`sync`](Self::sync).
@@ -113,6 +115,51 @@ impl Seek for DiskFile {
     }
 }
 
+impl Syncable for DiskFile {
+    fn check_sync(&self) -> io::Result<()> {
+        self.disk.check(Operation::Sync, &self.path)
+    }
+
+    fn sync_checked(&self) -> io::Result<()> {
+        self.named(Operation::Sync, self.file.sync_data())
+    }
+}
+
+/// What can be synced beside others.
+pub(super) trait Syncable: Sync {
+    /// Asks the observer about the sync.
+    fn check_sync(&self) -> io::Result<()>;
+
+    /// Syncs, behind that.
+    fn sync_checked(&self) -> io::Result<()>;
+}
+
+/// Syncs all of these at once, which takes hardly longer than one: a file system makes them durable
+/// together. A failure ends the process.
+pub(super) fn sync_together(disk: &Disk, all: &[&dyn Syncable]) {
+    let Some((first, others)) = all.split_first() else {
+        return;
+    };
+    let checked = all.iter().try_for_each(|one| one.check_sync());
+    disk.waits();
+    let synced = checked.and_then(|()| {
+        thread::scope(|scope| {
+            let others: Vec<_> = others
+                .iter()
+                .map(|other| scope.spawn(|| other.sync_checked()))
+                .collect();
+            let first = first.sync_checked();
+            // A thread that died has synced nothing.
+            let died = |_| Err(io::ErrorKind::Other.into());
+            let others = others.into_iter();
+            let mut others = others.map(|other| other.join().unwrap_or_else(died));
+            // All are waited for by the scope.
+            first.and_then(|()| others.try_for_each(|synced| synced))
+        })
+    });
+    synced.unwrap_or_else(|error| end_process(&error));
+}
+
 /// A file that is being written aside. Dropped unpublished, it is removed.
 #[derive(Debug)]
 pub struct Aside {
@@ -143,11 +190,8 @@ impl Aside {
             self.file.sync();
         }
         let directory = disk.directory(parent(path))?;
-        let to = disk.full(path)?;
-        disk.check(Operation::Rename, path)?;
-        let renamed = fs::rename(disk.full(&self.file.path)?, to);
-        disk.named(Operation::Rename, path, renamed)?;
-        self.published = true;
+        self.rename(path)?;
+        let disk = &self.file.disk;
         if disk.foreign {
             // What may be gone after a crash is not left there as if it were not.
             return directory.try_sync().inspect_err(|_| {
@@ -155,6 +199,17 @@ impl Aside {
             });
         }
         directory.sync();
+        Ok(())
+    }
+
+    /// Gives the file its place, which is durable once its directory is synced.
+    pub(super) fn rename(&mut self, path: &str) -> io::Result<()> {
+        let disk = &self.file.disk;
+        let to = disk.full(path)?;
+        disk.check(Operation::Rename, path)?;
+        let renamed = fs::rename(disk.full(&self.file.path)?, to);
+        disk.named(Operation::Rename, path, renamed)?;
+        self.published = true;
         Ok(())
     }
 }
@@ -203,8 +258,20 @@ impl Directory {
     }
 
     fn try_sync(&self) -> io::Result<()> {
-        let operation = Operation::SyncDirectory;
-        self.disk.check(operation, &self.path)?;
-        self.disk.named(operation, &self.path, self.file.sync_all())
+        self.check_sync()?;
+        self.disk.waits();
+        self.sync_checked()
+    }
+}
+
+impl Syncable for Directory {
+    fn check_sync(&self) -> io::Result<()> {
+        self.disk.check(Operation::SyncDirectory, &self.path)
+    }
+
+    fn sync_checked(&self) -> io::Result<()> {
+        let synced = self.file.sync_all();
+        self.disk
+            .named(Operation::SyncDirectory, &self.path, synced)
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Writer {
     end: End,
     /// From which length of a file on the next is begun.
     limit: u64,
+    /// The newest checkpoint, where it is not published yet.
+    uncovered: Option<SignedCheckpoint>,
     /// Why it is open what is on disk.
     stopped: Option<Arc<io::Error>>,
 }
@@ -77,6 +79,7 @@ impl Writer {
             key,
             end,
             limit,
+            uncovered: None,
             stopped: None,
         })
     }
@@ -90,7 +93,7 @@ impl Writer {
 
     /// Puts a checkpoint over all that is there.
     pub(super) fn cover(
-        &self,
+        &mut self,
         tree: &CompactRange,
         origin: Origin,
     ) -> Result<SignedCheckpoint, LedgerError> {
@@ -102,11 +105,22 @@ impl Writer {
         };
         let head = head.sign(&self.key);
         publish(&self.disk, HEAD, head.to_string().as_bytes())?;
+        self.uncovered = None;
         Ok(head)
     }
 
-    /// Writes records behind the tree, syncs them, puts a checkpoint over them; gives it and each
-    /// record's leaf hash and place.
+    /// Publishes the newest checkpoint, unless it is.
+    pub(super) fn cover_ahead(&mut self) -> Result<(), LedgerError> {
+        self.check_stopped()?;
+        if let Some(head) = &self.uncovered {
+            publish(&self.disk, HEAD, head.to_string().as_bytes())?;
+            self.uncovered = None;
+        }
+        Ok(())
+    }
+
+    /// Writes records behind the tree, syncs them, puts a checkpoint over them, unless that is to
+    /// follow; gives it and each record's leaf hash and place.
     ///
     /// Nothing is recorded where it fails with [`LedgerError::Disk`].
     pub(super) fn append(
@@ -114,6 +128,7 @@ impl Writer {
         frames: &Frames,
         origin: Origin,
         tree: &CompactRange,
+        cover: bool,
     ) -> Result<(SignedCheckpoint, Vec<(Hash, Place)>), LedgerError> {
         self.check_stopped()?;
         let mut grown = tree.clone();
@@ -128,23 +143,30 @@ impl Writer {
         };
         let head = head.sign(&self.key);
         if self.end.length >= self.limit {
+            // What is torn is only ever in the last file.
+            self.cover_ahead()?;
             self.begin_segment(tree.size())?;
         }
 
         // The checkpoint lies ready aside before anything counts on it.
         let written = self.file.write_all(&frames.bytes).and_then(|()| {
+            if !cover {
+                return Ok(None);
+            }
             let mut aside = self.disk.aside()?;
             write!(aside, "{head}")?;
-            Ok(aside)
+            Ok(Some(aside))
         });
         let aside = match written {
             Ok(aside) => aside,
             Err(error) => return Err(self.undo(error)),
         };
         self.file.sync();
-        if let Err(error) = aside.publish(HEAD) {
-            return Err(self.stop(error));
-        }
+        self.uncovered = match aside.map(|aside| aside.publish(HEAD)) {
+            Some(Ok(())) => None,
+            Some(Err(error)) => return Err(self.stop(error)),
+            None => Some(head.clone()),
+        };
 
         let Place { segment, offset } = self.place();
         let place = |at: u64| Place {

@@ -66,6 +66,8 @@ pub(super) struct Account {
     /// Records that others could contradict, other than debits.
     landmarks: Vec<Record>,
     standing: Standing,
+    /// How it ended, as long as its file does not say so.
+    ending: Option<End>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,7 +146,7 @@ impl Run {
                 if !reserve(debit) {
                     return Ok(Taken::Refused);
                 }
-                self.append(&mut account, Appending::Events(vec![event]))?;
+                self.append(&mut account, vec![(draw(rng), event)])?;
                 account.debits.insert(debit.batch, *debit);
             }
             Record::State(state) => {
@@ -248,6 +250,21 @@ impl Run {
         results: Option<ResultWriter>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), RunError> {
+        self.conclude_ahead(results, rng)?;
+        self.settle(rng)
+    }
+
+    /// The same up to the ledger's record of it, by which the run has ended. What follows from that is
+    /// left to [`settle`](Self::settle), or to whoever opens the home again.
+    ///
+    /// # Errors
+    ///
+    /// As [`conclude`](Self::conclude).
+    pub fn conclude_ahead(
+        &self,
+        results: Option<ResultWriter>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
         if results.is_some() != (self.head.side == Side::Querier) {
             return Err(RunError::Side);
         }
@@ -262,6 +279,24 @@ impl Run {
         let run = self.id.0;
         let events = vec![(nonce, Event::RunConcluded { run, receipt })];
         self.end(&mut account, events, Outcome::Concluded, results, rng)
+    }
+
+    /// Does what nobody waits for: covers what the ledger recorded of the run and, once that has ended,
+    /// makes its results visible and destroys what would resume it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]; opening the home again does what is left.
+    pub fn settle(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        let mut account = self.lock();
+        if let Some(end) = account.ending.take() {
+            account.standing = Standing::Stopped;
+            self.home.publish_end(&self.id, &end, rng)?;
+            account.standing = Standing::Over;
+            self.home.destroy_log(&self.id)?;
+        }
+        drop(account);
+        Ok(self.home.ledger.cover()?)
     }
 
     /// Opens a querier's results that the responder has not signed for, once its time is over. The
@@ -289,7 +324,9 @@ impl Run {
             Outcome::OpenedLate,
             Some(results),
             rng,
-        )
+        )?;
+        drop(account);
+        self.settle(rng)
     }
 
     /// Ends the run without a receipt: what it stored is destroyed, and nothing was found.
@@ -304,7 +341,9 @@ impl Run {
             return Err(RunError::Receipt);
         }
         let events = vec![(draw(rng), Event::RunUnreceipted { run: self.id.0 })];
-        self.end(&mut account, events, Outcome::GivenUp, None, rng)
+        self.end(&mut account, events, Outcome::GivenUp, None, rng)?;
+        drop(account);
+        self.settle(rng)
     }
 
     /// Whether it is over.
@@ -313,7 +352,7 @@ impl Run {
         self.lock().standing == Standing::Over
     }
 
-    /// The steps of an end, of which the ledger's is the one that counts (`spec/46 §5`).
+    /// The steps of an end up to the ledger's, which is the one that counts (`spec/46 §5`).
     fn end(
         &self,
         account: &mut Account,
@@ -331,40 +370,38 @@ impl Run {
             let finished = results.finish()?.ok_or(RunError::Leaves)?;
             let Finished { file, key, trailer } = finished;
             let path = self.home.results(&self.id);
-            let kept = self.home.keys.keep(id, &key, rng);
-            kept.map_err(|error| self.home.key_error(&path, error))?;
-            file.publish(&path)?;
+            let key = self.home.keys.ready(id, &key, rng);
+            let key = key.map_err(|error| self.home.key_error(&path, error))?;
+            self.home.disk.publish_together(vec![key, (file, path)])?;
             let (run, root) = (self.id.0, trailer.root);
             events.push((draw(rng), Event::Results { run, root }));
             let expires = trailer.expires;
             retention = Some(Retention { expires });
         }
-        let ended = self.append(account, Appending::Drawn(events))?;
+        let ended = self.append(account, events)?;
         // From here on the run is over, whether or not what follows works out.
-        account.standing = Standing::Stopped;
+        account.standing = Standing::Over;
         let receipt = match outcome {
             Outcome::GivenUp => None,
             _ => account.receipt().cloned(),
         };
-        let end = End {
+        account.ending = Some(End {
             head: self.head.clone(),
             ended,
             outcome,
             receipt,
             results: retention,
-        };
-        self.home.publish_end(&self.id, &end, rng)?;
-        account.standing = Standing::Over;
-        self.home.destroy_log(&self.id)
+        });
+        Ok(())
     }
 
-    /// Appends to the ledger; gives the time.
-    fn append(&self, account: &mut Account, what: Appending) -> Result<u64, RunError> {
-        let ledger = &self.home.ledger;
-        let appended = match what {
-            Appending::Events(events) => ledger.append(events),
-            Appending::Drawn(events) => ledger.append_drawn(events),
-        };
+    /// Appends to the ledger, which is to be [covered](Self::settle); gives the time.
+    fn append(
+        &self,
+        account: &mut Account,
+        events: Vec<([u8; 32], Event)>,
+    ) -> Result<u64, RunError> {
+        let appended = self.home.ledger.append_ahead(events);
         if matches!(appended, Err(LedgerError::Stopped(_))) {
             account.standing = Standing::Stopped;
         }
@@ -425,11 +462,6 @@ impl Run {
     }
 }
 
-enum Appending {
-    Events(Vec<Event>),
-    Drawn(Vec<([u8; 32], Event)>),
-}
-
 impl Account {
     fn contradicts(&self, record: &Record) -> bool {
         if let Record::Debit(debit) = record {
@@ -465,7 +497,7 @@ fn is_landmark(record: &Record) -> bool {
     matches!(record, Record::Receipt(_)) || record.contradicts(record)
 }
 
-fn draw(rng: &mut dyn CryptoRng) -> [u8; 32] {
+pub(super) fn draw(rng: &mut dyn CryptoRng) -> [u8; 32] {
     let mut nonce = [0; 32];
     rng.fill_bytes(&mut nonce);
     nonce
@@ -594,7 +626,18 @@ impl Loaded {
             file.truncate(self.length)?;
         }
         file.sync();
-        Ok(Run {
+        Ok(self.open(home, id, file, debits))
+    }
+
+    /// Goes on with the run, all of which is on disk.
+    pub(super) fn open(
+        self,
+        home: &Arc<Home>,
+        id: RunId,
+        file: DiskFile,
+        debits: BTreeMap<u64, Debit>,
+    ) -> Run {
+        Run {
             id,
             head: self.head,
             home: Arc::clone(home),
@@ -610,8 +653,9 @@ impl Loaded {
                 debits,
                 landmarks: self.landmarks,
                 standing: Standing::Open,
+                ending: None,
             }),
-        })
+        }
     }
 }
 

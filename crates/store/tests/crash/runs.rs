@@ -1,7 +1,14 @@
 //! Runs: begun, stored of, ended and expired at random until killed, and a short script for faults
 //! at each of its operations.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use blindmatch_audit::{
     Signature,
@@ -31,6 +38,9 @@ use crate::{
     ledger::settings,
     open_home,
 };
+
+/// Whether a run has ended, and its files do not say so.
+static UNSETTLED: AtomicBool = AtomicBool::new(false);
 
 /// When results expire of which some do.
 const SOON: u64 = NOW + 100;
@@ -221,6 +231,7 @@ pub(crate) fn open(
     rng: &mut StdRng,
 ) -> Result<(Home, Runs), Box<dyn std::error::Error>> {
     let home = open_home(disk)?;
+    UNSETTLED.store(false, Ordering::Relaxed);
     let ledger = match Ledger::create(disk, settings()) {
         Err(LedgerError::Exists) => Ledger::open(disk, settings())?.0,
         created => created?.0,
@@ -346,9 +357,13 @@ fn conclude(
     let ended = (run.head().side == Side::Querier)
         .then(|| results(run, matches, expires, rng))
         .transpose()
-        .and_then(|results| run.conclude(results, rng));
+        .and_then(|results| run.conclude_ahead(results, rng));
     answered(ended.as_ref());
-    ended
+    ended?;
+    // Behind the acknowledgement; what is left of it follows when the home is opened again.
+    let settled = run.settle(rng);
+    UNSETTLED.store(settled.is_err(), Ordering::Relaxed);
+    settled
 }
 
 fn open_late(
@@ -394,6 +409,10 @@ fn results(
 }
 
 fn expire(runs: &Runs) {
+    if UNSETTLED.load(Ordering::Relaxed) {
+        // There is a run that does not read as ended.
+        return;
+    }
     say(format_args!("try expire"));
     answered(runs.expire(SOON).as_ref());
 }

@@ -1,7 +1,7 @@
 //! Disks that fail: at one operation in one way, or like a machine that loses its power.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs, io,
     path::{Path, PathBuf},
     process,
@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use blindmatch_store::disk::{Faults, Operation, Verdict};
+use blindmatch_store::disk::{ASIDE, Faults, Operation, Verdict};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::say;
@@ -115,8 +115,8 @@ pub struct Unsynced {
     synced: BTreeMap<PathBuf, (u64, u64)>,
     next: u64,
     unsynced: Vec<Change>,
-    /// The file last created or synced: what a rename gives its place.
-    created: PathBuf,
+    /// Files that were synced and have no place yet, in the order in which they get one.
+    aside: VecDeque<PathBuf>,
 }
 
 /// How a name or a length can be put back.
@@ -161,7 +161,7 @@ impl Unsynced {
             synced: BTreeMap::new(),
             next: 0,
             unsynced: Vec::new(),
-            created: PathBuf::new(),
+            aside: VecDeque::new(),
         }
     }
 
@@ -180,7 +180,6 @@ impl Unsynced {
                     self.unsynced.push(change(false));
                 }
                 self.know(&full, length);
-                self.created = full;
             }
             Operation::Write { .. } => self.know(&full, length),
             Operation::Truncate => {
@@ -193,15 +192,20 @@ impl Unsynced {
                 if let Some((synced, _)) = self.synced.get_mut(&full) {
                     *synced = length;
                 }
-                self.created = full;
+                let is_part = full.extension().is_some_and(|ending| ending == "part");
+                if (path.starts_with(ASIDE) || is_part) && !self.aside.contains(&full) {
+                    self.aside.push_back(full);
+                }
             }
             Operation::Rename => {
-                let synced = self.synced.remove(&self.created);
+                let aside = self.aside.pop_front();
+                let synced = aside.and_then(|aside| self.synced.remove(&aside));
                 self.unsynced.push(change(false));
                 let synced = synced.unwrap_or_else(|| (0, self.number()));
                 self.synced.insert(full, synced);
             }
             Operation::Unlink => {
+                self.aside.retain(|aside| *aside != full);
                 self.unsynced.push(change(false));
                 self.synced.remove(&full);
             }
