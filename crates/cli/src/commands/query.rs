@@ -55,7 +55,10 @@ pub(crate) fn run(arguments: &QueryArguments, global: &Global) -> Result<Exit, E
         daemon.now(),
     )
     .for_home(global.named_home());
-    output::show("query", &answers, global)?;
+    let shown = output::show("query", &answers, global);
+    // Whoever asked has the answer.
+    work.wait(asker.settle());
+    shown?;
     answers.advise(global);
     if arguments.fail_on_match && answers.held > 0 {
         return Ok(Exit::Found);

@@ -11,7 +11,7 @@ mod plan;
 mod subject;
 mod whole;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ use blindmatch_transport::message::{Answer, Proposal};
 use blindmatch_transport::problem::Reference;
 use blindmatch_transport::{Channel, DialError, Endpoint, Limits};
 use bytes::Bytes;
+use tokio::sync::RwLock;
 use tokio::time::sleep;
+use tracing::warn;
 
 pub(super) use self::carry::Counted;
 use self::carry::{Carried, carry};
@@ -55,6 +57,10 @@ pub struct Asker {
     going: Arc<Mutex<BTreeSet<RunId>>>,
     /// Held while it is noted how peers stand.
     pub(super) noting: Arc<Mutex<()>>,
+    /// The connection to each member that was dialled last, whether or not it is open still.
+    dialled: Arc<Mutex<BTreeMap<Name, Channel>>>,
+    /// Held, to be read, by whatever goes on behind an answer.
+    behind: Arc<RwLock<()>>,
 }
 
 /// Why it is asked: for the node's own records, nothing of it travels.
@@ -147,6 +153,8 @@ impl Asker {
             patience: None,
             going: Arc::default(),
             noting: Arc::default(),
+            dialled: Arc::default(),
+            behind: Arc::default(),
         }
     }
 
@@ -171,7 +179,7 @@ impl Asker {
         }
     }
 
-    /// Connects to a member, and takes its delegations.
+    /// Connects to a member, unless a connection of before still answers, and takes its delegations.
     ///
     /// # Errors
     ///
@@ -182,7 +190,20 @@ impl Asker {
         if let Some(record) = equivocation.await? {
             return Err(AskError::Equivocated(record));
         }
-        let (channel, its) = peers::reach(&self.daemon, &self.endpoint, member).await?;
+        let before = lock(&self.dialled).get(member).cloned();
+        let before = before.filter(|channel| !channel.is_closed());
+        let greeted = match &before {
+            Some(channel) => peers::greet(&self.daemon, channel).await.ok(),
+            None => None,
+        };
+        let (channel, its) = match before.zip(greeted) {
+            Some(greeted) => greeted,
+            None => {
+                let reached = peers::reach(&self.daemon, &self.endpoint, member).await?;
+                lock(&self.dialled).insert(member.clone(), reached.0.clone());
+                reached
+            }
+        };
         peers::until_it_has_ours(&self.daemon, &channel, its).await?;
         Ok(channel)
     }
@@ -330,8 +351,8 @@ impl Asker {
             bytes,
             concluded,
         } = carry(self, channel, &going).await?;
-        let daemon = Arc::clone(&self.daemon);
-        blocking(move || {
+        let (daemon, run) = (Arc::clone(&self.daemon), Arc::clone(&going.run));
+        let answered = blocking(move || {
             let head = going.run.head();
             let class = head.direction().map_or(0, |one| one.querier_input.class);
             let by = match &going.about {
@@ -351,7 +372,23 @@ impl Asker {
                 bytes,
             })
         })
-        .await
+        .await?;
+        let going_on = Arc::clone(&self.behind).read_owned().await;
+        tokio::spawn(async move {
+            let settled = blocking(move || Ok(run.settle(&mut rand::rng())?)).await;
+            if let Err(error) = settled {
+                // It does not read as ended before the home is opened again.
+                warn!(%error, "the end of a run could not be written");
+            }
+            drop(going_on);
+        });
+        Ok(answered)
+    }
+
+    /// Waits for what goes on behind answers: then results are where they are read again, and nothing of
+    /// their runs is left that would resume them.
+    pub async fn settle(&self) {
+        drop(self.behind.write().await);
     }
 
     /// Whether some task is at a run.

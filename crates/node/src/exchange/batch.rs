@@ -98,6 +98,7 @@ impl Asker {
             // A task that panicked was about one peer.
             pairs.extend(of_peer.unwrap_or_default());
         }
+        self.settle().await;
         let asker = self.clone();
         let noted = pairs.clone();
         let noting = move || asker.note(&noted);

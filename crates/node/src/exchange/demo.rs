@@ -149,7 +149,9 @@ async fn query(working: &Working, question: &Question) -> Result<Step, Error> {
         purpose: None,
         occasion: Occasion::default(),
     };
-    let answers = working.asker().query(query).await?;
+    let asker = working.asker();
+    let answers = asker.query(query).await?;
+    asker.settle().await;
     let kind = question.row.indicator_type();
     let holders: BTreeSet<Name> = answers
         .iter()

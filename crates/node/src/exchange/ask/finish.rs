@@ -119,7 +119,7 @@ pub(super) fn receipt_keys(daemon: &Daemon, peer: &str) -> Result<Vec<VerifyingK
     Ok(delegations.map(|one| one.keys.receipts).collect())
 }
 
-/// Ends a run with the rows of what is held.
+/// Ends a run with the rows of what is held; it is to be [settled](Run::settle).
 pub(super) fn end(
     daemon: &Daemon,
     run: &Run,
@@ -169,7 +169,7 @@ pub(super) fn end(
     if late {
         run.open_late(results, &mut rng)?;
     } else {
-        run.conclude(Some(results), &mut rng)?;
+        run.conclude_ahead(Some(results), &mut rng)?;
     }
     Ok(found)
 }

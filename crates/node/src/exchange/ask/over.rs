@@ -33,7 +33,10 @@ pub(in crate::exchange) fn end_without_peer(
             let finished =
                 subject.and_then(|subject| finish::finish(daemon, &going, &subject, None, late));
             match finished {
-                Ok(_) => Ok(true),
+                Ok(_) => {
+                    run.settle(&mut rand::rng())?;
+                    Ok(true)
+                }
                 Err(AskError::Node(error)) => Err(error),
                 // What was stored is not whole, or a key is not known: it stays to be looked at.
                 Err(_) => Ok(false),

@@ -158,15 +158,23 @@ impl Served {
         let concluded =
             end == Ok(End::Concluded) && matches!(frames.frames.receive().await, Ok(None));
         account.count(concluded);
-        if !concluded {
-            return Ok(());
-        }
-        let concluded = blocking(move || account.run.conclude(None, &mut rand::rng())).await;
-        match concluded {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(internal(error)),
-            Err(_) => Err(panicked()),
-        }
+        // The peer, which waits for the end of the stream, waits for nothing of this.
+        tokio::spawn(async move {
+            let ended = blocking(move || {
+                let rng = &mut rand::rng();
+                if concluded {
+                    account.run.conclude(None, rng)
+                } else {
+                    account.run.settle(rng)
+                }
+            });
+            match ended.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => _ = internal(error),
+                Err(_) => _ = panicked(),
+            }
+        });
+        Ok(())
     }
 }
 
