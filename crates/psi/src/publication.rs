@@ -63,3 +63,4 @@ pub use read::Publication;
 pub use scratch::{InMemory, MemoryReader, MemoryRun, Scratch, Stored};
 pub use sort::SMALLEST_WORKING_SET;
 pub use tag::TagLength;
+pub(crate) use tag::first_bits;

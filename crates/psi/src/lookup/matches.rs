@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use crate::publication::{Domain, FileError, Label, LabelSeal, Publication, Stored};
+use crate::publication::{Domain, FileError, Label, LabelSeal, Publication, Stored, first_bits};
 
 /// An item that both sides hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,19 +54,19 @@ pub fn find<'a, F: Stored>(
     domain: &Domain,
     view: &Publication<F>,
 ) -> Result<Matches, FileError> {
-    // An output is as good as random: its first bytes tell nearly all apart, beside each other in
-    // memory.
+    // By what stands beside each other in memory: to look at each output would take longer than all
+    // the rest.
     let mut queries: Vec<_> = outputs
         .into_iter()
-        .map(|(item, output)| (prefix(output), output, item))
+        .map(|(item, output)| (first_bits(output), item, output))
         .collect();
     queries.sort_unstable();
     queries.dedup();
     let mut matches = Matches::default();
     let mut seals = HashMap::new();
-    view.lookup(queries.iter().map(|(_, output, _)| *output), |found| {
+    view.lookup_within(queries.iter().map(|(first, ..)| *first), |found| {
         let query = usize::try_from(found.query).ok();
-        let Some((_, output, item)) = query.and_then(|query| queries.get(query)) else {
+        let Some((_, item, output)) = query.and_then(|query| queries.get(query)) else {
             return;
         };
         let seal = seals
@@ -84,11 +84,6 @@ pub fn find<'a, F: Stored>(
     matches.found.sort_unstable_by_key(|found| found.item);
     matches.unopened.sort_unstable();
     Ok(matches)
-}
-
-fn prefix(output: &[u8; 64]) -> u64 {
-    let first = output.first_chunk();
-    first.map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 impl fmt::Display for MatchError {

@@ -6,7 +6,7 @@ use super::error::FileError;
 #[derive(Debug, Default)]
 pub(super) struct BitWriter {
     bytes: Vec<u8>,
-    /// Fewer than 8 bits that do not fill a byte yet, at the low end.
+    /// Fewer than 32 bits that are not written yet, at the low end.
     held: u64,
     count: u32,
 }
@@ -44,21 +44,23 @@ impl BitWriter {
 
     /// The bytes, the last one filled up with zeros.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.count > 0 {
-            self.write_chunk(0, 8 - self.count);
-        }
+        let [_, _, _, _, last @ ..] = (self.held << (32 - self.count)).to_be_bytes();
+        let bytes = self.count.div_ceil(8);
+        self.bytes
+            .extend(last.into_iter().zip(0..bytes).map(|(byte, _)| byte));
         self.bytes
     }
 
     fn write_chunk(&mut self, value: u64, width: u32) {
-        // At most 7 + 32 bits are held.
+        // At most 31 + 32 bits are held.
         self.held = self.held << width | value;
         self.count += width;
-        while self.count >= 8 {
-            self.count -= 8;
-            self.bytes.push((self.held >> self.count & 0xff) as u8);
+        if self.count >= 32 {
+            self.count -= 32;
+            let [_, _, _, _, full @ ..] = (self.held >> self.count).to_be_bytes();
+            self.bytes.extend_from_slice(&full);
+            self.held &= (1 << self.count) - 1;
         }
-        self.held &= (1 << self.count) - 1;
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     read::{Block, Publication},
     rice::GROUP,
     scratch::Stored,
-    tag::Tag,
+    tag::{Tag, first_bits},
 };
 
 /// An item that both sides hold.
@@ -35,22 +35,35 @@ impl<F: Stored> Publication<F> {
     pub fn lookup<'q>(
         &self,
         queries: impl IntoIterator<Item = &'q [u8; 64]>,
+        found: impl FnMut(Match),
+    ) -> Result<(), FileError> {
+        self.lookup_within(queries.into_iter().map(first_bits), found)
+    }
+
+    /// The same by the [first bits](first_bits) of the outputs.
+    pub(crate) fn lookup_within(
+        &self,
+        queries: impl IntoIterator<Item = u128>,
         mut found: impl FnMut(Match),
     ) -> Result<(), FileError> {
         let mut block = Block::default();
         // The block that was looked into last, and whether it was read.
         let (mut number, mut read) = (0, false);
-        let mut before: Option<&[u8; 64]> = None;
-        for (query, output) in (0..).zip(queries) {
-            if before.is_some_and(|before| before > output) {
+        let mut before = 0;
+        for (query, first) in (0..).zip(queries) {
+            if before > first {
                 return Err(FileError::Unsorted);
             }
-            before = Some(output);
-            let tag = self.edition().tag_length.tag(output);
-            let holding = self.last_block_from(number, tag)?;
-            if holding != number || !read {
-                (number, read) = (holding, true);
-                self.read_block(self.place(number)?, &mut block)?;
+            before = first;
+            let tag = self.edition().tag_length.tag_within(first);
+            // Of one block no more is read than the block.
+            let is_within = block.tags.last().is_some_and(|last| tag.0 <= *last);
+            if !is_within {
+                let holding = self.last_block_from(number, tag)?;
+                if holding != number || !read {
+                    (number, read) = (holding, true);
+                    self.read_block(self.place(number)?, &mut block)?;
+                }
             }
             if let Ok(within) = block.tags.binary_search(&tag.0) {
                 let entry = number * GROUP as u64 + within as u64;

@@ -43,10 +43,11 @@ impl TagLength {
 
     /// The tag of an output: its first bits, the first byte being the most significant.
     pub(super) fn tag(self, output: &[u8; 64]) -> Tag {
-        let first = output
-            .iter()
-            .take(16)
-            .fold(0, |first, byte| first << 8 | u128::from(*byte));
+        self.tag_within(first_bits(output))
+    }
+
+    /// The tag within the [first bits](first_bits) of an output.
+    pub(super) fn tag_within(self, first: u128) -> Tag {
         Tag(first >> (128 - u32::from(self.0)))
     }
 
@@ -59,6 +60,13 @@ impl TagLength {
     pub(super) const fn holds(self, tag: Tag) -> bool {
         tag.0 >> self.0 == 0
     }
+}
+
+/// The first 128 bits of an output: a tag of whatever length, and nearly always what tells it from
+/// other outputs.
+pub(crate) fn first_bits(output: &[u8; 64]) -> u128 {
+    let first = output.first_chunk();
+    first.map_or(0, |first| u128::from_be_bytes(*first))
 }
 
 #[cfg(test)]
