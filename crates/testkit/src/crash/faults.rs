@@ -231,6 +231,8 @@ impl Unsynced {
 
     /// Takes away some of what is not synced. Nobody may have the home open.
     pub fn cut(&mut self) {
+        // Nobody gives them a place any more.
+        self.aside.clear();
         let mut files: Vec<_> = std::mem::take(&mut self.synced).into_iter().collect();
         files.sort_by_key(|(_, (_, number))| *number);
         for (path, (synced, _)) in files {
