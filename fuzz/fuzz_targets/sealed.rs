@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
     let sealed = SealedWriter::new(Vec::new(), Kind::Source, FileId([0; 16]), &key);
     let mut sealed = sealed.expect("a Vec takes everything");
     sealed.write_all(bytes).expect("a Vec takes everything");
-    read(&sealed.finish().expect("a Vec takes everything").sink, &key);
+    read(&sealed.finish().expect("a Vec takes everything"), &key);
 
     if let Ok(contents) = Contents::decode(bytes) {
         assert_eq!(contents.encode(), bytes);
