@@ -95,11 +95,10 @@ fn outputs(daemon: &Daemon, run: &Run, count: usize) -> Result<Vec<Output>, AskE
     Ok(outputs.into_values().collect())
 }
 
-/// The run of a receipt, by any key that the peer signs with.
+/// The run of a receipt, by any keys that both sides may have signed with.
 fn restore(daemon: &Daemon, signed: &SignedReceipt, peer: &str) -> Result<Concluded, AskError> {
-    let own = daemon.receipts().verifying_key();
     let mut refused = AskError::Session(Fault::UnknownKey);
-    for key in receipt_keys(daemon, peer)? {
+    for (own, key) in receipt_keys(daemon, peer)? {
         match Concluded::restore(signed.clone(), &own, &key) {
             Ok(concluded) => return Ok(concluded),
             Err(error) => refused = AskError::Receipt(error),
@@ -108,15 +107,22 @@ fn restore(daemon: &Daemon, signed: &SignedReceipt, peer: &str) -> Result<Conclu
     Err(refused)
 }
 
-/// The keys that a peer signs receipts with.
-pub(super) fn receipt_keys(daemon: &Daemon, peer: &str) -> Result<Vec<VerifyingKey>, AskError> {
-    let known = daemon.directory().known();
+/// Keys of ours, each with one of a peer's, by which a receipt may be signed. What was signed stays so
+/// behind new keys of either side, and behind the end of its delegation. Reads the disk.
+pub(super) fn receipt_keys(
+    daemon: &Daemon,
+    peer: &str,
+) -> Result<Vec<(VerifyingKey, VerifyingKey)>, AskError> {
     let peer: Result<Name, _> = peer.parse();
     let peer = peer.map_err(|_| AskError::Session(Fault::UnknownKey))?;
-    let delegations = known
-        .delegations
-        .in_force(&known.roster, &peer, daemon.now());
-    Ok(delegations.map(|one| one.keys.receipts).collect())
+    let own = daemon.node().delegations()?;
+    let known = daemon.directory().known();
+    let its = || known.delegations.known(&peer);
+    let pairs = own.iter().rev().flat_map(|own| {
+        let own = own.keys.receipts;
+        its().map(move |its| (own, its.keys.receipts))
+    });
+    Ok(pairs.collect())
 }
 
 /// Ends a run with the rows of what is held; it is to be [settled](Run::settle).

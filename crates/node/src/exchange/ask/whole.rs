@@ -290,9 +290,8 @@ pub(super) fn finish(
 fn restore(daemon: &Daemon, run: &Run, own: Own) -> Result<Concluded, AskError> {
     let incomplete = || AskError::Whole(blindmatch_psi::batch::MatchError::Incomplete);
     let signed: SignedReceipt = run.receipt()?.ok_or_else(incomplete)?;
-    let mine = daemon.receipts().verifying_key();
     let mut refused = AskError::Session(Fault::UnknownKey);
-    for key in receipt_keys(daemon, run.head().peer.as_str())? {
+    for (mine, key) in receipt_keys(daemon, run.head().peer.as_str())? {
         let checked = match signed.responder {
             Some(_) => signed.verify(&mine, &key),
             None => signed.receipt.verify(Side::Querier, &mine, &signed.querier),
