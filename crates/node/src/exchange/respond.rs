@@ -227,8 +227,14 @@ impl Serving {
         let accepted = SignedCheckpoint::parse(accepted).map_err(|_| Malformed::Number)?;
         let keys = daemon.node().ledger_keys().map_err(internal)?;
         let signed = keys.iter().find_map(|key| accepted.verify(key).ok());
-        // One that this node does not know to have signed.
-        let old = signed.ok_or(Kind::NotNow)?;
+        let Some(old) = signed else {
+            warn!(
+                next = "see: blindmatch restore --help",
+                "a peer shows a checkpoint of this ledger that no key known here signed: was it \
+                 restored without the delegations that were made after the backup?"
+            );
+            return Err(Kind::NotNow.into());
+        };
         let log = daemon.ledger().log();
         if let Some(how) = log.continuation_at(old, size).map_err(internal)? {
             return Ok(how);
