@@ -398,6 +398,7 @@ async fn certificates_of_other_keys_are_refused() {
             Malformed,
         ),
     ];
+    assert!(changes().len() + cases.len() >= 40);
     for (case, shown, error) in cases {
         let refusal = refused_by(&world, &Offer::of(Some(shown))).await;
         assert_eq!(refusal, Refusal::Certificate(error), "{case}");

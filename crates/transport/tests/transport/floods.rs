@@ -12,6 +12,7 @@ use blindmatch_transport::{CallError, DialError, Event, Limits, Refusal};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -20,8 +21,8 @@ use tokio_rustls::client::TlsStream;
 use crate::attacker::Offer;
 use crate::world::{BUSY_RUN, Node, World, greeting};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SERVICE: &str = "/blindmatch.exchange.v1.Exchange";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const SERVICE: &str = "/blindmatch.exchange.v1.Exchange";
 
 /// Times that an attacker has to wait out. What is honest takes milliseconds of them.
 fn impatient() -> Limits {
@@ -53,7 +54,7 @@ async fn fates(node: &Node, count: usize) -> BTreeMap<String, usize> {
 }
 
 /// Memory of this process, in bytes.
-fn resident() -> u64 {
+pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()
@@ -128,8 +129,11 @@ async fn sockets_that_stall_before_they_are_a_connection_are_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "thousands of sockets: a matter of seconds, but of many files"]
 async fn a_thousand_sockets_that_stall_are_dropped() {
+    // Three a round, each with both its ends here.
+    let files = getrlimit(Resource::Nofile);
+    let current = files.current.map(|files| files.max(10_000));
+    setrlimit(Resource::Nofile, Rlimit { current, ..files }).unwrap();
     stall(1_000, impatient()).await;
 }
 
@@ -261,14 +265,14 @@ async fn a_peer_that_calls_too_often_is_busy_and_the_others_are_not() {
 }
 
 /// A member's connection under whatever HTTP/2 the attacker likes.
-async fn intrude(world: &World) -> TlsStream<TcpStream> {
+pub(crate) async fn intrude(world: &World) -> TlsStream<TcpStream> {
     let (acme, kilo) = world.pair();
     let offer = Offer::of_member(&acme.keys);
     offer.connect(kilo.keys.address).await.unwrap()
 }
 
 /// The same under HTTP/2 as it should be, with calls as they should not.
-async fn speak(world: &World) -> SendRequest<Bytes> {
+pub(crate) async fn speak(world: &World) -> SendRequest<Bytes> {
     let stream = intrude(world).await;
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(async move {
@@ -277,7 +281,7 @@ async fn speak(world: &World) -> SendRequest<Bytes> {
     client.ready().await.unwrap()
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
@@ -300,13 +304,14 @@ fn headers(path: &str) -> Vec<u8> {
     .concat()
 }
 
-const HEADERS: u8 = 1;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
-const END_HEADERS: u8 = 4;
+pub(crate) const END_HEADERS: u8 = 4;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -400,7 +405,13 @@ async fn floods_of_http2_end_their_connection_and_no_other() {
         "{found:?}"
     );
 
-    // Pings without end are answered at their own pace, or the connection ends.
+    // Settings, pings and empty pieces of a body without end are taken at their own pace, or the
+    // connection ends.
+    let settings = [start.clone(), frame(SETTINGS, 0, 0, &[]).repeat(50_000)].concat();
+    verdicts(intrude(&world).await, settings, 0).await;
+    let call = frame(HEADERS, END_HEADERS, 1, &views);
+    let pieces = [start.clone(), call, frame(DATA, 0, 1, &[]).repeat(50_000)].concat();
+    verdicts(intrude(&world).await, pieces, 0).await;
     let mut pings = start.clone();
     pings.extend(frame(PING, 0, 0, &[7; 8]).repeat(50_000));
     verdicts(intrude(&world).await, pings, 0).await;
@@ -408,6 +419,99 @@ async fn floods_of_http2_end_their_connection_and_no_other() {
     assert_eq!(honest.hello(greeting(1)).await.unwrap(), greeting(2));
     let grown = resident().saturating_sub(before);
     assert!(grown < 256 << 20, "{grown} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_of_http2_that_lie_end_their_connection() {
+    const PROTOCOL: u32 = 1;
+    const FLOW_CONTROL: u32 = 3;
+    const FRAME_SIZE: u32 = 6;
+    const PUSH_PROMISE: u8 = 5;
+    const WINDOW_UPDATE: u8 = 8;
+    let world = World::with(Limits::default(), &["acme", "kilo", "lima"]).await;
+    let [_, kilo, lima] = &world.nodes[..] else {
+        unreachable!()
+    };
+    let before = resident();
+    let start = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    let views = headers(&format!("{SERVICE}/Views"));
+    // A frame whose length is a claim, with nothing behind it.
+    let claim = |kind: u8, stream: u32, length: u32| {
+        let mut head = frame(kind, END_HEADERS, stream, &[]);
+        head[..3].copy_from_slice(&length.to_be_bytes()[1..]);
+        head
+    };
+    let most = 0x7fff_ffff_u32.to_be_bytes();
+    let cases = [
+        ("data of 16 MiB", claim(DATA, 1, 0x00ff_ffff), FRAME_SIZE),
+        (
+            "headers of 16 MiB",
+            claim(HEADERS, 1, 0x00ff_ffff),
+            FRAME_SIZE,
+        ),
+        ("a byte too many", claim(HEADERS, 1, 16_385), FRAME_SIZE),
+        ("a short ping", frame(PING, 0, 0, &[7; 7]), PROTOCOL),
+        ("odd settings", frame(SETTINGS, 0, 0, &[0; 5]), PROTOCOL),
+        (
+            "a call of no stream",
+            frame(HEADERS, END_HEADERS, 0, &views),
+            PROTOCOL,
+        ),
+        (
+            "a call of ours",
+            frame(HEADERS, END_HEADERS, 2, &views),
+            PROTOCOL,
+        ),
+        ("data of no call", frame(DATA, 0, 1, b"x"), PROTOCOL),
+        (
+            "the end of nothing",
+            frame(CONTINUATION, END_HEADERS, 1, &views),
+            PROTOCOL,
+        ),
+        (
+            "a reset of nothing",
+            frame(RST_STREAM, 0, 1, &[0; 4]),
+            PROTOCOL,
+        ),
+        (
+            "a promise",
+            frame(PUSH_PROMISE, END_HEADERS, 1, &[0; 8]),
+            PROTOCOL,
+        ),
+        ("no window", frame(WINDOW_UPDATE, 0, 0, &[0; 4]), PROTOCOL),
+        (
+            "too large a window",
+            frame(WINDOW_UPDATE, 0, 0, &most).repeat(2),
+            FLOW_CONTROL,
+        ),
+        (
+            "too large a window of streams",
+            frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff]),
+            PROTOCOL,
+        ),
+        (
+            "frames of a byte",
+            frame(SETTINGS, 0, 0, &[0, 5, 0, 0, 0, 1]),
+            PROTOCOL,
+        ),
+        (
+            "headers that do not read",
+            frame(HEADERS, END_HEADERS, 1, &[0xff; 40]),
+            PROTOCOL,
+        ),
+    ];
+    let (mut found, mut expected) = (Vec::new(), Vec::new());
+    for (case, attack, code) in cases {
+        let attack = [start.clone(), attack].concat();
+        let ended = verdicts(intrude(&world).await, attack, 1).await;
+        found.push((case, ended));
+        expected.push((case, vec![(GOAWAY, code)]));
+    }
+    assert_eq!(found, expected);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes");
+    let honest = lima.endpoint.dial(&kilo.keys.name).await.unwrap();
+    assert_eq!(honest.hello(greeting(1)).await.unwrap(), greeting(2));
 }
 
 /// Calls with a body, and the status it ends with; `None` where the stream is reset.
@@ -450,13 +554,13 @@ async fn call(client: &SendRequest<Bytes>, method: &str, body: &[u8], end: bool)
 }
 
 /// A message with the five bytes that gRPC puts before it.
-fn message(claimed: usize, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn message(claimed: usize, bytes: &[u8]) -> Vec<u8> {
     let claimed = u32::try_from(claimed).unwrap().to_be_bytes();
     [&[0], &claimed[..], bytes].concat()
 }
 
 /// Field `number` of bytes, in protobuf.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | 2];
     let mut length = bytes.len();
     while length > 0x7f {

@@ -7,4 +7,5 @@ mod calls;
 mod certificates;
 mod floods;
 mod lifetime;
+mod slow;
 mod world;
