@@ -15,8 +15,7 @@ use blindmatch_audit::receipt::Input;
 use blindmatch_audit::record::Event;
 use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
-use blindmatch_membership::{Digest, Name};
-use blindmatch_node::clock;
+use blindmatch_membership::{DelegationError, Digest, Name};
 use blindmatch_node::demo::{Consortium, Outcome, PURPOSE};
 use blindmatch_node::exchange::accept::{Accepted, Before, Expected, accept};
 use blindmatch_node::exchange::ask::{Asker, Occasion, Subject};
@@ -27,6 +26,7 @@ use blindmatch_node::exchange::{
     Daemon, Frames as Driven, Journal, Lost, RunKeys, SIGNER, Serving, VERSION, drive,
 };
 use blindmatch_node::roster::ceremony::{self, Beginning, SUFFIXES};
+use blindmatch_node::{Error, Node, clock};
 use blindmatch_oprf::PublicKey;
 use blindmatch_oprf::additive::AuthenticatedKey;
 use blindmatch_psi::agreement::{Agreement, Direction, Party, Protocol, Refusal, Role};
@@ -218,7 +218,7 @@ impl World {
         let (first, second) = (office.join("roster.txt"), office.join("roster-2.txt"));
         let now = clock::now();
         let terms = ceremony::Terms {
-            in_force: (now, now + 86_400),
+            in_force: (now, now + 60 * 86_400),
             witness_quorum: None,
             tables: BTreeMap::from([(name(SUFFIXES), Digest(*suffixes().sha256()))]),
             exclusions: BTreeMap::new(),
@@ -255,6 +255,38 @@ impl World {
             .collect()
     }
 
+    /// Ends a node and begins it again from its home.
+    async fn restart(&mut self, member: &str) {
+        let Running {
+            serving,
+            endpoint,
+            _server: server,
+        } = self.nodes.remove(&name(member)).unwrap();
+        let daemon = serving.daemon();
+        let home = daemon.node().disk().root().to_owned();
+        let address = daemon.node().config().node.address.to_string();
+        let ledger = Arc::downgrade(daemon.ledger());
+        server.drain(Duration::from_secs(1)).await;
+        drop((serving, endpoint, daemon));
+        while ledger.strong_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let node = Node::open(&home).unwrap();
+        let canonicaliser = Canonicaliser::new(suffixes());
+        let daemon = Daemon::open(node, canonicaliser, Arc::new(clock::now)).unwrap();
+        let endpoint = daemon.endpoint(Limits::default());
+        let serving = Serving::new(Arc::new(daemon));
+        let listener = TcpListener::bind(address).await.unwrap();
+        let server = endpoint.serve(listener, Arc::new(serving.clone()));
+        assert!(serving.gather(&endpoint).await.unwrap());
+        let running = Running {
+            serving,
+            endpoint,
+            _server: server,
+        };
+        self.nodes.insert(name(member), running);
+    }
+
     fn debits(&self, member: &str) -> Vec<u64> {
         let log = self.daemon(member).ledger().log();
         let records = log.records(0..u64::MAX).map(Result::unwrap);
@@ -272,6 +304,8 @@ struct Asking {
     accepted: Accepted,
     items: Vec<Item>,
     journal: Arc<Memory>,
+    /// Every frame that it sent, on whichever connection.
+    sent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// A connection that breaks when it has brought so many frames, and why it did.
@@ -279,10 +313,12 @@ struct Breaking {
     frames: Frames,
     left: usize,
     error: Option<CallError>,
+    sent: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Driven for Breaking {
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
+        self.sent.lock().unwrap().push(frame.clone());
         Driven::send(&mut self.frames, frame).await
     }
 
@@ -375,6 +411,7 @@ impl World {
                     accepted,
                     items,
                     journal: Arc::default(),
+                    sent: Arc::default(),
                 })
             }
         }
@@ -427,6 +464,7 @@ impl World {
             frames,
             left,
             error: None,
+            sent: Arc::clone(&asking.sent),
         };
         let ended = drive(&mut querier, &mut breaking, &keys, &journal, &now).await;
         let Ok(end) = ended else {
@@ -837,4 +875,172 @@ async fn a_type_in_another_canonical_form_stops_that_type_alone() {
         "{:?}",
         of(IndicatorType::Email).outcome
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_is_cut_off_also_by_a_node_whose_own_keys_have_expired() {
+    const DAY: u64 = 86_400;
+    let world = World::new(&SETS, str::to_owned).await;
+    let roster = world.place.path().join("administrators/roster-2.txt");
+    world.roster_without("a");
+    world.ahead.store(20 * DAY, Ordering::Relaxed);
+    let a = world.daemon("a");
+    let renewed = a
+        .node()
+        .rotate(Some(a.ledger()), None, 30, false, &mut rand::rng());
+    renewed.unwrap();
+    world.node("a").serving.read_again().unwrap();
+    let channel = world.dial("a", "b").await;
+    world.ahead.store(31 * DAY, Ordering::Relaxed);
+    let greeting = || world.daemon("a").greeting().unwrap();
+    channel.hello(greeting()).await.unwrap();
+
+    let b = world.daemon("b");
+    b.node().install_roster(b.ledger(), &roster).unwrap();
+    let read = world.node("b").serving.read_again();
+    assert!(matches!(
+        read,
+        Err(Error::NotListed(DelegationError::Expired))
+    ));
+    let cut = async { while channel.hello(greeting()).await.is_ok() {} };
+    timeout(Duration::from_secs(5), cut).await.unwrap();
+}
+
+/// What is said to frames on the stream of a run that somebody sends who has no session.
+#[derive(Debug, PartialEq)]
+enum Said {
+    /// No frame: the call fails so.
+    Refused(Kind),
+    /// One frame: an abort of this code (`spec/30-session.md` §6), and the stream ends.
+    Abort(u8),
+    Otherwise(Vec<Bytes>, Option<CallError>),
+}
+
+async fn say(channel: &Channel, run: [u8; 32], frames: &[Vec<u8>]) -> Said {
+    let mut stream = channel.run(run).await.unwrap();
+    let (to, from) = stream.split();
+    for frame in frames {
+        // It may have ended by then.
+        let _ = to.send(frame.clone().into()).await;
+    }
+    let mut said = Vec::new();
+    let error = loop {
+        let next = timeout(Duration::from_secs(20), from.receive());
+        match next.await.unwrap() {
+            Ok(Some(frame)) => said.push(frame),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    match (said.as_slice(), error) {
+        ([], Some(CallError::Refused(problem))) => Said::Refused(problem.kind),
+        ([frame], None) => {
+            let abort = frame.strip_prefix(b"\x13blindmatch abort v1");
+            let (code, of) = abort.unwrap().split_last().unwrap();
+            assert_eq!(of, run);
+            Said::Abort(*code)
+        }
+        (_, error) => Said::Otherwise(said, error),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_once_gets_nothing_when_it_is_said_again() {
+    const UNEXPECTED_FRAME: Said = Said::Abort(2);
+    const WRONG_CONNECTION: Said = Said::Abort(4);
+    const STALE_ATTACH: Said = Said::Abort(5);
+    const NOT_FOUND: Said = Said::Refused(Kind::NotFound);
+    let mut world = World::new(&SETS, str::to_owned).await;
+    world.publish("b").await;
+    let first = world.dial("a", "b").await;
+    // One run that is over, and one that broke when it had its answers.
+    let over = world.agree(&first, "a", "b", &ASKED).await.unwrap();
+    let (end, _) = world.ask(&first, "a", "b", &over).await.unwrap();
+    assert_eq!(end, End::Concluded);
+    let open = world.agree(&first, "a", "b", &ASKED).await.unwrap();
+    let broken = world.ask_until(&first, "a", "b", &open, 2).await;
+    assert!(broken.is_err());
+    let run_of = |asking: &Asking| {
+        let direction = asking.agreement.directions.first().unwrap();
+        asking.agreement.run_id(direction).0
+    };
+    let greeting = world.daemon("a").greeting().unwrap();
+    let manifest = ManifestRequest {
+        view: view().to_string(),
+        checkpoint: Bytes::new(),
+    };
+    let file = FileRequest {
+        view: view().to_string(),
+        sequence: open.accepted.manifest.edition.sequence(),
+        since: None,
+        offset: 0,
+    };
+    let told = first.hello(greeting.clone()).await.unwrap();
+    let shown = first.manifest(manifest.clone()).await.unwrap();
+    let given = first.file(file.clone()).await.unwrap();
+    let given = given.collect(1 << 24).await.unwrap();
+    for place in ["the same connection", "another", "another behind a restart"] {
+        let (channel, attach) = match place {
+            "the same connection" => (first.clone(), STALE_ATTACH),
+            "another" => (world.dial("a", "b").await, WRONG_CONNECTION),
+            _ => {
+                world.restart("b").await;
+                (world.dial("a", "b").await, WRONG_CONNECTION)
+            }
+        };
+        let records = world.daemon("b").ledger().log().size();
+        // What asks gets the same once more.
+        assert_eq!(channel.hello(greeting.clone()).await, Ok(told.clone()));
+        let again = channel.manifest(manifest.clone()).await.unwrap();
+        assert_eq!(again.manifest, shown.manifest);
+        let again = channel.file(file.clone()).await.unwrap();
+        assert_eq!(again.collect(1 << 24).await.as_ref(), Ok(&given));
+        // What proposes begins another run, which is charged nothing before it asks.
+        let mut proposal = open.agreement.clone();
+        for party in proposal.parties.iter_mut().skip(1) {
+            party.nonce = [0; 32];
+        }
+        let answer = channel.propose(Proposal(proposal.encode().into())).await;
+        let Ok(Answer::Agreement(agreed)) = answer else {
+            panic!("{place}: {answer:?}");
+        };
+        assert_ne!(Agreement::decode(&agreed).unwrap(), open.agreement);
+        // Of a run that is over nothing is left to say.
+        let sent = over.sent.lock().unwrap().clone();
+        assert_eq!(sent.len(), 3);
+        for frames in sent.chunks(1).chain([sent.as_slice()]) {
+            let said = say(&channel, run_of(&over), frames).await;
+            assert_eq!(said, NOT_FOUND, "{place}");
+        }
+        // One that can go on does so with nobody who has only its frames.
+        let sent = open.sent.lock().unwrap().clone();
+        let [attached, asked] = sent.chunks(1).collect::<Vec<_>>().try_into().unwrap();
+        for (frames, expected) in [
+            (attached, &attach),
+            (asked, &UNEXPECTED_FRAME),
+            (sent.as_slice(), &attach),
+        ] {
+            let said = say(&channel, run_of(&open), frames).await;
+            assert_eq!(said, *expected, "{place}");
+        }
+        // And not as another run.
+        let said = say(&channel, run_of(&over), &sent).await;
+        assert_eq!(said, NOT_FOUND, "{place}");
+        // Nothing is charged, and that another run was agreed to is all that is recorded.
+        assert_eq!(world.debits("b"), [8, 8], "{place}");
+        let log = world.daemon("b").ledger().log();
+        let agreed = log
+            .records(records..u64::MAX)
+            .map(|record| record.unwrap().1.event);
+        let agreed: Vec<_> = agreed.collect();
+        assert!(
+            matches!(agreed[..], [Event::RunAgreed { .. }]),
+            "{agreed:?}"
+        );
+    }
+    // Who has the session goes on with it.
+    let channel = world.dial("a", "b").await;
+    let ended = world.ask(&channel, "a", "b", &open).await.unwrap();
+    assert_eq!(ended, (End::Concluded, BTreeSet::from([1, 2])));
+    assert_eq!(world.debits("b"), [8, 8]);
 }

@@ -9,6 +9,7 @@ use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::{Name, Role};
 use blindmatch_policy::{Direction, Protocol};
 use blindmatch_psi::agreement::RunId;
+use blindmatch_psi::stop::Fault;
 use blindmatch_store::collection::{CollectionKind, CollectionName, Contents};
 use blindmatch_store::runs::Run;
 use blindmatch_transport::problem::Kind;
@@ -72,9 +73,11 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// [`Error::NoMember`] for a peer that is no other provider, [`Error::NotNewest`], and those of the own
-    /// home that leave nothing to ask with.
+    /// [`Error::NoMember`] for a peer that is no other provider, [`Error::NotListed`] where the own
+    /// delegation has expired, [`Error::NotNewest`], and those of the own home that leave nothing to ask
+    /// with.
     pub async fn batch(&self, batch: &Batch, watch: &Watch) -> Result<Vec<PairResult>, Error> {
+        self.daemon.check_delegation()?;
         let wanted = {
             let (daemon, batch) = (Arc::clone(&self.daemon), batch.clone());
             let wanted = move || daemon.check_newest().and_then(|()| wanted(&daemon, &batch));
@@ -270,8 +273,13 @@ impl Asker {
             if self.is_at(&run.id()) || !meant(view.as_str()) {
                 continue;
             }
-            let _ = self.resume(channel, Arc::clone(&run)).await;
-            if !run.is_over() {
+            let ended = self.resume(channel, Arc::clone(&run)).await;
+            // What a key signed that nobody knows any more can never be opened, and is in nobody's way.
+            let is_locked = matches!(
+                ended,
+                Err(AskError::Session(Fault::UnknownKey) | AskError::Receipt(_))
+            );
+            if !run.is_over() && !is_locked {
                 unfinished.insert(view.as_str().to_owned());
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use blindmatch_audit::{SigningKey, VerifyingKey};
 use blindmatch_feeds::Exclusions;
 use blindmatch_indicator::{Canonicaliser, Day};
-use blindmatch_membership::{Delegations, MemberId, Name};
+use blindmatch_membership::{DelegationError, Delegations, MemberId, Name};
 use blindmatch_policy::Policy;
 use blindmatch_store::collection::Collections;
 use blindmatch_store::index::{AnyIndex, Doubt, Facts};
@@ -43,6 +43,8 @@ pub struct Daemon {
     /// The newest version of the protocol that this node speaks.
     version: u32,
     credentials: Credentials,
+    /// When the delegation expires that these are of.
+    expires: u64,
     receipts: SigningKey,
     checkpoints: SigningKey,
     /// What `roster/peers` holds.
@@ -82,6 +84,10 @@ impl Daemon {
         before: Option<&Self>,
     ) -> Result<Self, Error> {
         let roster = node.roster()?;
+        if let Some(before) = before {
+            // Who is gone is cut off, whatever is wrong with the rest.
+            before.directory.set_roster(roster.clone());
+        }
         let delegation = node.delegation()?;
         let number = roster.number;
         let id = delegation.check(&roster, node.now());
@@ -96,7 +102,7 @@ impl Daemon {
         let (collections, views, runs) = (node.collections()?, node.views()?, node.runs()?);
         let payment_key = node.payment_key()?.map(|key| key.id());
 
-        let signed = delegation.to_string();
+        let (signed, expires) = (delegation.to_string(), delegation.expires);
         let (directory, credentials) = match before {
             Some(Self {
                 directory,
@@ -105,7 +111,6 @@ impl Daemon {
             }) => {
                 let replaced = credentials.replace(&tls, delegation);
                 replaced.map_err(Error::Credentials)?;
-                directory.set_roster(roster);
                 (directory.clone(), credentials.clone())
             }
             None => {
@@ -258,6 +263,17 @@ impl Daemon {
     #[must_use]
     pub const fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// That the own delegation is still in force, without which no peer takes a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotListed`].
+    pub(super) fn check_delegation(&self) -> Result<(), Error> {
+        let holds = self.now() < self.expires;
+        let expired = DelegationError::Expired;
+        holds.then_some(()).ok_or(Error::NotListed(expired))
     }
 
     /// The key that signs receipts.

@@ -66,8 +66,10 @@ impl Asker {
     ///
     /// # Errors
     ///
-    /// [`Error::NoMember`] for a peer that is no other provider, [`Error::NotNewest`].
+    /// [`Error::NoMember`] for a peer that is no other provider; [`Error::NotListed`] where the own
+    /// delegation has expired, [`Error::NotNewest`].
     pub async fn query(&self, query: Query) -> Result<Vec<PeerAnswer>, Error> {
+        self.daemon.check_delegation()?;
         let daemon = Arc::clone(&self.daemon);
         let newest = blocking(move || daemon.check_newest());
         newest.await.unwrap_or(Ok(()))?;
