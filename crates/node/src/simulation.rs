@@ -6,6 +6,7 @@
 //! The index of the ledger is kept in memory.
 
 use std::cell::RefCell;
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -57,6 +58,12 @@ pub(crate) fn is_on() -> bool {
 /// The time, where it is a simulation's.
 pub(crate) fn now() -> Option<u64> {
     around().map(|around| around.now())
+}
+
+/// The newest version of the protocol that this process speaks, where a test of upgrades has it be one
+/// of another release.
+pub(crate) fn version() -> Option<u32> {
+    env::var("BLINDMATCH_TEST_VERSION").ok()?.parse().ok()
 }
 
 /// Lets others go on.

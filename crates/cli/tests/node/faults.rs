@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use blindmatch_node::audit::record::Event;
 use blindmatch_node::store::moment::Moment;
-use blindmatch_node::{NodeFiles, clock};
+use blindmatch_node::{Node, NodeFiles, clock};
 use serde_json::Value;
 
 use crate::asking::{addresses, policy};
-use crate::network::{MOST, Network, Serving};
+use crate::network::{MOST, Network, Serving, Then};
 use crate::place::{Test, stderr};
 
 /// Two providers, each the other's witness; `acme` asks.
@@ -39,24 +39,30 @@ impl Pair {
 
     /// The same with homes that were prepared.
     fn on(prepare: impl FnOnce(&Network) -> Test) -> Result<Self, Box<dyn Error>> {
-        let net = Network::of(&["acme", "bolt"])?;
+        let mut pair = Self::at_rest(Network::of(&["acme", "bolt"])?)?;
+        prepare(&pair.net)?;
+        pair.acme = Some(pair.net.serve("acme")?);
+        pair.bolt = Some(pair.net.serve("bolt")?);
+        pair.learn()?;
+        pair.asks()?;
+        Ok(pair)
+    }
+
+    /// Neither serves yet; acme has nothing to ask.
+    fn at_rest(net: Network) -> Result<Self, Box<dyn Error>> {
         for member in ["acme", "bolt"] {
             let policy = policy(&["ip"], &["ip"], "");
             fs::write(net.home(member).join("policy.toml"), policy)?;
         }
-        prepare(&net)?;
         net.place.write("held.txt", addresses(0..HELD))?;
         let import = "import --collection held --kind abuse held.txt";
         net.place.ok(&net.line("bolt", import))?;
-        let mut pair = Self {
-            acme: Some(net.serve("acme")?),
-            bolt: Some(net.serve("bolt")?),
+        Ok(Self {
+            acme: None,
+            bolt: None,
             net,
             known: 0,
-        };
-        pair.learn()?;
-        pair.asks()?;
-        Ok(pair)
+        })
     }
 
     /// Imports addresses that acme did not have.
@@ -262,6 +268,18 @@ fn one_that_asks_without_room_says_so_and_asks_for_nothing_twice() -> Test {
 impl Pair {
     /// The roster behind the newest, until this time, signed and installed by those who `take` it.
     fn next_roster(&self, number: u32, expires: u64, take: &[&str], change: &str) -> Test {
+        self.next_roster_edited(number, expires, take, change, &str::to_owned)
+    }
+
+    /// The same, of which the text is edited before it is signed.
+    fn next_roster_edited(
+        &self,
+        number: u32,
+        expires: u64,
+        take: &[&str],
+        change: &str,
+        edit: &dyn Fn(&str) -> String,
+    ) -> Test {
         let place = &self.net.place;
         let office = |file: &str| format!("net/administrators/{file}");
         let before = match number {
@@ -275,6 +293,8 @@ impl Pair {
         if !change.is_empty() {
             place.ok(&change.replace("ROSTER", &file))?;
         }
+        let text = edit(&place.read(&file)?);
+        place.write(&file, text)?;
         place.ok(&format!("roster sign --key {} {file}", office("ada.key")))?;
         for member in take {
             place.ok(&self.net.line(member, &format!("roster install {file}")))?;
@@ -317,6 +337,124 @@ fn who_is_no_member_any_more_is_told_so() -> Test {
     let add = format!("roster add ROSTER {}", card.display());
     pair.next_roster(3, until, &["bolt", "acme"], &add)?;
     pair.asks()
+}
+
+/// Gives a member whose ledger is a day old a delegation with so many seconds left.
+fn delegate(net: &Network, member: &str, seconds: u64) -> Result<u64, Box<dyn Error>> {
+    let expires = clock::now() + seconds;
+    let _then = Then::at(expires - 86_400);
+    let node = Node::open(&net.home(member))?;
+    let ledger = node.ledger()?.0;
+    let delegation = node.rotate(Some(&*ledger), None, 1, false, &mut rand::rng())?;
+    assert_eq!(delegation.expires, expires);
+    Ok(expires)
+}
+
+#[test]
+fn an_expired_delegation_is_named_by_both_sides() -> Test {
+    let net = Network::of_before(&["acme", "bolt"], 10 * 86_400)?;
+    let mut pair = Pair::at_rest(net)?;
+    pair.learn()?;
+    pair.bolt = Some(pair.net.serve("bolt")?);
+    let expires = delegate(&pair.net, "acme", 15)?;
+    pair.acme = Some(pair.net.serve("acme")?);
+    while clock::now() <= expires {
+        sleep(Duration::from_millis(100));
+    }
+    let before = pair.charges()?;
+    pair.fails_with(&[1, 3], &["the delegation has expired", "keys rotate"])?;
+    let status = pair.run("acme", "status")?;
+    let status = String::from_utf8(status.stdout)?;
+    assert!(status.contains("no peer accepts this node"), "{status}");
+    said(pair.acme.as_ref(), &["expires soon", "what=delegation"])?;
+    // The other one, which asks it, is told whose it is.
+    let asked = pair.run("bolt", "batch")?;
+    let told = String::from_utf8(asked.stdout)?;
+    println!("bolt: {told}");
+    assert_eq!(asked.status.code(), Some(5), "{told}");
+    assert!(told.contains("the delegation has expired"), "{told}");
+    assert!(told.contains("tell its operator"), "{told}");
+    assert_eq!(pair.charges()?, before);
+    // What it cosigned as a witness is worth nothing any more; the next record is cosigned anew.
+    pair.net.place.ok(&pair.net.line("acme", "keys rotate"))?;
+    let rotate = "epoch rotate abuse/ip/abuse-prevention";
+    pair.net.place.ok(&pair.net.line("bolt", rotate))?;
+    pair.asks()?;
+    assert_eq!(pair.charges()?, before + 1);
+    Ok(())
+}
+
+#[test]
+fn nodes_are_upgraded_one_by_one() -> Test {
+    let mut pair = Pair::new()?;
+    // Of this release is the older: the next speaks its version and a newer one.
+    for (acme, bolt) in [(2, 1), (2, 2), (1, 2), (3, 2), (3, 3), (2, 3), (2, 1)] {
+        pair.serve_as(acme, bolt)?;
+        pair.learn()?;
+        pair.asks()?;
+    }
+    let before = pair.charges()?;
+    // Two releases lie between them: nothing is asked, and both say which has to be replaced.
+    for (acme, bolt, says, logs) in [
+        (
+            3,
+            1,
+            "we speak 2 and 3, the peer 1",
+            "ours=1 theirs=2 and 3",
+        ),
+        (
+            1,
+            3,
+            "we speak 1, the peer 2 and 3",
+            "ours=2 and 3 theirs=1",
+        ),
+    ] {
+        pair.serve_as(acme, bolt)?;
+        pair.learn()?;
+        pair.fails(
+            1,
+            &[
+                "no version of the protocol in common",
+                says,
+                "installs the newer",
+            ],
+        )?;
+        let common = "no version of the protocol in common";
+        said(pair.bolt.as_ref(), &[common, "has to be replaced", logs])?;
+        assert_eq!(pair.charges()?, before);
+    }
+    // With that done all goes on, and what could not be asked is asked once.
+    pair.serve_as(3, 3)?;
+    pair.asks()?;
+    assert_eq!(pair.charges()?, before + 1);
+    Ok(())
+}
+
+impl Pair {
+    /// Both are killed and serve again, as of releases of these versions of the protocol.
+    fn serve_as(&mut self, acme: u32, bolt: u32) -> Test {
+        drop((self.acme.take(), self.bolt.take()));
+        self.acme = Some(self.net.serve_as("acme", acme)?);
+        self.bolt = Some(self.net.serve_as("bolt", bolt)?);
+        Ok(())
+    }
+}
+
+#[test]
+fn another_canonical_form_stops_nothing_but_its_type() -> Test {
+    let mut pair = Pair::new()?;
+    let before = pair.charges()?;
+    let until = clock::now() + 86_400;
+    // By two more than any release has.
+    let raised = |text: &str| text.replace("canonicalisation: ip 1\n", "canonicalisation: ip 3\n");
+    pair.next_roster_edited(2, until, &["acme", "bolt"], "", &raised)?;
+    pair.learn()?;
+    pair.fails(3, &["canonical"])?;
+    assert_eq!(pair.charges()?, before);
+    pair.next_roster(3, until, &["acme", "bolt"], "")?;
+    pair.asks()?;
+    assert_eq!(pair.charges()?, before + 1);
+    Ok(())
 }
 
 #[test]

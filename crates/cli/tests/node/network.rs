@@ -5,13 +5,16 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use blindmatch_indicator::PublicSuffixes;
+use blindmatch_node::clock;
 use blindmatch_node::demo::Consortium;
 use blindmatch_node::membership::{Digest, Name};
+use blindmatch_node::simulation::{Around, Simulated};
 
 use crate::place::{Place, Test};
 
@@ -44,6 +47,12 @@ impl Network {
         Ok(Self { place, members })
     }
 
+    /// The same, founded so many seconds ago.
+    pub(crate) fn of_before(names: &[&str], seconds: u64) -> Result<Self, Box<dyn Error>> {
+        let _then = Then::at(clock::now().saturating_sub(seconds));
+        Self::of(names)
+    }
+
     pub(crate) fn home(&self, member: &str) -> PathBuf {
         self.place.path("net").join("nodes").join(member)
     }
@@ -52,17 +61,52 @@ impl Network {
         Serving::start(&self.place, &self.home(member))
     }
 
+    /// Starts it as the node of a release whose newest version of the protocol is this.
+    pub(crate) fn serve_as(&self, member: &str, version: u32) -> Result<Serving, Box<dyn Error>> {
+        let version = version.to_string();
+        let environment = [("BLINDMATCH_TEST_VERSION", version.as_str())];
+        Serving::start_with(&self.place, &self.home(member), &environment)
+    }
+
     pub(crate) fn line(&self, member: &str, line: &str) -> String {
         format!("--home {} {line}", self.home(member).display())
+    }
+}
+
+/// A time of this thread that stands still.
+pub(crate) struct Then(u64);
+
+impl Then {
+    /// For as long as what this gives is there, nodes in this thread have this time.
+    pub(crate) fn at(seconds: u64) -> Simulated {
+        Simulated::by(Rc::new(Self(seconds)))
+    }
+}
+
+impl Around for Then {
+    fn now(&self) -> u64 {
+        self.0
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
 impl Serving {
     /// Starts a node, and waits until it listens.
     pub(crate) fn start(place: &Place, home: &Path) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(place, home, &[])
+    }
+
+    fn start_with(
+        place: &Place,
+        home: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Box<dyn Error>> {
         let begin = Instant::now();
         loop {
-            let serving = Self::begin(place, home)?;
+            let serving = Self::begin_with(place, home, environment)?;
             match serving.said("listening on ") {
                 Ok(_) => return Ok(serving),
                 // A connection of somebody else's goes out from its port.
@@ -76,11 +120,20 @@ impl Serving {
 
     /// Starts a node.
     pub(crate) fn begin(place: &Place, home: &Path) -> Result<Self, Box<dyn Error>> {
+        Self::begin_with(place, home, &[])
+    }
+
+    fn begin_with(
+        place: &Place,
+        home: &Path,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Box<dyn Error>> {
         let home = home.to_str().ok_or("a path")?;
         let mut child = place
             .command(["--home", home, "serve"])
             // Where commands are typed is another directory.
             .current_dir("/")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -16,7 +16,7 @@ use blindmatch_transport::directory::Known;
 use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits};
 
 use super::rows::Reading;
-use super::versions::{VERSION, Versions};
+use super::versions::{self, Versions};
 use crate::error::Error;
 use crate::node::{Node, PEERS};
 pub(super) use crate::opened::lock;
@@ -134,8 +134,9 @@ impl Daemon {
             runs,
             directory,
             roster: number,
-            version: before.map_or(VERSION, |before| before.version),
+            version: before.map_or_else(versions::newest, |before| before.version),
             credentials,
+            expires,
             receipts,
             checkpoints,
             kept: Mutex::new(kept),

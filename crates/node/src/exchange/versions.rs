@@ -6,6 +6,15 @@ use std::fmt;
 /// none yet.
 pub const VERSION: u32 = 1;
 
+/// The newest version that this process speaks.
+pub(super) fn newest() -> u32 {
+    #[cfg(feature = "simulation")]
+    if let Some(version) = crate::simulation::version() {
+        return version;
+    }
+    VERSION
+}
+
 /// The versions that a node speaks, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Versions(Vec<u32>);
