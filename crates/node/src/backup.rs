@@ -46,9 +46,9 @@ impl Node {
     /// Writes what must not be lost to the new file `to`: roster, ledger, configuration, policy,
     /// exclusions, collections and keys, all of it sealed under the storage key or public.
     ///
-    /// A collection that is damaged is an error; or, where `without_damaged`, which is the operator's
-    /// word, all of it is left out, and what is wrong with it is given. So is what is missing of what this
-    /// node cosigned, and that files are gone of which keys are here.
+    /// A collection that is damaged is an error, and so are files that are gone of which keys are here; or,
+    /// where `without_damaged`, which is the operator's word, all of it is left out, and what is wrong with
+    /// it is given. So is what is missing of what this node cosigned.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Node {
         to: &Path,
         without_damaged: bool,
     ) -> Result<(Summary, Vec<Error>), Error> {
-        let lost = self.check_copied(&ledger.log())?;
+        let lost = self.check_copied(&ledger.log(), without_damaged)?;
         let collections = self.collections()?;
         let damaged = if without_damaged {
             self.damaged_collections(&collections)?
@@ -96,9 +96,9 @@ impl Node {
     }
 
     /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with
-    /// which `doctor` names it; gives what is gone, and may be elsewhere or come again. The ledger and the collections are read
-    /// as they are copied.
-    fn check_copied(&self, log: &Log) -> Result<Vec<Error>, Error> {
+    /// which `doctor` names it; gives what is gone and comes again, or may be gone. The ledger and the
+    /// collections are read as they are copied.
+    fn check_copied(&self, log: &Log, without_damaged: bool) -> Result<Vec<Error>, Error> {
         let (_, refused) = self.check_keys()?;
         let stays =
             |error: &Error| matches!(error, Error::Key(name, _) if !outlives_the_machine(name));
@@ -113,7 +113,8 @@ impl Node {
         self.check_own_exclusions()?;
         match self.files_gone()? {
             0 => {}
-            gone => lost.push(Error::FilesGone(gone)),
+            gone if without_damaged => lost.push(Error::FilesGone(gone)),
+            gone => return Err(Error::FilesGone(gone)),
         }
         Ok(lost)
     }

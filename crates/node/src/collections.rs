@@ -145,23 +145,12 @@ impl Node {
     ///
     /// [`Error::Collection`], [`Error::View`], [`Error::Run`], of the disk.
     pub fn file_keys_in_use(&self) -> Result<Option<BTreeSet<FileId>>, Error> {
-        let collections = self.collections()?;
-        let mut used = BTreeSet::new();
-        for name in collections.names()? {
-            match collections.contents(&name) {
-                Ok(contents) => used.extend(contents.sources.values().map(|source| source.id)),
-                Err(error) if error.is_damage() => return Ok(None),
-                Err(error) => return Err(Error::Collection(name, error)),
-            }
-        }
-        used.extend(Views::key_ids(self.home())?);
-        used.extend(runs::key_ids(self.home())?);
-        used.extend(runs::setup_key_ids(self.home())?);
-        Ok(Some(used))
+        self.used_by(|_, _| Ok(None))
     }
 
     /// How many keys of files open nothing that is here: what they open was moved away, or is lost, since
-    /// a file is there before its key is, and as long.
+    /// a file is there before its key is, and as long. Of a collection whose list does not read they open
+    /// what its files say.
     ///
     /// # Errors
     ///
@@ -171,12 +160,40 @@ impl Node {
         let ids = keys.list();
         let ids = ids.map_err(|error| Error::Key("files".to_owned(), error))?;
         // Read later than the keys were listed, so that what came in between counts as used.
-        let Some(used) = self.file_keys_in_use()? else {
-            return Ok(0);
-        };
+        let used = self.used_by(|collections, name| {
+            let claimed = collections.claimed_keys(name);
+            claimed
+                .map(Some)
+                .map_err(|error| Error::Collection(name.clone(), error))
+        })?;
+        let used = used.unwrap_or_default();
         // And what was destroyed in between has no key any more.
         let is_gone = |id: &&FileId| !used.contains(id) && keys.load(**id).is_ok();
         Ok(ids.iter().filter(is_gone).count())
+    }
+
+    /// The names of the keys that open something; `damaged` says those of a collection whose list does not
+    /// read, or that nobody knows.
+    fn used_by(
+        &self,
+        damaged: impl Fn(&Collections, &CollectionName) -> Result<Option<BTreeSet<FileId>>, Error>,
+    ) -> Result<Option<BTreeSet<FileId>>, Error> {
+        let collections = self.collections()?;
+        let mut used = BTreeSet::new();
+        for name in collections.names()? {
+            match collections.contents(&name) {
+                Ok(contents) => used.extend(contents.sources.values().map(|source| source.id)),
+                Err(error) if error.is_damage() => match damaged(&collections, &name)? {
+                    Some(ids) => used.extend(ids),
+                    None => return Ok(None),
+                },
+                Err(error) => return Err(Error::Collection(name, error)),
+            }
+        }
+        used.extend(Views::key_ids(self.home())?);
+        used.extend(runs::key_ids(self.home())?);
+        used.extend(runs::setup_key_ids(self.home())?);
+        Ok(Some(used))
     }
 
     /// `canonicaliser` with this node's payment key, where it has one.
@@ -266,9 +283,14 @@ impl Node {
         check_clock(&log, now)?;
         let mut newest = 0;
         for name in collections.names()? {
-            // What cannot be read vouches for no time.
-            if let Ok(contents) = collections.contents(&name) {
-                newest = newest.max(contents.newest().unwrap_or(0));
+            match collections.contents(&name) {
+                Ok(contents) => newest = newest.max(contents.newest().unwrap_or(0)),
+                // It may be the one that is meant, under another name.
+                Err(error) if plan.mode == Mode::Append => {
+                    return Err(Error::Collection(name, error));
+                }
+                // What cannot be read vouches for no time.
+                Err(_) => {}
             }
         }
         match pause(&log, newest, now)?.filter(|_| !after_pause) {

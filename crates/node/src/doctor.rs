@@ -234,26 +234,22 @@ fn file_keys(look: &Look<'_>) -> Looked {
     let keys = look.node.home().file_keys();
     let used = look.node.file_keys_in_use()?;
     let ids = file_keys_of(look.node)?;
-    let (mut found, mut idle) = (Vec::new(), 0);
+    let mut found = Vec::new();
     for id in &ids {
-        let opens_nothing = used.as_ref().is_some_and(|used| !used.contains(id));
-        match keys.load(*id) {
-            Ok(_) => idle += usize::from(opens_nothing),
-            Err(error) => {
-                let error = Finding::wrong("", &file_key(*id, error));
-                let next = if opens_nothing {
-                    "it opens nothing that is here: blindmatch doctor --repair --discard-damaged"
-                } else {
-                    "what it opens is named too, with what to do about it"
-                };
-                let next = vec![next.to_owned()];
-                found.push(Finding { next, ..error });
-            }
+        if let Err(error) = keys.load(*id) {
+            let error = Finding::wrong("", &file_key(*id, error));
+            let next = if used.as_ref().is_some_and(|used| !used.contains(id)) {
+                "it opens nothing that is here: blindmatch doctor --repair --discard-damaged"
+            } else {
+                "what it opens is named too, with what to do about it"
+            };
+            let next = vec![next.to_owned()];
+            found.push(Finding { next, ..error });
         }
     }
-    if idle > 0 {
-        // A file is there before its key is, and as long.
-        found.push(Finding::wrong("", &Error::FilesGone(idle)));
+    match look.node.files_gone()? {
+        0 => {}
+        gone => found.push(Finding::wrong("", &Error::FilesGone(gone))),
     }
     if found.is_empty() {
         found.push(Finding::fine("", &format!("{}, each opens", ids.len())));

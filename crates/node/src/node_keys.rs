@@ -353,6 +353,7 @@ impl Node {
         let last = self.newest_delegation()?;
         let (log, _) = self.log()?;
         check_clock(&log, now)?;
+        self.check_newest(&log)?;
         // After a restore it is above all that the lost home may have given out (`spec/41 §6.2`).
         let number = last.next_number(log.least_number());
         let idle = node_keys(&self.key_names()?, last.number, number);
@@ -413,10 +414,14 @@ impl Node {
     fn adopt(&self, ledger: Option<&Ledger>, delegation: &Delegation) -> Result<(), Error> {
         let keys = self.home().named_keys();
         let checkpoints = signing_key(&keys, delegation)?;
-        if ledger.is_none() {
-            // What else is wrong with it has to be known before anything changes.
-            let (log, ..) = self.verify_ledger()?;
-            check_clock(&log, self.now())?;
+        match ledger {
+            Some(ledger) => self.check_newest(&ledger.log())?,
+            None => {
+                // What else is wrong with it has to be known before anything changes.
+                let (log, ..) = self.verify_ledger()?;
+                check_clock(&log, self.now())?;
+                self.check_newest(&log)?;
+            }
         }
         let before = checkpoint_key_name(self.newest_delegation()?.number);
         if !self.key_names()?.contains(&before) {

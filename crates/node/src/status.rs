@@ -28,6 +28,8 @@ pub struct Status {
     pub backup: Option<u64>,
     /// How much the ledger has.
     pub ledger: LedgerStatus,
+    /// How many keys open files that are gone.
+    pub gone: usize,
     /// By what the ledger is not the newest there is of this node's.
     pub behind: Option<Shown>,
     /// The rules of the policy, and what is the matter with them.
@@ -161,6 +163,7 @@ impl Status {
                 cosigned,
                 time: log.time(),
             },
+            gone: node.files_gone()?,
             behind: daemon.shown()?,
             policy: policy(daemon)?,
             own: own_views(daemon),

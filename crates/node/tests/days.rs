@@ -569,6 +569,10 @@ impl World {
         assert!(matches!(asked, Err(Error::NotNewest(_))), "{asked:?}");
         let rotated = daemon.rotate(&view());
         assert!(matches!(rotated, Err(Error::NotNewest(_))), "{rotated:?}");
+        // Another key of the same number would be taken for that of the newest copy.
+        let mut rng = rand::rng();
+        let request = daemon.node().request_delegation(30, false, &mut rng);
+        assert!(matches!(request, Err(Error::NotNewest(_))), "{request:?}");
         assert_eq!(daemon.ledger().log().size(), size);
         let shown = daemon.node().shown(&daemon.ledger().log()).unwrap();
         assert_eq!(shown.unwrap().standing, Standing::Behind);

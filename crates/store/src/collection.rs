@@ -181,6 +181,22 @@ impl Collections {
         read().map_err(|error| self.in_file(&path, error))
     }
 
+    /// The keys that the files of a collection say they are sealed under, whether or not its list reads.
+    ///
+    /// # Errors
+    ///
+    /// A [`CollectionError`] of the disk.
+    pub fn claimed_keys(&self, name: &CollectionName) -> Result<BTreeSet<FileId>, CollectionError> {
+        let directory = directory(name);
+        let mut claimed = BTreeSet::new();
+        for file in self.disk.list(&directory)? {
+            let mut file = self.disk.open(&format!("{directory}/{file}"))?;
+            // What says none is damaged, or no sealed file.
+            claimed.extend(claimed_id(&mut file).ok());
+        }
+        Ok(claimed)
+    }
+
     /// Whether there are files of a collection without a list, other than by a first import that
     /// was interrupted.
     fn is_list_lost(&self, name: &CollectionName) -> Result<bool, CollectionError> {

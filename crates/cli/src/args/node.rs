@@ -123,8 +123,8 @@ without which a backup cannot be read: `blindmatch keys export storage`.";
 
 #[derive(Args, Debug)]
 pub(crate) struct BackupArguments {
-    /// Leave damaged collections out instead of writing nothing: all that they hold will be missing
-    /// from a node that is restored. Each is named, and the exit code is 6.
+    /// Leave damaged collections out, and files that are gone, instead of writing nothing: all that they
+    /// hold will be missing from a node that is restored. It is said, and the exit code is 6.
     #[arg(long)]
     pub(crate) without_damaged: bool,
     /// The file to write; it must not exist yet.

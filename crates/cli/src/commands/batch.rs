@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use blindmatch_node::Error as NodeError;
 use blindmatch_node::demo::{Outcome, PairResult};
 use blindmatch_node::exchange::batch::{Batch, Progress as Reached, Watch};
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
         let foreseen = work.daemon.foresee(&batch)?;
         let exit = Exit::of(foreseen.iter().map(|one| &one.outcome));
         output::show("batch_dry_run", &Foreseen::of(&foreseen), global)?;
-        return Ok(exit);
+        return tell_gone(&work, exit, global);
     }
     let progress = Progress::of_things(global);
     let watch: Watch = Arc::new(move |reached: Reached<'_>| match reached {
@@ -48,7 +49,22 @@ pub(crate) fn run(arguments: &BatchArguments, global: &Global) -> Result<Exit, E
     let asked = Asked::of(&pairs, exit, global.named_home());
     output::show("batch", &asked, global)?;
     advise(&asked, arguments.sweep, global);
-    Ok(exit)
+    tell_gone(&work, exit, global)
+}
+
+/// What is gone of the home asked for nothing, and is no success.
+fn tell_gone(work: &AtWork, exit: Exit, global: &Global) -> Result<Exit, Error> {
+    match work.daemon.node().files_gone()? {
+        0 => Ok(exit),
+        gone => {
+            Error::from(NodeError::FilesGone(gone)).print(global);
+            Ok(if exit == Exit::Done {
+                Exit::Partly
+            } else {
+                exit
+            })
+        }
+    }
 }
 
 #[derive(Serialize)]

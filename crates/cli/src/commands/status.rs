@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use blindmatch_node::Error as NodeError;
 use blindmatch_node::NodeFiles;
 use blindmatch_node::exchange::Footing;
 use blindmatch_node::expiry::{Expiring as What, Expiry, days_left};
@@ -311,6 +312,12 @@ fn warnings(
         Footing::Firm => {}
         Footing::Open => warn(footing.to_string(), "see that a witness's node is reached"),
         Footing::Behind(_) => warn(footing.to_string(), Behind::NEXT),
+    }
+    if status.gone > 0 {
+        warn(
+            NodeError::FilesGone(status.gone).to_string(),
+            "blindmatch doctor",
+        );
     }
     for expiry in &status.expiries {
         if let Some(due) = expiry.due(status.now) {

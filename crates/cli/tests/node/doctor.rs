@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -575,23 +575,37 @@ fn what_is_moved_away_is_missed_and_its_keys_stay() -> Test {
     );
     assert_eq!(files(&place.path("acme/keys/files"))?, keys);
     // Nothing is begun in its place, and a backup says that it lacks it.
+    let says = [
+        "are gone that 1 of the keys here open",
+        "hint: put them back",
+    ];
     for line in [
         "import --collection abuse --append feed",
         "import --collection fresh --kind abuse feed",
     ] {
-        let says = [
-            "are gone that 1 of the keys here open",
-            "hint: put them back",
-        ];
         place.fails(&format!("--home acme {line}"), 1, &says)?;
     }
-    let partly = place.run("--home acme backup partly")?;
+    place.fails("--home acme backup none", 1, &says)?;
+    assert!(!place.path("none").exists());
+    let partly = place.run("--home acme backup --without-damaged partly")?;
     assert_eq!(partly.status.code(), Some(6));
     let said = String::from_utf8(partly.stderr)?;
-    assert!(
-        said.contains("are gone that 1 of the keys here open"),
-        "{said}"
-    );
+    assert!(said.contains(says[0]), "{said}");
+    // Nor where another's list does not read, so that its files alone say what is theirs.
+    fs::rename(&away, &path)?;
+    place.ok("--home acme import --collection other feed")?;
+    fs::rename(&path, &away)?;
+    let list = place.path("acme/collections/other/current");
+    let whole = fs::read(&list)?;
+    fs::write(&list, b"damaged")?;
+    let examined = wrong(&place, "acme")?;
+    assert_eq!(state(&examined, "file keys"), ["wrong"], "{examined}");
+    let append = "--home acme import --collection abuse --append feed";
+    place.fails(append, 1, &["hint: "])?;
+    let partly = place.run("--home acme backup --without-damaged both")?;
+    let said = String::from_utf8(partly.stderr)?;
+    assert!(said.contains(says[0]) && said.contains("other"), "{said}");
+    fs::write(&list, whole)?;
     fs::rename(&away, &path)?;
     assert_eq!(place.json("--home acme doctor")?["ok"], true);
     place.ok("--home acme backup whole")?;
@@ -599,9 +613,7 @@ fn what_is_moved_away_is_missed_and_its_keys_stay() -> Test {
     // It is to be gone.
     fs::rename(&path, &away)?;
     place.ok("--home acme doctor --repair --discard-damaged")?;
-    assert_eq!(
-        files(&place.path("acme/keys/files"))?,
-        Vec::<PathBuf>::new()
-    );
+    let left = files(&place.path("acme/keys/files"))?;
+    assert_eq!(left.len(), 1, "that of the other collection: {left:?}");
     Ok(())
 }

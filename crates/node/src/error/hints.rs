@@ -129,7 +129,10 @@ impl Error {
             Self::NotNewest(_) => vec![Shown::NEXT.to_owned()],
             Self::FilesGone(_) => vec![
                 "put them back from where they were moved, or from a copy of the home".to_owned(),
-                format!("if they are to be gone, destroy their keys: {DISCARD}"),
+                format!(
+                    "if they are to be gone, whole collections among them, destroy their keys: {DISCARD}"
+                ),
+                "a backup without them: blindmatch backup --without-damaged FILE".to_owned(),
             ],
             Self::LedgerOlder(_) => vec![
                 "put the newest copy of ledger/ back, all of it: nothing else was changed".to_owned(),

@@ -37,6 +37,7 @@ impl Footing {
     /// That of a node which has just begun: a ledger that was never cosigned wants no witness.
     pub(super) fn at_start(daemon: &Daemon) -> Self {
         if let Ok(Some(shown)) = daemon.shown() {
+            error!(%shown, next = Shown::NEXT, "not serving");
             return Self::Behind(shown);
         }
         let was_cosigned = !matches!(daemon.ledger().log().cosigned(), Ok(None));
@@ -61,10 +62,7 @@ impl Daemon {
     /// Refuses to ask, and to begin an epoch, by a ledger that is not the newest: what it recorded would
     /// have to be lost.
     pub(super) fn check_newest(&self) -> Result<(), Error> {
-        match self.shown()? {
-            Some(shown) => Err(Error::NotNewest(Box::new(shown))),
-            None => Ok(()),
-        }
+        self.node().check_newest(&self.ledger().log())
     }
 }
 

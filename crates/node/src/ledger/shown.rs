@@ -71,6 +71,19 @@ impl NodeFiles {
         };
         Ok(read())
     }
+
+    /// Refuses to record by a ledger that is not the newest: it would have to be lost, or, where it was a
+    /// key, be taken for another of its number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotNewest`], [`Error::Home`] of the disk.
+    pub(crate) fn check_newest(&self, log: &Log) -> Result<(), Error> {
+        match self.shown(log)? {
+            Some(shown) => Err(Error::NotNewest(Box::new(shown))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Node {
