@@ -11,7 +11,7 @@ use blindmatch_policy::{Direction, Protocol};
 use blindmatch_psi::agreement::RunId;
 use blindmatch_psi::stop::Fault;
 use blindmatch_store::collection::{CollectionKind, CollectionName, Contents};
-use blindmatch_store::runs::Run;
+use blindmatch_store::runs::{Run, RunError};
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel};
 use tokio::task::JoinSet;
@@ -274,10 +274,13 @@ impl Asker {
                 continue;
             }
             let ended = self.resume(channel, Arc::clone(&run)).await;
-            // What a key signed that nobody knows any more can never be opened, and is in nobody's way.
+            // One that both have signed, by a key that nobody knows any more or about what is gone, can
+            // never be opened, and is in nobody's way.
             let is_locked = matches!(
                 ended,
-                Err(AskError::Session(Fault::UnknownKey) | AskError::Receipt(_))
+                Err(AskError::Session(Fault::UnknownKey)
+                    | AskError::Receipt(_)
+                    | AskError::Node(Error::Run(RunError::Receipt)))
             );
             if !run.is_over() && !is_locked {
                 unfinished.insert(view.as_str().to_owned());
