@@ -1,6 +1,7 @@
 //! Members who want more answers than they have budget for: runs side by side, streams side by side
 //! on one run, other elements in the place of those that were charged, answers that are thrown away,
-//! with responders that are killed and clocks that jump between.
+//! runs and names of each other, for they work together, with responders that are killed and clocks that
+//! jump between.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use blindmatch_audit::SigningKey;
 use blindmatch_audit::receipt::Input;
+use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::Name;
 use blindmatch_node::demo::PURPOSE;
 use blindmatch_node::exchange::{Daemon, Frames, Journal, Lost, RunKeys, SIGNER, drive};
@@ -29,7 +31,7 @@ use tokio::time::timeout;
 
 use crate::net::Rates;
 use crate::schedule::{Played, on_stage};
-use crate::tally::Budget;
+use crate::tally::{Budget, Tally};
 use crate::world::{Checked, DAY, Template, World, view};
 
 /// A run that was agreed to, by whoever forgets what he likes of it.
@@ -80,9 +82,85 @@ pub(crate) fn play(template: &Rc<Template>, seed: u64) -> Played {
         day: *[16, 24, 64].choose(&mut rng).unwrap(),
         epoch: *[64, 96, 160].choose(&mut rng).unwrap(),
     };
-    on_stage(template, budget, false, rng, async |world, rng| {
+    on_stage(template, budget, TYPES, false, rng, async |world, rng| {
         attack(world, rng).await
     })
+}
+
+const TYPES: &[IndicatorType] = &[IndicatorType::Ip];
+/// The least that a run is charged.
+const LEAST: u64 = 8;
+
+/// Plays members who share out a dictionary among themselves, each of which asks until it is refused:
+/// they get what each of them may get, and nothing for being many.
+pub(crate) fn play_dictionary(template: &Rc<Template>, seed: u64) -> Played {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let days = rng.random_range(1..4);
+    let day = LEAST * rng.random_range(1..4);
+    let budget = Budget {
+        day,
+        epoch: days * day,
+    };
+    on_stage(template, budget, TYPES, false, rng, async |world, rng| {
+        share_out(world, budget, rng).await
+    })
+}
+
+async fn share_out(world: &World, budget: Budget, rng: &mut StdRng) -> Checked {
+    let members = world.template.members.clone();
+    let [victim, colluders @ ..] = members.as_slice() else {
+        return Err("nobody".to_owned());
+    };
+    for name in &members {
+        world.start(name)?;
+    }
+    world.import(victim, (0..20).collect()).await?;
+    let many = u64::try_from(colluders.len()).unwrap();
+    let (of_day, of_epoch) = (many * budget.day, many * budget.epoch);
+    let is = |what: &str, found: u64, expected: u64| {
+        if found == expected {
+            return Ok(());
+        }
+        Err(format!("{what}: {found}, and not {expected}"))
+    };
+    // Twice as many guesses as they may make: nobody guesses what another did.
+    let mut guesses = items(4 * of_epoch, rng);
+    for day in 0..2 * (budget.epoch / budget.day) {
+        world.publish(victim).await?;
+        let mut asking: Vec<&Name> = colluders.iter().collect();
+        while !asking.is_empty() {
+            let at = rng.random_range(0..asking.len());
+            match propose(world, asking[at], victim, LEAST, rng).await {
+                Some(mut run) => {
+                    // What all peers together may ask is what the manifest says.
+                    is("the publication's budget", run.manifest.queries, of_epoch)?;
+                    run.items = guesses.split_off(guesses.len() - run.items.len());
+                    stream(world, victim, vec![(&run, Plan::HONEST)], rng).await;
+                }
+                None => _ = asking.swap_remove(at),
+            }
+        }
+        world.check(victim)?;
+        let charged = world.net.tallied(victim, Tally::total);
+        is("charged", charged, of_epoch.min(of_day * (day + 1)))?;
+        is("answered", world.net.evaluations().0, charged)?;
+        world.time.jump(DAY as i64);
+    }
+    // Of a new epoch they get no more on a day than of the one before.
+    world.rotate(victim).await?;
+    let before = world.net.tallied(victim, Tally::total);
+    let mut runs = Vec::new();
+    for colluder in colluders {
+        while let Some(run) = propose(world, colluder, victim, LEAST, rng).await {
+            stream(world, victim, vec![(&run, Plan::HONEST)], rng).await;
+            runs.push(run);
+        }
+    }
+    // Nor by going on with what was charged, nor by each other's runs.
+    again(world, victim, &runs, rng).await;
+    world.check(victim)?;
+    let charged = world.net.tallied(victim, Tally::total) - before;
+    is("charged in the next epoch", charged, of_day)
 }
 
 async fn attack(world: &World, rng: &mut StdRng) -> Checked {
@@ -111,7 +189,7 @@ async fn attack(world: &World, rng: &mut StdRng) -> Checked {
                 for _ in 0..rng.random_range(1..6) {
                     let attacker = attackers.choose(rng).unwrap();
                     let class = *[8, 8, 10, 16, 24].choose(rng).unwrap();
-                    runs.extend(propose(world, attacker, victim, class, rng).await);
+                    runs.extend(propose_somehow(world, attacker, victim, class, rng).await);
                 }
                 let fresh = runs.iter().skip(before);
                 let plans = fresh.map(|run| {
@@ -119,6 +197,7 @@ async fn attack(world: &World, rng: &mut StdRng) -> Checked {
                         run,
                         Plan {
                             is_same: true,
+                            by_another: false,
                             ..Plan::draw(rng)
                         },
                     )
@@ -127,7 +206,7 @@ async fn attack(world: &World, rng: &mut StdRng) -> Checked {
             }
             4..6 => {
                 let class = *[8, 10, 16, 24].choose(rng).unwrap();
-                runs.extend(propose(world, attacker, victim, class, rng).await);
+                runs.extend(propose_somehow(world, attacker, victim, class, rng).await);
             }
             6..10 => again(world, victim, &runs, rng).await,
             10 => {
@@ -170,7 +249,32 @@ async fn propose(
     class: u64,
     rng: &mut StdRng,
 ) -> Option<Run> {
-    let up = world.up(attacker)?;
+    propose_as(world, attacker, attacker, victim, class, rng).await
+}
+
+/// The same, at times by the name of another.
+async fn propose_somehow(
+    world: &World,
+    attacker: &Name,
+    victim: &Name,
+    class: u64,
+    rng: &mut StdRng,
+) -> Option<Run> {
+    let named = match rng.random_ratio(1, 10) {
+        true => world.template.members.choose(rng).unwrap(),
+        false => attacker,
+    };
+    propose_as(world, attacker, named, victim, class, rng).await
+}
+
+async fn propose_as(
+    world: &World,
+    attacker: &Name,
+    named: &Name,
+    victim: &Name,
+    class: u64,
+    rng: &mut StdRng,
+) -> Option<Run> {
     let channel = reach(world, attacker, victim).await?;
     let request = ManifestRequest {
         view: view().to_string(),
@@ -179,7 +283,7 @@ async fn propose(
     let answer = channel.manifest(request).await.ok()?;
     let manifest = Manifest::decode(&answer.manifest).ok()?;
     let own = Party {
-        identity: up.daemon().id().to_string().into_bytes(),
+        identity: world.up(named)?.daemon().id().to_string().into_bytes(),
         nonce: rand::random(),
     };
     let other = Party {
@@ -212,6 +316,10 @@ async fn propose(
         world.net.say(format_args!("{attacker} is refused {class}"));
         return None;
     };
+    if named != attacker {
+        let wrong = format!("{victim} agreed to what {attacker} proposed as {named}");
+        world.net.blame(wrong);
+    }
     let agreement = Agreement::decode(&agreed).unwrap();
     Some(Run {
         id: agreement.run_id(&agreement.directions[0]),
@@ -252,14 +360,24 @@ struct Plan {
     remembers: bool,
     /// The stream ends behind so many frames.
     left: usize,
+    /// It is opened by another of them, with all that the one has whose run it is.
+    by_another: bool,
 }
 
 impl Plan {
+    const HONEST: Self = Self {
+        is_same: true,
+        remembers: true,
+        left: 1_000,
+        by_another: false,
+    };
+
     fn draw(rng: &mut StdRng) -> Self {
         Self {
             is_same: rng.random_ratio(2, 5),
             remembers: rng.random(),
             left: *[1, 2, 3, 4, 1_000, 1_000, 1_000].choose(rng).unwrap(),
+            by_another: rng.random_ratio(1, 6),
         }
     }
 }
@@ -275,7 +393,11 @@ async fn again(world: &World, victim: &Name, runs: &[Run], rng: &mut StdRng) {
 async fn stream(world: &World, victim: &Name, runs: Vec<(&Run, Plan)>, rng: &mut StdRng) {
     let mut streams = JoinSet::new();
     for (run, plan) in runs {
-        let Some(channel) = reach(world, &run.attacker, victim).await else {
+        let opens = match plan.by_another {
+            true => world.template.members[1..].choose(rng).unwrap(),
+            false => &run.attacker,
+        };
+        let Some(channel) = reach(world, opens, victim).await else {
             continue;
         };
         let daemon = world.up(&run.attacker).unwrap().daemon();

@@ -51,6 +51,16 @@ impl NodeDisk {
         self.state.lock().unwrap().is_dead = true;
     }
 
+    /// Another home stands in the place of the one that was there.
+    pub(crate) fn replace(&self, home: &Path, seed: u64) {
+        let mut state = self.state.lock().unwrap();
+        *state = State {
+            is_dead: false,
+            left: None,
+            unsynced: Unsynced::new(home, seed),
+        };
+    }
+
     /// Is there again, once nobody has anything of it open; with `power` what was not synced went
     /// with the machine, else only the process died.
     pub(crate) fn revive(&self, power: bool) {

@@ -35,7 +35,7 @@ use std::thread;
 use blindmatch_testkit::crash::number;
 
 use crate::schedule::Played;
-use crate::world::Template;
+use crate::world::{ALL, FEW, Template};
 
 /// Seeds of worlds that once found a fault.
 const KEPT: [u64; 4] = [
@@ -46,6 +46,11 @@ const KEPT: [u64; 4] = [
 const KEPT_ATTACKERS: [u64; 0] = [];
 
 type Play = fn(&Rc<Template>, u64) -> Played;
+
+/// A play, and how many members it has.
+const WORLDS: (Play, usize) = (schedule::play, FEW);
+const DEATHS: (Play, usize) = (schedule::play_death, FEW);
+const ATTACKS: (Play, usize) = (attackers::play, ALL);
 
 /// Sums of what happened.
 #[derive(Debug, Default)]
@@ -58,12 +63,12 @@ struct Sums {
 }
 
 /// Plays the worlds of seeds on all cores; gives what the first failed with that did.
-fn play_all(play: Play, seeds: impl Iterator<Item = u64> + Send) {
+fn play_all((play, members): (Play, usize), seeds: impl Iterator<Item = u64> + Send) {
     let seeds = Mutex::new(seeds);
     let (sums, failed) = (Mutex::new(Sums::default()), Mutex::new(Vec::new()));
     let next = || seeds.lock().unwrap().next();
     let work = || {
-        let template = Rc::new(Template::new());
+        let template = Rc::new(Template::new(members));
         while let Some(seed) = next() {
             let played = play(&template, seed);
             let mut sums = sums.lock().unwrap();
@@ -98,44 +103,50 @@ fn seeds(usual: u64) -> Range<u64> {
 
 #[test]
 fn worlds() {
-    play_all(schedule::play, KEPT.into_iter().chain(100..600));
+    play_all(WORLDS, KEPT.into_iter().chain(100..600));
 }
 
 /// Wherever in a batch somebody dies, the nights behind that are as if he had not.
 #[test]
 fn whoever_dies_at_any_message_is_not_stuck() {
-    play_all(schedule::play_death, (0..160).step_by(5));
+    play_all(DEATHS, (0..160).step_by(5));
 }
 
 #[test]
 #[ignore = "long"]
 fn whoever_dies_at_any_message_is_not_stuck_long() {
-    play_all(schedule::play_death, 0..160);
+    play_all(DEATHS, 0..160);
 }
 
 #[test]
 #[ignore = "long"]
 fn worlds_long() {
-    play_all(schedule::play, seeds(10_000));
+    play_all(WORLDS, seeds(10_000));
 }
 
 #[test]
 fn budgets_hold_against_attackers() {
-    play_all(attackers::play, KEPT_ATTACKERS.into_iter().chain(0..200));
+    play_all(ATTACKS, KEPT_ATTACKERS.into_iter().chain(0..200));
+}
+
+/// What `SECURITY.md` says of members who work together.
+#[test]
+fn colluders_get_what_each_of_them_may() {
+    play_all((attackers::play_dictionary, ALL), 0..10);
 }
 
 #[test]
 #[ignore = "long"]
 fn budgets_hold_against_attackers_long() {
-    play_all(attackers::play, seeds(10_000));
+    play_all(ATTACKS, seeds(1_000));
 }
 
 #[test]
 fn a_seed_replays() {
-    for play in [schedule::play, attackers::play] {
+    for (play, members) in [WORLDS, ATTACKS] {
         for seed in seeds(6) {
             // Homes, keys and all that is drawn at random are others each time.
-            let traces = [(); 2].map(|()| play(&Rc::new(Template::new()), seed).trace);
+            let traces = [(); 2].map(|()| play(&Rc::new(Template::new(members)), seed).trace);
             let [first, second] = &traces;
             for (number, (first, second)) in first.iter().zip(second).enumerate() {
                 assert_eq!(first, second, "seed {seed}, line {number}");

@@ -175,6 +175,28 @@ impl Net {
         read.map_err(|error| format!("the ledger of {name}: {error}"))
     }
 
+    /// A node that knew of a removal was restored from before that.
+    pub(crate) fn forgets_removals(&self, by: &Name) {
+        self.state().removed.retain(|(knows, _), _| knows != by);
+    }
+
+    /// A node's ledger is there again as far as so many records, which a backup had.
+    pub(crate) fn restored(&self, name: &Name, size: u64, ledger: &Ledger) -> Result<(), String> {
+        let mut state = self.state();
+        let tally = &mut state.seats.get_mut(name).unwrap().tally;
+        tally.goes_on_from(size, &ledger.log())
+    }
+
+    /// Asks what a node charged.
+    pub(crate) fn tallied<T>(&self, name: &Name, ask: impl FnOnce(&Tally) -> T) -> T {
+        ask(&self.state().seats.get(name).unwrap().tally)
+    }
+
+    /// Notes what nobody may ever see.
+    pub(crate) fn blame(&self, wrong: String) {
+        self.state().wrong.push(wrong);
+    }
+
     /// What went wrong on the way.
     pub(crate) fn wrong(&self) -> Option<String> {
         self.state().wrong.first().cloned()
@@ -191,7 +213,7 @@ impl Net {
 
 impl State {
     /// Counts the evaluations that are about to leave, which have to be charged by then.
-    fn count(&mut self, from: &Name, mut bytes: &[u8]) {
+    fn count(&mut self, from: &Name, to: &Name, mut bytes: &[u8]) {
         while let Some(at) = memmem::find(bytes, ANSWER) {
             let (_, answer) = bytes.split_at(at + ANSWER.len());
             bytes = answer;
@@ -213,10 +235,11 @@ impl State {
             if let Err(error) = seat.tally.catch_up(&log, budget, is_honest) {
                 self.wrong.push(format!("the ledger of {from}: {error}"));
             }
-            let charged = seat.tally.of_run(run);
+            // Also who has another's run gets nothing of it.
+            let charged = seat.tally.of_run(run, to.as_str());
             if answered > charged {
                 self.wrong.push(format!(
-                    "{from} answered {answered} in a run that it charged {charged} for"
+                    "{from} answered {to} {answered} in a run that it charged it {charged} for"
                 ));
             }
         }
@@ -235,7 +258,7 @@ impl State {
                 self.wrong
                     .push(format!("{to} answers {from}, which is no member: {path}"));
             }
-            self.count(&to, bytes);
+            self.count(&to, &from, bytes);
         }
         let what = path.rsplit('/').next().unwrap_or_default();
         let part = match part {

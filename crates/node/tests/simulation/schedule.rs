@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::Name;
 use blindmatch_node::demo::Outcome;
 use blindmatch_node::simulation::{Around, Simulated};
@@ -28,6 +29,12 @@ pub(crate) enum Op {
     Query(Name, BTreeSet<u32>),
     Rotate(Name),
     Tidy(Name),
+    /// New keys, under a new delegation.
+    Renew(Name),
+    BackUp(Name),
+    Restore(Name),
+    /// So long that epochs end by themselves, and so do delegations of who forgets to renew them.
+    Month(Option<Name>),
     Stop(Name),
     Kill(Name),
     Start(Name),
@@ -70,10 +77,18 @@ pub(crate) fn play(template: &Rc<Template>, seed: u64) -> Played {
         day: budget.0,
         epoch: budget.1,
     };
-    on_stage(template, budget, true, rng, async |world, rng| {
-        run(world, rng).await
+    let rare = (seed >= EXTENDED).then(|| StdRng::seed_from_u64(!seed));
+    let types: &[_] = match seed % 4 {
+        0 if rare.is_some() => &[IndicatorType::Ip, IndicatorType::Phone],
+        _ => &[IndicatorType::Ip],
+    };
+    on_stage(template, budget, types, true, rng, async |world, rng| {
+        run(world, rng, rare).await
     })
 }
+
+/// Seeds below this are of before there were rare operations and second types, and play as they did.
+const EXTENDED: u64 = 100;
 
 /// Plays a batch in which somebody dies: of an even number who asks, of an odd one who is asked, behind
 /// half as many parts of calls; three nights later he is back.
@@ -83,7 +98,8 @@ pub(crate) fn play_death(template: &Rc<Template>, number: u64) -> Played {
         day: 1 << 12,
         epoch: 1 << 14,
     };
-    on_stage(template, budget, true, rng, async |world, rng| {
+    let types = &[IndicatorType::Ip];
+    on_stage(template, budget, types, true, rng, async |world, rng| {
         begin(world, rng).await?;
         let [asks, asked, ..] = world.template.members.as_slice() else {
             return Err("nobody".to_owned());
@@ -111,6 +127,7 @@ pub(crate) fn play_death(template: &Rc<Template>, number: u64) -> Played {
 pub(crate) fn on_stage(
     template: &Rc<Template>,
     budget: Budget,
+    types: &'static [IndicatorType],
     is_honest: bool,
     mut rng: StdRng,
     play: impl AsyncFnOnce(&World, &mut StdRng) -> Checked,
@@ -126,7 +143,14 @@ pub(crate) fn on_stage(
     let net = Arc::new(Net::new(rng.random(), budget, is_honest));
     let outcome = runtime.block_on(async {
         time.start();
-        let world = World::new(template, &time, Arc::clone(&net), budget, rng.random());
+        let world = World::new(
+            template,
+            &time,
+            Arc::clone(&net),
+            budget,
+            types,
+            rng.random(),
+        );
         let played = play(&world, &mut rng).await;
         world.end();
         played
@@ -157,11 +181,16 @@ async fn begin(world: &World, rng: &mut StdRng) -> Checked {
     Ok(())
 }
 
-async fn run(world: &World, rng: &mut StdRng) -> Checked {
+async fn run(world: &World, rng: &mut StdRng, mut rare: Option<StdRng>) -> Checked {
     begin(world, rng).await?;
     let members = world.template.members.clone();
     for _ in 0..rng.random_range(5..12) {
-        let op = draw(world, rng);
+        let mut op = draw(world, rng);
+        if let Some(rare) = &mut rare
+            && rare.random_ratio(1, 6)
+        {
+            op = draw_rare(world, rare);
+        }
         let faults = Faults::draw(world, rng);
         world.net.say(format_args!("{op:?} {faults:?}"));
         let seed = rng.random();
@@ -192,6 +221,9 @@ async fn calm(world: &World) -> Checked {
         world.template.members.clone()
     };
     for name in &members {
+        if world.is_expiring(name, 10 * DAY) {
+            world.renew(name).await?;
+        }
         if removes {
             // Again, where it was cut short.
             world.remove(name).await?;
@@ -223,6 +255,7 @@ async fn calm(world: &World) -> Checked {
                         waits = true;
                     }
                     outcome => {
+                        world.resumed(name, &pair.responder).await;
                         return Err(format!(
                             "{name} does not get what {} has: {outcome:?}",
                             pair.responder
@@ -282,6 +315,23 @@ fn draw(world: &World, rng: &mut StdRng) -> Op {
             };
             Op::Both(Box::new(first), Box::new(second))
         }
+    }
+}
+
+/// What belongs to months and machines more than to nights.
+fn draw_rare(world: &World, rng: &mut StdRng) -> Op {
+    let name = world.template.members.choose(rng).unwrap().clone();
+    let seats = world.seats.iter();
+    let mut backed_up = seats.filter(|(_, seat)| seat.borrow().backup.is_some());
+    match rng.random_range(0..5) {
+        0 => Op::Renew(name),
+        1..4 => match backed_up.next() {
+            Some((lost, _)) => Op::Restore(lost.clone()),
+            None => Op::BackUp(name),
+        },
+        // Rows are kept for 90 days.
+        _ if world.days() < 40 => Op::Month(rng.random_ratio(1, 3).then_some(name)),
+        _ => Op::Renew(name),
     }
 }
 
@@ -391,6 +441,23 @@ impl World {
             Op::Query(name, numbers) => self.query(name, numbers).await,
             Op::Rotate(name) => self.rotate(name).await,
             Op::Tidy(name) => self.tidy(name).await,
+            Op::Renew(name) => self.renew(name).await,
+            Op::BackUp(name) => self.back_up(name).await,
+            Op::Restore(name) => self.restore(name).await,
+            Op::Month(forgets) => {
+                self.time.jump(20 * DAY as i64);
+                for name in &self.template.members {
+                    if forgets.as_ref() != Some(name) {
+                        self.renew(name).await?;
+                    }
+                }
+                self.time.jump(12 * DAY as i64);
+                for name in &self.template.members {
+                    self.tidy(name).await?;
+                    self.publish(name).await?;
+                }
+                Ok(())
+            }
             Op::Stop(name) => self.bury(name).await,
             Op::Kill(name) => {
                 if self.up(name).is_some() {
@@ -435,6 +502,11 @@ impl World {
                 one.and(other)
             }
         }
+    }
+
+    /// How long it has gone on.
+    fn days(&self) -> u64 {
+        (self.time.now() - BEGIN) / DAY
     }
 
     pub(crate) async fn rotate(&self, name: &Name) -> Checked {

@@ -12,8 +12,8 @@ const DAY: u64 = 86_400;
 pub(crate) struct Tally {
     read: u64,
     root: [u8; 32],
-    /// By run.
-    runs: BTreeMap<[u8; 32], u64>,
+    /// By run, who was charged, and how much.
+    runs: BTreeMap<[u8; 32], (String, u64)>,
     batches: BTreeSet<([u8; 32], u64)>,
     days: BTreeMap<(String, String, u64), u64>,
     epochs: BTreeMap<(String, String, u64), u64>,
@@ -45,6 +45,10 @@ impl Tally {
         }
         for record in log.records(self.read..log.size()) {
             let (number, record) = record.map_err(|e| e.to_string())?;
+            if let Event::Equivocation { peer, .. } = record.event {
+                // Here nobody tells two stories, whatever was restored.
+                return Err(format!("record {number}: {} is convicted", peer.as_str()));
+            }
             let Event::Debit {
                 peer,
                 view,
@@ -61,8 +65,15 @@ impl Tally {
                 return Err(format!("record {number}: a batch is charged twice"));
             }
             let amount = amount.count();
-            *self.runs.entry(run).or_default() += amount;
             let (view, peer) = (view.as_str().to_owned(), peer.as_str().to_owned());
+            let of_run = self.runs.entry(run).or_insert_with(|| (peer.clone(), 0));
+            if of_run.0 != peer {
+                return Err(format!(
+                    "record {number}: {peer} is charged in a run of {}",
+                    of_run.0
+                ));
+            }
+            of_run.1 += amount;
             let windows = [
                 (&mut self.days, record.time / DAY, budget.day),
                 (&mut self.epochs, epoch, budget.epoch),
@@ -81,13 +92,21 @@ impl Tally {
         Ok(())
     }
 
-    /// What was charged in a run.
-    pub(crate) fn of_run(&self, run: &[u8; 32]) -> u64 {
-        self.runs.get(run).copied().unwrap_or(0)
+    /// Goes on behind so many records, which a backup had; what was charged in others stays charged.
+    pub(crate) fn goes_on_from(&mut self, size: u64, log: &Log) -> Result<(), String> {
+        self.root = log.root_at(size).map_err(|error| error.to_string())?;
+        self.read = size;
+        Ok(())
+    }
+
+    /// What a peer was charged in a run; nothing where it is the run of another.
+    pub(crate) fn of_run(&self, run: &[u8; 32], peer: &str) -> u64 {
+        let of_run = self.runs.get(run).filter(|(charged, _)| charged == peer);
+        of_run.map_or(0, |(_, amount)| *amount)
     }
 
     /// What was charged in all.
     pub(crate) fn total(&self) -> u64 {
-        self.runs.values().sum()
+        self.runs.values().map(|(_, amount)| amount).sum()
     }
 }
