@@ -1,6 +1,7 @@
 //! What changed in a view since its newest publication (`spec/46-runs-views.md` §7).
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::io::{self, Read, Seek};
 
 use blindmatch_indicator::{IndicatorType, Label};
@@ -8,6 +9,7 @@ use blindmatch_policy::Evidence;
 use blindmatch_psi::publication::{Change, Wait, Waiting};
 use blindmatch_store::row::{Origin, References, Row, RowReader};
 use blindmatch_store::views::ViewError;
+use zeroize::Zeroizing;
 
 use super::disk;
 use crate::error::Error;
@@ -33,11 +35,26 @@ pub(super) struct Orders {
     handed_in: u64,
 }
 
+/// Those changes of one kind that wait longest, as many as a publication may need.
+pub(super) struct Longest {
+    room: usize,
+    kept: BinaryHeap<Kept>,
+    /// From this order on they were left.
+    left: u64,
+}
+
+/// A change with what it is about; the one that came last is the greatest.
+pub(super) struct Kept {
+    pub(super) order: u64,
+    pub(super) key: Zeroizing<Vec<u8>>,
+    pub(super) label: [u8; Label::LENGTH],
+}
+
 /// What a publication left out.
 pub(super) struct LeftOut {
     /// From this order on there was no room.
-    removals: u64,
-    additions: u64,
+    pub(super) removals: u64,
+    pub(super) additions: u64,
     /// Additions of what left within the epoch: no more than went out in it.
     next_epoch: BTreeSet<u64>,
 }
@@ -85,13 +102,79 @@ impl Orders {
     }
 }
 
-impl LeftOut {
-    pub(super) const fn nothing() -> Self {
+impl Longest {
+    pub(super) const fn new(room: usize) -> Self {
         Self {
-            removals: u64::MAX,
-            additions: u64::MAX,
+            room,
+            kept: BinaryHeap::new(),
+            left: u64::MAX,
+        }
+    }
+
+    pub(super) fn push(&mut self, order: u64, row: &Row<'_>) -> Result<(), Error> {
+        if self.kept.len() >= self.room {
+            let last = self.kept.peek().map_or(0, |last| last.order);
+            self.left = self.left.min(last.max(order));
+            if order >= last {
+                return Ok(());
+            }
+            self.kept.pop();
+        }
+        self.kept.push(Kept {
+            order,
+            key: Zeroizing::new(row.key.to_vec()),
+            label: label_of(row)?.encode(),
+        });
+        Ok(())
+    }
+
+    /// The order from which on they were left; the greatest number where none was.
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn into_kept(self) -> impl Iterator<Item = Kept> {
+        self.kept.into_iter()
+    }
+}
+
+impl Ord for Kept {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+impl PartialOrd for Kept {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Kept {}
+
+impl LeftOut {
+    /// Of those that were not handed in, from these orders on.
+    pub(super) const fn of(removals: u64, additions: u64) -> Self {
+        Self {
+            removals,
+            additions,
             next_epoch: BTreeSet::new(),
         }
+    }
+
+    /// How many additions cannot come within the epoch.
+    pub(super) fn impossible(&self) -> usize {
+        self.next_epoch.len()
     }
 
     pub(super) fn note(&mut self, waiting: Waiting) {
@@ -175,7 +258,7 @@ pub(super) fn served<'r>(key: &'r [u8], label: &Label, place: Place, since: u32)
 }
 
 /// The label of such a row.
-pub(super) fn label_of(row: &Row<'_>) -> Result<Label, Error> {
+fn label_of(row: &Row<'_>) -> Result<Label, Error> {
     let handle = row.handle.ok_or(io::ErrorKind::InvalidData);
     Ok(Label {
         handle: handle.map_err(|kind| disk(kind.into()))?,

@@ -11,7 +11,7 @@ use blindmatch_psi::publication::{
 use blindmatch_store::views::{Draft, OwnEpoch};
 use zeroize::Zeroizing;
 
-use super::changes::{LeftOut, Orders, Place, changed, label_of, served};
+use super::changes::{LeftOut, Longest, Orders, Place, changed, served};
 use super::{DAY, EPOCH, disk, publishing};
 use crate::error::Error;
 use crate::exchange::daemon::Daemon;
@@ -83,16 +83,40 @@ impl Daemon {
 
     /// Publishes what changed since the newest publication of an epoch, as far as there is room.
     pub(super) fn next_publication(&self, view: &View, epoch: &OwnEpoch) -> Result<(), Error> {
+        // Of additions some more, as what left within the epoch does not come again.
+        let spare = |churn: usize| churn + churn / 16 + 16;
+        if !self.publish_changes(view, epoch, spare)? {
+            self.publish_changes(view, epoch, |_| usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// The same with as many additions as `spare` says of as many as there is room for; whether
+    /// these were enough to fill it, as far as there are any: else nothing is published.
+    fn publish_changes(
+        &self,
+        view: &View,
+        epoch: &OwnEpoch,
+        spare: impl FnOnce(usize) -> usize,
+    ) -> Result<bool, Error> {
         let rng = &mut rand::rng();
         let publications = epoch.publications();
         let before = publications.first();
         let before = before.ok_or_else(|| publishing(PublishError::NotPublished))?;
+        let room = before.manifest.edition.class().churn();
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
         let mut draft = epoch.draft(rng)?;
         let scratch = self.views().scratch(rng);
-        let changes = Changes::new(draft.state(), &scratch, WORKING_SET).map_err(publishing)?;
-        let changes = self.hand_in(view, epoch, &mut draft, changes)?;
-        let mut left_out = LeftOut::nothing();
+        let mut changes = Changes::new(draft.state(), &scratch, WORKING_SET).map_err(publishing)?;
+        let (mut removals, mut additions) = (Longest::new(room), Longest::new(spare(room)));
+        self.changed_rows(view, epoch, &mut draft, &mut removals, &mut additions)?;
+        let mut left_out = LeftOut::of(removals.left(), additions.left());
+        let (all, handed_in) = (additions.left() == u64::MAX, additions.len());
+        hand_in(epoch, &mut changes, removals, additions)?;
         let published = draft.later(changes, rng, &mut |waiting| left_out.note(waiting))?;
+        if !all && handed_in - left_out.impossible() < room {
+            return Ok(false);
+        }
         let mut orders = Orders::default();
         draft.settle(&mut |row| left_out.settle(row, orders.of(row)), rng)?;
         let manifest = Manifest {
@@ -101,24 +125,19 @@ impl Daemon {
             valid_from: self.now(),
             ..before.manifest.clone()
         };
-        Ok(draft.publish(manifest, rng)?)
+        draft.publish(manifest, rng)?;
+        Ok(true)
     }
 
-    /// Writes the rows that were published or are served, and hands in what of them changes.
-    fn hand_in<'s, S: blindmatch_psi::publication::Scratch>(
+    /// Writes the rows that were published or are served, and finds which of them change.
+    fn changed_rows(
         &self,
         view: &View,
         epoch: &OwnEpoch,
         draft: &mut Draft<'_>,
-        mut changes: Changes<'s, S>,
-    ) -> Result<Changes<'s, S>, Error> {
-        let mut evaluating = Evaluating::new(
-            epoch,
-            |(change, label): &(Change, [u8; Label::LENGTH]), output| match *change {
-                Change::Removal(order) => changes.remove(order, output),
-                Change::Addition(order) => changes.add(order, output, label),
-            },
-        );
+        removals: &mut Longest,
+        additions: &mut Longest,
+    ) -> Result<(), Error> {
         let mut orders = Orders::default();
         let mut rows = epoch.rows()?;
         let (reading, evidence) = (self.reading()?, self.policy().evidence());
@@ -126,12 +145,11 @@ impl Daemon {
         changed(&mut rows, &reading, kind, evidence, day, |row| {
             draft.row(row).map_err(disk)?;
             match orders.of(row) {
-                Some(change) => evaluating.push(row.key, (change, label_of(row)?.encode())),
+                Some(Change::Removal(order)) => removals.push(order, row),
+                Some(Change::Addition(order)) => additions.push(order, row),
                 None => Ok(()),
             }
-        })?;
-        evaluating.finish()?;
-        Ok(changes)
+        })
     }
 
     /// Today, in days since 1970.
@@ -149,6 +167,30 @@ impl Daemon {
         self.policy()
             .epoch_total(view.indicator_type, &view.purpose, peers)
     }
+}
+
+/// Evaluates changes and hands them in.
+fn hand_in<S: blindmatch_psi::publication::Scratch>(
+    epoch: &OwnEpoch,
+    changes: &mut Changes<'_, S>,
+    removals: Longest,
+    additions: Longest,
+) -> Result<(), Error> {
+    let mut evaluating = Evaluating::new(
+        epoch,
+        |(change, label): &(Change, [u8; Label::LENGTH]), output| match *change {
+            Change::Removal(order) => changes.remove(order, output),
+            Change::Addition(order) => changes.add(order, output, label),
+        },
+    );
+    let kinds: [(Longest, fn(u64) -> Change); 2] =
+        [(removals, Change::Removal), (additions, Change::Addition)];
+    for (longest, change) in kinds {
+        for kept in longest.into_kept() {
+            evaluating.push(&kept.key, (change(kept.order), kept.label))?;
+        }
+    }
+    evaluating.finish()
 }
 
 /// Items on their way into a publication, each with something that goes with its output.

@@ -306,6 +306,25 @@ fn what_left_comes_back_with_the_next_epoch() {
 }
 
 #[test]
+fn what_cannot_come_leaves_its_room_to_what_can() {
+    let days = Days::new(0..60);
+    days.publish();
+    days.import(24..60);
+    for _ in 0..6 {
+        days.tomorrow();
+        days.publish();
+    }
+    assert_eq!(days.held(), (24..60).collect());
+    // More than are evaluated at first come back, before those that are new.
+    days.import((0..60).chain(300..306));
+    for came in [ROOM, 6] {
+        days.tomorrow();
+        days.publish();
+        assert_eq!(days.held(), (24..60).chain(300..300 + came).collect());
+    }
+}
+
+#[test]
 fn what_is_withdrawn_goes_though_nothing_is_left() {
     let days = Days::new(0..2);
     days.publish();
