@@ -235,6 +235,45 @@ fn addresses_and_networks_ask_for_every_rung_above_them() {
     assert_eq!(texts, ["8.8.4.4", "8.8.8.8"]);
 }
 
+/// How many rows ask is the same whether the list of a collection says it or the rows are read.
+#[test]
+fn rows_that_ask_are_counted_as_they_are_read() {
+    let world = World::new();
+    let feeds = [
+        "8.8.8.8\n8.8.4.0/23\nsome-mail@example.com\n",
+        "8.8.8.8\n8.8.4.4\n",
+        "https://example.com/path\nexample.com\n",
+        "example.com\n",
+    ];
+    for (number, feed) in feeds.into_iter().enumerate() {
+        let contents = world.import(&format!("c{number}"), CollectionKind::Customers, feed);
+        let (mut listed, mut read) = (0, 0);
+        for kind in IndicatorType::ALL {
+            let reading = world.reading();
+            let mut walked = 0;
+            let mut count = |_: &Row<'_>, _: &[Indicator]| walked += 1;
+            reading.asking(&contents, kind, &mut count).unwrap();
+            assert_eq!(
+                reading.asking_rows(&contents, kind).unwrap(),
+                walked,
+                "{feed}: {kind}"
+            );
+            match reading.listed(&contents, kind) {
+                Some(rows) => listed += u32::from(rows > 0),
+                None => read += 1,
+            }
+        }
+        assert!(listed > 0 || read > 0, "{feed}");
+        // Behind its day the list no longer says what there is.
+        let mut later = contents.clone();
+        for source in later.sources.values_mut() {
+            source.expires = Some(world.reading().today);
+        }
+        let by_list = IndicatorType::ALL.map(|kind| world.reading().listed(&later, kind));
+        assert_eq!(by_list, [None; IndicatorType::ALL.len()]);
+    }
+}
+
 /// What is served and asked meets where the sets do in the clear.
 #[test]
 fn members_of_a_demonstration_find_what_they_have_in_common() {
