@@ -60,10 +60,18 @@ impl<R: Read + Seek> ViewFile<R> {
             None => {
                 let opened = inner.sealed.block(number);
                 let opened = opened.map_err(|error| error.in_file(self.path.clone()))?;
-                (number, Zeroizing::new(opened.to_vec()))
+                let oldest = if inner.blocks.len() == BLOCKS {
+                    inner.blocks.pop_back()
+                } else {
+                    None
+                };
+                let room = || Zeroizing::new(Vec::with_capacity(BLOCK));
+                let mut block = oldest.map_or_else(room, |(_, block)| block);
+                block.clear();
+                block.extend_from_slice(opened);
+                (number, block)
             }
         };
-        inner.blocks.truncate(BLOCKS - 1);
         inner.blocks.push_front(block);
         let (_, block) = inner.blocks.front().ok_or(io::ErrorKind::UnexpectedEof)?;
         let within = usize::try_from(at % BLOCK as u64).unwrap_or(usize::MAX);
