@@ -1,13 +1,13 @@
 //! The owner's own commitment to the matches of a run (`spec/40-audit.md` §5).
 //!
-//! The rows are salted, padded to a number of leaves that says little, and put into a Merkle tree
-//! whose root goes into the owner's ledger. A later release opens one leaf of it and says nothing
-//! about the others: not their values, not their number, not which leaves are padding.
+//! The rows are salted and stand at random leaves of a Merkle tree whose root goes into the owner's
+//! ledger. What of the tree has no row is hashes of nothing. A later release opens one leaf and says
+//! nothing about the others: not their values, not their number, not which there are.
 //!
-//! Salts are derived from one secret seed, and an opening shows the salt of its row only. Leaves
-//! stand in the order of their hashes, so that a position says nothing about a row either.
+//! Salts, places and padding are derived from one secret seed, and an opening shows the salt of its row
+//! only. Time and memory follow the rows, not the leaves.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -21,15 +21,24 @@ use crate::{
 /// The most bytes of a committed row.
 pub const MAX_ROW: usize = 64 * 1024;
 
+/// More rows than anybody has: with more, there would be no place for them.
+const MOST: u64 = 1 << 40;
+
 const LEAF: &str = "blindmatch result leaf v1";
 const SALT: &str = "blindmatch result salt v1";
+const PLACE: &str = "blindmatch result place v1";
+const PADDING: &str = "blindmatch result padding v1";
 const OPENING: &str = "blindmatch result opening v1";
 
 /// A commitment with what is needed to open it: keep it as sealed as the rows.
 pub struct ResultCommitment {
     seed: Zeroizing<[u8; 32]>,
-    /// Ascending.
-    leaves: Vec<Hash>,
+    /// Of the tree above its leaves.
+    levels: u32,
+    /// Of each row, in their order.
+    places: Vec<u64>,
+    /// Of each row by its place.
+    leaves: Vec<(u64, Hash)>,
 }
 
 /// One opened leaf.
@@ -56,11 +65,19 @@ pub enum OpeningError {
 }
 
 impl ResultCommitment {
-    /// Commits to `rows`, padded to `leaves` leaves, with a fresh secret `seed`.
+    /// The fewest leaves among which so many rows stand.
+    #[must_use]
+    pub const fn leaves_for(rows: u64) -> u64 {
+        let rows = if rows > MOST { MOST } else { rows };
+        let leaves = (2 * rows).next_power_of_two();
+        if leaves < 16 { 16 } else { leaves }
+    }
+
+    /// Commits to `rows` among `leaves` leaves, with a fresh secret `seed`.
     ///
     /// The same rows, number and seed give the same commitment, which is how an owner that keeps
-    /// the seed opens it later. `None` where there are more rows than leaves, no leaves, or an
-    /// empty row.
+    /// the seed opens it later. `None` for an empty row, and where the leaves are no power of two or
+    /// fewer than twice as many as the rows.
     ///
     /// # Panics
     ///
@@ -68,51 +85,67 @@ impl ResultCommitment {
     #[must_use]
     pub fn new<R: AsRef<[u8]>>(rows: &[R], leaves: u64, seed: [u8; 32]) -> Option<Self> {
         let seed = Zeroizing::new(seed);
+        let room = leaves / 2;
         let empty = rows.iter().any(|row| row.as_ref().is_empty());
-        if empty || leaves == 0 || u64::try_from(rows.len()).ok()? > leaves {
+        if empty || !leaves.is_power_of_two() || u64::try_from(rows.len()).ok()? > room {
             return None;
         }
-        // An empty row is padding; of an unopened leaf nobody sees whether it is.
-        let padded = rows
-            .iter()
-            .map(AsRef::as_ref)
-            .chain(std::iter::repeat(&[][..]));
-        let mut hashes: Vec<Hash> = (0..leaves)
-            .zip(padded)
-            .map(|(number, row)| leaf(&salt(&seed, number), row))
-            .collect();
-        hashes.sort_unstable();
+        let (levels, keyed) = (leaves.trailing_zeros(), keyed(&seed));
+        let mut places = Vec::with_capacity(rows.len());
+        let mut taken = BTreeMap::new();
+        for (number, row) in (0..).zip(rows) {
+            let drawn = (0..).map(|attempt| place(&keyed, number, attempt, levels));
+            // Half of the leaves or more are free.
+            let place = drawn.into_iter().find(|place| !taken.contains_key(place))?;
+            taken.insert(place, leaf(&salt(&keyed, number), row.as_ref()));
+            places.push(place);
+        }
         Some(Self {
             seed,
-            leaves: hashes,
+            levels,
+            places,
+            leaves: taken.into_iter().collect(),
         })
     }
 
     /// The root: what goes into the ledger.
     #[must_use]
     pub fn root(&self) -> Hash {
-        tree::root(&self.leaves)
+        node(&keyed(&self.seed), &self.leaves, self.levels, 0)
     }
 
     /// Opens the leaf of `row`, which was the row at `number` of those committed to; `None` where
-    /// it was not, and for an empty row, which is padding.
+    /// it was not.
     ///
     /// # Panics
     ///
     /// On a row of more than 4 GiB.
     #[must_use]
     pub fn open(&self, number: u64, row: &[u8]) -> Option<Opening> {
-        if row.is_empty() {
+        let keyed = keyed(&self.seed);
+        let index = *self.places.get(usize::try_from(number).ok()?)?;
+        let salt = salt(&keyed, number);
+        let at = self
+            .leaves
+            .binary_search_by_key(&index, |(place, _)| *place);
+        let (_, committed) = self.leaves.get(at.ok()?)?;
+        if leaf(&salt, row) != *committed {
             return None;
         }
-        let salt = salt(&self.seed, number);
-        let index = self.leaves.binary_search(&leaf(&salt, row)).ok()?;
-        let index = u64::try_from(index).ok()?;
+        let mut proof = Vec::new();
+        for level in 0..self.levels {
+            let sibling = index >> level ^ 1;
+            let first = sibling << level;
+            let from = self.leaves.partition_point(|(place, _)| *place < first);
+            let behind = self.leaves.get(from..)?;
+            let end = behind.partition_point(|(place, _)| *place >> level == sibling);
+            proof.push(node(&keyed, behind.get(..end)?, level, sibling));
+        }
         Some(Opening {
             index,
-            leaves: u64::try_from(self.leaves.len()).ok()?,
+            leaves: 1 << self.levels,
             salt: *salt,
-            proof: tree::inclusion_proof(&self.leaves, index)?,
+            proof,
         })
     }
 }
@@ -187,17 +220,52 @@ impl fmt::Display for OpeningError {
 
 impl std::error::Error for OpeningError {}
 
-/// The salt of the row at `number`: HMAC-SHA-256, so that one salt says nothing about another.
-/// Secret until the row is opened, since rows can be guessed.
-fn salt(seed: &[u8; 32], number: u64) -> Zeroizing<[u8; 32]> {
+/// HMAC-SHA-256 under the seed, so that one value says nothing about another.
+fn keyed(seed: &[u8; 32]) -> Hmac<Sha256> {
     // HMAC takes a key of any length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(seed) else {
+    let Ok(keyed) = Hmac::new_from_slice(seed) else {
         unreachable!("HMAC takes a key of any length")
     };
-    mac.update(&Writer::new(SALT).u64(number).finish());
-    let mut salt = Zeroizing::new([0; 32]);
-    salt.copy_from_slice(&mac.finalize().into_bytes());
-    salt
+    keyed
+}
+
+fn derive(keyed: &Hmac<Sha256>, of: &mut Writer) -> Hash {
+    let mac = keyed.clone().chain_update(of.finish());
+    mac.finalize().into_bytes().into()
+}
+
+/// The salt of the row at `number`. Secret until the row is opened, since rows can be guessed.
+fn salt(keyed: &Hmac<Sha256>, number: u64) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(derive(keyed, Writer::new(SALT).u64(number)))
+}
+
+/// The leaf of the row at `number`, unless another row has it: then that of the next attempt.
+fn place(keyed: &Hmac<Sha256>, number: u64, attempt: u32, levels: u32) -> u64 {
+    let drawn = derive(keyed, Writer::new(PLACE).u64(number).u32(attempt));
+    let first = drawn.first_chunk();
+    let first = first.map_or(0, |first| u64::from_be_bytes(*first));
+    first.checked_shr(64 - levels).unwrap_or(0)
+}
+
+/// The hash of the subtree of so many levels that is the `number`th of these, and which has `leaves`.
+fn node(keyed: &Hmac<Sha256>, leaves: &[(u64, Hash)], level: u32, number: u64) -> Hash {
+    match (leaves, level) {
+        // Of at most 64 levels.
+        ([], _) => {
+            let level = u8::try_from(level).unwrap_or(u8::MAX);
+            derive(keyed, Writer::new(PADDING).u8(level).u64(number))
+        }
+        ([(_, leaf), ..], 0) => *leaf,
+        (_, level) => {
+            let right = number << 1 | 1;
+            let middle = leaves.partition_point(|(place, _)| place >> (level - 1) < right);
+            let (left_leaves, right_leaves) = leaves.split_at(middle);
+            tree::node_hash(
+                &node(keyed, left_leaves, level - 1, right ^ 1),
+                &node(keyed, right_leaves, level - 1, right),
+            )
+        }
+    }
 }
 
 fn leaf(salt: &[u8; 32], row: &[u8]) -> Hash {

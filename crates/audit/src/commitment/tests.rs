@@ -26,15 +26,71 @@ fn each_row_opens_and_no_other() {
 
 #[test]
 fn the_number_of_rows_does_not_show() {
-    let (none, all): (&[&[u8]], &[&[u8]]) = (&[], &ROWS);
-    let none = ResultCommitment::new(none, 8, [1; 32]).unwrap();
-    let all = ResultCommitment::new(all, 8, [1; 32]).unwrap();
-    assert_eq!(none.leaves.len(), all.leaves.len());
+    let all = ResultCommitment::new(&ROWS, 8, [1; 32]).unwrap();
     let one = ResultCommitment::new(&ROWS[..1], 8, [1; 32]).unwrap();
     let length = |c: &ResultCommitment| c.open(0, b"first").unwrap().encode().len();
     assert_eq!(length(&one), length(&all));
-    assert!(ResultCommitment::new(&ROWS, 2, [1; 32]).is_none());
+    let none = ResultCommitment::new::<&[u8]>(&[], 8, [1; 32]).unwrap();
+    assert_ne!(none.root(), one.root());
+    assert!(ResultCommitment::new(&ROWS, 4, [1; 32]).is_none());
+    assert!(ResultCommitment::new(&ROWS, 12, [1; 32]).is_none());
     assert!(ResultCommitment::new::<&[u8]>(&[], 0, [1; 32]).is_none());
+    for (rows, leaves) in [(0, 16), (8, 16), (9, 32), (1_000_000, 1 << 21)] {
+        assert_eq!(ResultCommitment::leaves_for(rows), leaves);
+    }
+    assert_eq!(ResultCommitment::leaves_for(u64::MAX), 2 * MOST);
+}
+
+/// The tree is that of RFC 9162 over all leaves, wherever rows and padding stand.
+#[test]
+fn every_leaf_is_a_row_s_or_padding_s() {
+    let rows: Vec<_> = (0..32_u32).map(|row| row.to_be_bytes()).collect();
+    for count in 0..=rows.len() {
+        let commitment = ResultCommitment::new(&rows[..count], 64, [3; 32]).unwrap();
+        let keyed = keyed(&commitment.seed);
+        assert_eq!(commitment.leaves.len(), count);
+        // Where both halves of a subtree are padding, it is padding as a whole.
+        let root = |level: u32, number: u64| {
+            let within = |(place, _): &&(u64, Hash)| place >> level == number;
+            let leaves: Vec<_> = commitment.leaves.iter().filter(within).copied().collect();
+            node(&keyed, &leaves, level, number)
+        };
+        let is_empty = |level: u32, number: u64| {
+            commitment
+                .leaves
+                .iter()
+                .all(|(place, _)| place >> level != number)
+        };
+        for level in 1..=6 {
+            for number in 0..1 << (6 - level) {
+                if !is_empty(level, number) {
+                    let halves = [2 * number, 2 * number + 1].map(|half| root(level - 1, half));
+                    assert_eq!(root(level, number), tree::node_hash(&halves[0], &halves[1]));
+                }
+            }
+        }
+        assert_eq!(root(6, 0), commitment.root());
+        for (number, row) in (0..).zip(&rows[..count]) {
+            let opening = commitment.open(number, row).unwrap();
+            assert_eq!(opening.verify(row, &commitment.root()), Ok(()));
+        }
+    }
+}
+
+/// Of a row its place says nothing: with another seed it is another one.
+#[test]
+fn places_are_spread_by_the_seed() {
+    let mut counts = [0_u32; 4];
+    for seed in 0..200 {
+        let commitment = ResultCommitment::new(&ROWS, 1 << 20, [seed; 32]).unwrap();
+        for place in commitment.places {
+            counts[usize::try_from(place >> 18).unwrap()] += 1;
+        }
+    }
+    assert!(
+        counts.iter().all(|count| (100..200).contains(count)),
+        "{counts:?}"
+    );
 }
 
 /// Padding is no match: neither does an owner commit to it as one, nor does a verifier take it.
@@ -42,17 +98,19 @@ fn the_number_of_rows_does_not_show() {
 fn an_empty_row_is_neither_committed_to_nor_opened() {
     assert!(ResultCommitment::new(&[b"first".as_slice(), b""], 8, [1; 32]).is_none());
     let commitment = ResultCommitment::new(&ROWS, 8, [1; 32]).unwrap();
-    assert_eq!(commitment.open(5, b""), None);
+    for number in 0..8 {
+        assert_eq!(commitment.open(number, b""), None);
+    }
     // As an owner would open it that does not keep to this.
-    let salt = *salt(&commitment.seed, 5);
-    let index = commitment.leaves.binary_search(&leaf(&salt, b"")).unwrap() as u64;
+    let salt = [5; 32];
+    let leaves = [leaf(&salt, b""), [7; 32]];
     let opening = Opening {
-        index,
-        leaves: 8,
+        index: 0,
+        leaves: 2,
         salt,
-        proof: tree::inclusion_proof(&commitment.leaves, index).unwrap(),
+        proof: vec![leaves[1]],
     };
-    let root = commitment.root();
+    let root = tree::root(&leaves);
     assert_eq!(opening.verify(b"", &root), Err(OpeningError::Padding));
 }
 

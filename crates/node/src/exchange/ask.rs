@@ -35,6 +35,7 @@ use tracing::warn;
 pub(super) use self::carry::Counted;
 use self::carry::{Carried, carry};
 pub use self::error::AskError;
+use self::finish::LookedUp;
 pub(super) use self::over::{end_without_peer, is_held};
 use self::plan::Plan;
 pub(super) use self::plan::{allow, commit, open, payment_key, request};
@@ -303,7 +304,7 @@ impl Asker {
             head.imports = after.unwrap_or(0);
         }
         let left_out = plan.left_out();
-        let run = blocking({
+        let (run, looked_up) = blocking({
             let daemon = Arc::clone(&self.daemon);
             move || plan.begin(&daemon, head)
         })
@@ -311,7 +312,9 @@ impl Asker {
 
         let about = About::Publication { epoch, accepted };
         let going = Going { run, about };
-        let answered = self.bring_home(channel, going, subject).await?;
+        let answered = self
+            .bring_home(channel, going, subject, Some(looked_up))
+            .await?;
         Ok(Answered {
             left_out,
             waiting,
@@ -336,7 +339,8 @@ impl Asker {
             Ok((going, Subject::of_run(&daemon, &run)?))
         })
         .await?;
-        self.bring_home(channel, going, Arc::new(subject)).await
+        self.bring_home(channel, going, Arc::new(subject), None)
+            .await
     }
 
     async fn bring_home(
@@ -344,6 +348,7 @@ impl Asker {
         channel: &Channel,
         going: Going,
         subject: Arc<Subject>,
+        looked_up: Option<LookedUp>,
     ) -> Result<Answered, AskError> {
         let _at_it = self.at(&going.run);
         let Carried {
@@ -361,7 +366,7 @@ impl Asker {
             };
             let charged = by.charge(class);
             let asked = going.run.asked()?.count();
-            let found = finish::finish(&daemon, &going, &subject, concluded, late)?;
+            let found = finish::finish(&daemon, &going, &subject, looked_up, concluded, late)?;
             Ok(Answered {
                 found,
                 asked,

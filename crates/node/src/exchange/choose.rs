@@ -179,7 +179,7 @@ impl Daemon {
         let all = count(subject.items(self, kind)?.len());
         let (ask, left_out) = match &accepted {
             Some((epoch, _)) => {
-                let open = open(self, epoch, kind, &subject)?;
+                let open = open(self, epoch, kind, &subject, &mut |_| {})?;
                 (count(open.left.len()), open.left_out)
             }
             None => {

@@ -151,6 +151,18 @@ impl Reading<'_> {
         items: &[Item],
         visit: &mut dyn FnMut(&Row<'_>, usize),
     ) -> Result<(), Error> {
+        if kind != IndicatorType::Network {
+            // Both ascend.
+            let mut at = 0;
+            return self.asking(contents, kind, &mut |row, _| {
+                while items.get(at).is_some_and(|item| item.as_slice() < row.key) {
+                    at += 1;
+                }
+                if items.get(at).is_some_and(|item| item.as_slice() == row.key) {
+                    visit(row, at);
+                }
+            });
+        }
         let place = |item: &[u8]| {
             items
                 .binary_search_by(|other| other.as_slice().cmp(item))
@@ -159,9 +171,6 @@ impl Reading<'_> {
         let mut held = Vec::new();
         self.asking(contents, kind, &mut |row, parts| {
             held.clear();
-            if kind != IndicatorType::Network {
-                held.extend(place(row.key));
-            }
             let all = parts.iter().all(|part| {
                 let before = held.len();
                 held.extend(ladder::ancestors(part).filter_map(|token| place(&token.encode())));

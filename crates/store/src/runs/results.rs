@@ -49,8 +49,11 @@ pub struct ResultWriter {
     id: FileId,
     run: RunId,
     expires: Option<u64>,
-    leaves: u64,
+    /// There are leaves for at least so many.
+    least: u64,
     seed: Zeroizing<[u8; 32]>,
+    /// The match that is being written.
+    bytes: Zeroizing<Vec<u8>>,
     /// What the ledger commits to of each.
     committed: Committed,
 }
@@ -130,7 +133,6 @@ impl ResultWriter {
         aside: Aside,
         run: RunId,
         id: FileId,
-        leaves: u64,
         expires: Option<u64>,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> io::Result<Self> {
@@ -144,8 +146,9 @@ impl ResultWriter {
             id,
             run,
             expires,
-            leaves,
+            least: 0,
             seed,
+            bytes: Zeroizing::new(Vec::with_capacity(MAX_MATCH)),
             committed: Vec::new(),
         })
     }
@@ -157,20 +160,26 @@ impl ResultWriter {
     /// Those of the disk; [`InvalidInput`](io::ErrorKind::InvalidInput) for an indicator that is
     /// longer than any.
     pub fn push(&mut self, found: &Match<'_>) -> io::Result<()> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_MATCH));
+        self.bytes.clear();
+        let bytes: &mut Vec<u8> = &mut self.bytes;
         bytes.push(found.label.is_some().into());
         if let Some(label) = found.label {
             bytes.extend_from_slice(label);
         }
-        let written = rows::write(&mut bytes, &found.row);
+        let written = rows::write(bytes, &found.row);
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         if written.is_none() || bytes.len() > MAX_MATCH {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.sealed.write_all(&length.to_be_bytes())?;
-        self.sealed.write_all(&bytes)?;
+        self.sealed.write_all(&self.bytes)?;
         self.committed.push(found.committed());
         Ok(())
+    }
+
+    /// Commits to them among as many leaves as so many matches need, where there are fewer.
+    pub const fn pad(&mut self, matches: u64) {
+        self.least = matches;
     }
 
     /// How many there are.
@@ -183,9 +192,10 @@ impl ResultWriter {
         &self.run
     }
 
-    /// `None` where there are more matches than leaves.
+    /// `None` where there are more matches than any commitment has leaves for.
     pub(super) fn finish(mut self) -> io::Result<Option<Finished>> {
-        let commitment = ResultCommitment::new(&self.committed, self.leaves, *self.seed);
+        let leaves = ResultCommitment::leaves_for(self.least.max(self.count()));
+        let commitment = ResultCommitment::new(&self.committed, leaves, *self.seed);
         let Some(commitment) = commitment else {
             return Ok(None);
         };
@@ -193,7 +203,7 @@ impl ResultWriter {
             run: self.run,
             count: self.committed.len() as u64,
             expires: self.expires,
-            leaves: self.leaves,
+            leaves,
             root: commitment.root(),
             seed: self.seed,
         };

@@ -216,7 +216,7 @@ impl Run {
     }
 
     /// Begins to take what the run found, to be handed to [`conclude`](Self::conclude) or
-    /// [`open_late`](Self::open_late). The ledger commits to it, padded to `leaves`.
+    /// [`open_late`](Self::open_late). The ledger commits to it.
     ///
     /// `expires` is the first second in which it is no longer there, since 1970.
     ///
@@ -225,7 +225,6 @@ impl Run {
     /// [`RunError::Side`] for a responder's run, and the disk's.
     pub fn results(
         &self,
-        leaves: u64,
         expires: Option<u64>,
         rng: &mut dyn CryptoRng,
     ) -> Result<ResultWriter, RunError> {
@@ -234,7 +233,7 @@ impl Run {
         }
         let aside = self.home.disk.aside()?;
         let id = Files::results_key(&self.id);
-        Ok(ResultWriter::new(aside, self.id, id, leaves, expires, rng)?)
+        Ok(ResultWriter::new(aside, self.id, id, expires, rng)?)
     }
 
     /// Ends the run with its receipt, which both sides have signed: the ledger has it, a querier's

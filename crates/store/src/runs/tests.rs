@@ -97,7 +97,7 @@ impl World {
     fn conclude(&mut self, run: &Run, keys: &[Vec<u8>], expires: Option<u64>) {
         self.take(run, &receipt(run, false));
         self.take(run, &receipt(run, true));
-        let mut results = run.results(64, expires, &mut self.rng).unwrap();
+        let mut results = run.results(expires, &mut self.rng).unwrap();
         for key in keys {
             let label = Some(&[9; 24]);
             let reference = [&[0, 15][..], b"CASE-MARKED-771"].concat();
@@ -347,7 +347,7 @@ fn a_run_ends_once_and_as_it_may() {
     let run = world.begin(&runs, Side::Querier, 1, &keys(3));
     let rng = &mut StdRng::seed_from_u64(1);
     assert!(matches!(run.conclude(None, rng), Err(RunError::Side)));
-    let results = |rng: &mut StdRng| run.results(8, None, rng).unwrap();
+    let results = |rng: &mut StdRng| run.results(None, rng).unwrap();
     assert!(matches!(
         run.conclude(Some(results(rng)), rng),
         Err(RunError::Receipt)
@@ -411,7 +411,7 @@ fn late_results_and_runs_given_up() {
     let (home, _ledger, runs) = world.open();
     let late = world.begin(&runs, Side::Querier, 1, &keys(1));
     world.take(&late, &receipt(&late, false));
-    let results = late.results(8, None, &mut world.rng).unwrap();
+    let results = late.results(None, &mut world.rng).unwrap();
     late.open_late(results, &mut world.rng).unwrap();
     let end = runs.end(&late.id()).unwrap();
     assert_eq!(end.outcome, Outcome::OpenedLate);

@@ -397,7 +397,8 @@ fn results(
     expires: Option<u64>,
     rng: &mut StdRng,
 ) -> Result<blindmatch_store::runs::ResultWriter, RunError> {
-    let mut writer = run.results(1_024, expires, rng)?;
+    let mut writer = run.results(expires, rng)?;
+    writer.pad(512);
     for number in 0..matches {
         let key = key(number);
         let label = [number as u8; 24];

@@ -8,7 +8,6 @@ use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_membership::Name;
 use blindmatch_psi::batch;
 use blindmatch_psi::lookup::{Concluded, Item, MatchError, find};
-use blindmatch_psi::publication::QueryClass;
 use blindmatch_psi::session::Record;
 use blindmatch_psi::stop::Fault;
 use blindmatch_store::runs::{Match, Run};
@@ -27,6 +26,38 @@ type Output = Zeroizing<[u8; 64]>;
 /// An item that the peer holds, with its label where that opened.
 pub(super) type Held = BTreeMap<u64, Option<[u8; Label::LENGTH]>>;
 
+/// What a run looks up, as its plan found it.
+pub(super) struct LookedUp {
+    /// All of it, ascending: what was known, and what the run asked for.
+    pub(super) items: Vec<Item>,
+    /// The outputs of what was known, in the same order.
+    pub(super) known: Outputs,
+}
+
+/// Outputs in some order. They do not move as they become more: nothing of them stays behind unwiped.
+#[derive(Default)]
+pub(super) struct Outputs(Vec<Zeroizing<Vec<[u8; 64]>>>);
+
+/// So many outputs stand together.
+const TOGETHER: usize = 1 << 12;
+
+impl Outputs {
+    pub(super) fn push(&mut self, output: &[u8; 64]) {
+        match self.0.last_mut().filter(|last| last.len() < TOGETHER) {
+            Some(last) => last.push(*output),
+            None => {
+                let mut next = Zeroizing::new(Vec::with_capacity(TOGETHER));
+                next.push(*output);
+                self.0.push(next);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8; 64]> {
+        self.0.iter().flat_map(|together| together.iter())
+    }
+}
+
 /// Keeps what was paid for, looks all of it up, and ends the run with what was found.
 ///
 /// Outputs are kept before the run ends: one that a crash leaves unended ends the next time, and
@@ -35,6 +66,7 @@ pub(super) fn finish(
     daemon: &Daemon,
     going: &Going,
     subject: &Subject,
+    looked_up: Option<LookedUp>,
     concluded: Option<batch::Concluded>,
     late: bool,
 ) -> Result<Vec<Finding>, AskError> {
@@ -49,23 +81,42 @@ pub(super) fn finish(
     let kind = view.ok_or(AskError::Session(Fault::Terms))?.indicator_type;
 
     let mut fresh = epoch.cache(&mut rng)?;
-    let items = asked(run)?;
-    for (item, output) in items.iter().zip(outputs(daemon, run, items.len())?) {
-        fresh.push(item, &output)?;
+    let asked = asked(run)?;
+    let answered = outputs(daemon, run, asked.len())?;
+    for (item, output) in asked.iter().zip(&answered) {
+        fresh.push(item, output)?;
     }
     epoch.keep(fresh, &mut rng)?;
 
-    let items = subject.items(daemon, kind)?;
-    let mut cached = epoch.cached()?;
-    let mut known = Vec::new();
-    for (place, item) in (0..).zip(&items) {
-        if let Some(output) = cached.find(item)? {
-            known.push((place, output));
-        }
-    }
     let publication = epoch.publication(accepted)?;
-    let known = known.iter().map(|(place, output)| (*place, &**output));
-    let matches = find(known, &manifest.domain, &publication);
+    let (items, matches) = match looked_up {
+        // An item that the run did not ask for was known; both ascend.
+        Some(LookedUp { items, known }) => {
+            let mut answered = asked.iter().zip(&answered).peekable();
+            let mut known = known.iter();
+            let outputs = (0..).zip(&items).filter_map(|(place, item)| {
+                let asked = answered.next_if(|(asked, _)| *asked == item);
+                let output = asked.map(|(_, output)| &**output);
+                Some((place, output.or_else(|| known.next())?))
+            });
+            let matches = find(outputs, &manifest.domain, &publication);
+            (items, matches)
+        }
+        None => {
+            let items = subject.items(daemon, kind)?;
+            let mut cached = epoch.cached()?;
+            let (mut places, mut known) = (Vec::new(), Outputs::default());
+            for (place, item) in (0..).zip(&items) {
+                if let Some(output) = cached.find(item)? {
+                    places.push(place);
+                    known.push(&output);
+                }
+            }
+            let outputs = places.into_iter().zip(known.iter());
+            let matches = find(outputs, &manifest.domain, &publication);
+            (items, matches)
+        }
+    };
     let matches = matches.map_err(|error| AskError::Matches(MatchError::File(error)))?;
     let found = matches.found.iter();
     let found = found.map(|found| (found.item, Some(*found.label.as_bytes())));
@@ -140,7 +191,11 @@ pub(super) fn end(
     let of_held = held.keys().filter_map(place).filter_map(|at| items.get(at));
     let of_held: Vec<Item> = of_held.cloned().collect();
     let labels: Vec<_> = held.values().copied().collect();
-    let mut found = Vec::new();
+    // As long as an indicator of the type is.
+    let days = u64::from(daemon.node().config().keep_days(kind));
+    let expires = Some(daemon.now().saturating_add(days * DAY));
+    let mut results = run.results(expires, &mut rng)?;
+    let (mut found, mut failed) = (Vec::new(), None);
     subject.holding(daemon, kind, &of_held, &mut |row, at| {
         if let Some(label) = labels.get(at) {
             found.push(Finding {
@@ -148,22 +203,7 @@ pub(super) fn end(
                 // One that this program does not read is none of a match.
                 label: label.and_then(|label| Label::decode(&label).ok()),
             });
-        }
-    })?;
-
-    // How many were found does not show in how many leaves there are, as long as it is no more than
-    // was looked for.
-    let count = u64::try_from(found.len().max(items.len())).unwrap_or(u64::MAX);
-    let leaves = QueryClass::holding(count.max(1)).ok_or(AskError::TooMuch)?;
-    // As long as an indicator of the type is.
-    let days = u64::from(daemon.node().config().keep_days(kind));
-    let expires = Some(daemon.now().saturating_add(days * DAY));
-    let mut results = run.results(leaves.items(), expires, &mut rng)?;
-    let mut failed = None;
-    subject.holding(daemon, kind, &of_held, &mut |row, at| {
-        if let Some(label) = labels.get(at) {
-            let label = label.as_ref();
-            let row = *row;
+            let (row, label) = (*row, label.as_ref());
             if let Err(error) = results.push(&Match { row, label }) {
                 failed.get_or_insert(error);
             }
@@ -172,6 +212,9 @@ pub(super) fn end(
     if let Some(error) = failed {
         return Err(blindmatch_store::runs::RunError::from(error).into());
     }
+    // How many were found does not show in how many leaves there are, as long as it is no more than
+    // was looked for.
+    results.pad(u64::try_from(items.len()).unwrap_or(u64::MAX));
     if late {
         run.open_late(results, &mut rng)?;
     } else {

@@ -30,8 +30,8 @@ pub(in crate::exchange) fn end_without_peer(
     match (signed, Going::of(daemon, run)) {
         (Some(_), Some(going)) => {
             let subject = Subject::of_run(daemon, run);
-            let finished =
-                subject.and_then(|subject| finish::finish(daemon, &going, &subject, None, late));
+            let finished = subject
+                .and_then(|subject| finish::finish(daemon, &going, &subject, None, None, late));
             match finished {
                 Ok(_) => {
                     run.settle(&mut rand::rng())?;

@@ -16,6 +16,7 @@ use blindmatch_store::runs::{Head, Run};
 use blindmatch_store::views::PeerEpoch;
 use rand::RngExt;
 
+use super::finish::{LookedUp, Outputs};
 use super::subject::bare;
 use super::{AskError, Subject};
 use crate::exchange::daemon::Daemon;
@@ -30,6 +31,8 @@ pub(super) struct Plan {
     /// What is proposed.
     pub(super) proposal: Agreement,
     open: Open,
+    /// The outputs of those items that are known.
+    outputs: Outputs,
     /// Items that wait for another day's budget.
     waiting: u64,
 }
@@ -54,8 +57,12 @@ impl Plan {
         manifest: &Manifest,
         subject: &Subject,
     ) -> Result<Self, AskError> {
-        let open = open(daemon, epoch, view.indicator_type, subject)?;
-        Self::proposing(daemon, peer, view, manifest, subject, open)
+        let mut outputs = Outputs::default();
+        let kind = view.indicator_type;
+        let open = open(daemon, epoch, kind, subject, &mut |output| {
+            outputs.push(output);
+        })?;
+        Self::proposing(daemon, peer, view, manifest, subject, open, outputs)
     }
 
     /// The same for no more than a peer that was refused has left of its budget: some items of a
@@ -76,7 +83,9 @@ impl Plan {
         let left = left.map(|left| if sweep { left - left / 8 } else { left });
         let class = left.and_then(QueryClass::within)?;
         let class = usize::try_from(class.items()).unwrap_or(usize::MAX);
-        let Self { mut open, .. } = self;
+        let Self {
+            mut open, outputs, ..
+        } = self;
         if class >= open.left.len() {
             return None;
         }
@@ -93,7 +102,7 @@ impl Plan {
             let place = rest.binary_search_by(|other| other.as_slice().cmp(item.as_slice()));
             place.is_err()
         });
-        let planned = Self::proposing(daemon, peer, view, manifest, subject, open);
+        let planned = Self::proposing(daemon, peer, view, manifest, subject, open, outputs);
         let waiting = u64::try_from(rest.len()).unwrap_or(u64::MAX);
         Some(planned.map(|planned| Self { waiting, ..planned }))
     }
@@ -105,6 +114,7 @@ impl Plan {
         manifest: &Manifest,
         subject: &Subject,
         open: Open,
+        outputs: Outputs,
     ) -> Result<Self, AskError> {
         let kind = view.indicator_type;
         let count = u64::try_from(open.left.len()).unwrap_or(u64::MAX);
@@ -159,6 +169,7 @@ impl Plan {
         Ok(Self {
             proposal,
             open,
+            outputs,
             waiting: 0,
         })
     }
@@ -173,14 +184,22 @@ impl Plan {
         self.open.left_out
     }
 
-    /// Begins the run that was agreed on, durably.
-    pub(super) fn begin(self, daemon: &Daemon, head: Head) -> Result<Arc<Run>, AskError> {
+    /// Begins the run that was agreed on, durably; gives it, and what is looked up in it.
+    pub(super) fn begin(
+        self,
+        daemon: &Daemon,
+        head: Head,
+    ) -> Result<(Arc<Run>, LookedUp), AskError> {
         let mut rng = rand::rng();
         let mut beginning = daemon.runs().begin(head, &mut rng)?;
         for item in &self.open.left {
             beginning.ask(&bare(item), &mut rng)?;
         }
-        Ok(beginning.begin(&mut rng)?)
+        let looked_up = LookedUp {
+            items: self.open.items,
+            known: self.outputs,
+        };
+        Ok((beginning.begin(&mut rng)?, looked_up))
     }
 }
 
@@ -226,12 +245,14 @@ fn turn(items: &mut [Item], epoch: u64, count: usize) {
     items.rotate_left(usize::try_from(first).unwrap_or(0));
 }
 
-/// What a subject looks up in an epoch of a view.
+/// What a subject looks up in an epoch of a view; `known` is told the outputs of what is known, in the
+/// order of the items.
 pub(in crate::exchange) fn open(
     daemon: &Daemon,
     epoch: &PeerEpoch,
     kind: IndicatorType,
     subject: &Subject,
+    known: &mut dyn FnMut(&[u8; 64]),
 ) -> Result<Open, AskError> {
     let changed = subject.changed(daemon, kind)?;
     let is_asked = |item: &Item| {
@@ -245,7 +266,10 @@ pub(in crate::exchange) fn open(
     let mut left = Vec::new();
     let (mut left_out, mut failed) = (0, None);
     items.retain(|item| match cached.find(item) {
-        Ok(Some(_)) => true,
+        Ok(Some(output)) => {
+            known(&output);
+            true
+        }
         Ok(None) if is_asked(item) => {
             left.push(item.clone());
             true

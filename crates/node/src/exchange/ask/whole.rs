@@ -85,7 +85,7 @@ impl Asker {
         })
         .await?;
         let about = About::Set;
-        let answered = self.bring_home(channel, Going { run, about }, subject);
+        let answered = self.bring_home(channel, Going { run, about }, subject, None);
         let answered = answered.await?;
         Ok(Answered {
             bytes: answered.bytes.saturating_add(bytes),
