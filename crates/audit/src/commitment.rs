@@ -94,9 +94,9 @@ impl ResultCommitment {
         let mut places = Vec::with_capacity(rows.len());
         let mut taken = BTreeMap::new();
         for (number, row) in (0..).zip(rows) {
-            let drawn = (0..).map(|attempt| place(&keyed, number, attempt, levels));
+            let mut drawn = (0..).map(|attempt| place(&keyed, number, attempt, levels));
             // Half of the leaves or more are free.
-            let place = drawn.into_iter().find(|place| !taken.contains_key(place))?;
+            let place = drawn.find(|place| !taken.contains_key(place))?;
             taken.insert(place, leaf(&salt(&keyed, number), row.as_ref()));
             places.push(place);
         }

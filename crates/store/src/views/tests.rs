@@ -271,7 +271,7 @@ fn cached_outputs_are_found_at_any_distance_and_the_long_files_stay() {
         output
     };
     let folder = world.root.join("views").join(peer.id().to_string());
-    let names = || -> Vec<_> { files(&folder).iter().map(|path| path.to_owned()).collect() };
+    let names = || files(&folder);
     let mut keep = |items: &mut dyn Iterator<Item = u32>| {
         let mut cache = peer.cache(&mut world.rng).unwrap();
         for item in items {
