@@ -183,12 +183,11 @@ fn hand_in<S: blindmatch_psi::publication::Scratch>(
             Change::Addition(order) => changes.add(order, output, label),
         },
     );
-    let kinds: [(Longest, fn(u64) -> Change); 2] =
-        [(removals, Change::Removal), (additions, Change::Addition)];
-    for (longest, change) in kinds {
-        for kept in longest.into_kept() {
-            evaluating.push(&kept.key, (change(kept.order), kept.label))?;
-        }
+    for kept in removals.into_kept() {
+        evaluating.push(&kept.key, (Change::Removal(kept.order), kept.label))?;
+    }
+    for kept in additions.into_kept() {
+        evaluating.push(&kept.key, (Change::Addition(kept.order), kept.label))?;
     }
     evaluating.finish()
 }
