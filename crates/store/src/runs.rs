@@ -473,12 +473,16 @@ impl Beginning<'_> {
         log.push(FrameKind::Begun, &rows.to_be_bytes(), rng)?;
         let file = log.finish();
         let home = &runs.home;
-        match runs.lock().entry(id) {
+        let mut open = runs.lock();
+        // What is over has a file open for nothing.
+        open.retain(|_, slot| !matches!(slot, Slot::Open(run) if run.is_settled()));
+        match open.entry(id) {
             Entry::Vacant(vacant) if !home.disk.exists(&Files::directory(&id))? => {
                 vacant.insert(Slot::Beginning)
             }
             _ => return Err(RunError::Exists),
         };
+        drop(open);
         let key = home.keys.ready(Files::state_key(&id), &key, rng);
         let key = key.map_err(|error| home.key_error(&home.log(&id), error));
         let stored = || {

@@ -351,6 +351,12 @@ impl Run {
         self.lock().standing == Standing::Over
     }
 
+    /// Whether it is over, and all that follows from that is done. Whoever is at it has something to do.
+    pub(super) fn is_settled(&self) -> bool {
+        let account = self.account.try_lock();
+        account.is_ok_and(|account| account.standing == Standing::Over && account.ending.is_none())
+    }
+
     /// The steps of an end up to the ledger's, which is the one that counts (`spec/46 §5`).
     fn end(
         &self,

@@ -691,6 +691,26 @@ fn only_what_a_crash_tears_is_cut() {
     assert!(matches!(error, RunError::Damaged { .. }), "{error}");
 }
 
+#[test]
+fn a_run_that_is_over_has_no_file_open_once_another_begins() {
+    let mut world = World::new();
+    let (_home, _ledger, runs) = world.open();
+    let held = |runs: &Runs| runs.lock().len();
+    for nonce in 0..4 {
+        let run = world.begin(&runs, Side::Responder, nonce, &[]);
+        assert_eq!(held(&runs), 1);
+        run.give_up(&mut world.rng).unwrap();
+        assert!(matches!(runs.run(&run.id()).err(), Some(RunError::Missing)));
+    }
+    // One of which the end is not written yet stays.
+    let run = world.begin(&runs, Side::Responder, 4, &[]);
+    world.take(&run, &receipt(&run, false));
+    world.take(&run, &receipt(&run, true));
+    run.conclude_ahead(None, &mut world.rng).unwrap();
+    world.begin(&runs, Side::Responder, 5, &[]);
+    assert_eq!(held(&runs), 2);
+}
+
 /// Whatever is gone of a run, all of it included, is missed, until the operator says that it may be gone.
 #[test]
 fn a_run_that_is_gone_is_missed_whether_or_not_it_has_ended() {
