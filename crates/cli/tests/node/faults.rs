@@ -532,19 +532,26 @@ fn an_older_copy_of_a_responder_is_found_out_and_a_restored_one_goes_on() -> Tes
     fs::rename(&home, pair.net.home("newest"))?;
     fs::rename(&copy, &home)?;
     pair.bolt = Some(pair.net.serve("bolt")?);
-    pair.net.place.ok(&pair
+    // Unless its witness has shown already that it is none to begin anything.
+    let rotate = pair
         .net
-        .line("bolt", "epoch rotate abuse/ip/abuse-prevention"))?;
+        .line("bolt", "epoch rotate abuse/ip/abuse-prevention");
+    let rotated = pair.net.place.run(&rotate)?;
+    let why = String::from_utf8(rotated.stderr)?;
+    assert!(
+        rotated.status.success() || why.contains("an older copy"),
+        "{why}"
+    );
     said(
         pair.bolt.as_ref(),
         &[
             "not serving any more",
-            "an older copy that went on",
+            "an older copy",
             "blindmatch restore",
         ],
     )?;
     pair.learn()?;
-    pair.fails(1, &["waits for its witnesses"])?;
+    pair.fails(1, &["an older copy", "tell its operator"])?;
     drop(pair.bolt.take());
 
     // What the witness has shows how far it was: the backup goes on from there.
