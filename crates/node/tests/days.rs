@@ -498,7 +498,7 @@ impl World {
     fn one_witness_is_enough(&self) {
         let office = self.folder().join("administrators");
         let (first, second) = (office.join("roster.txt"), office.join("roster-2.txt"));
-        let now = clock::now();
+        let now = self.clock.load(Ordering::Relaxed);
         let terms = Terms {
             in_force: (now, now + 100 * DAY),
             witness_quorum: Some(WitnessQuorum::Exactly(1)),
