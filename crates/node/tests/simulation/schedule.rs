@@ -213,7 +213,7 @@ async fn calm(world: &World) -> Checked {
             return Err(format!("{name} is behind"));
         }
     }
-    let removes = world.seats.values().any(|seat| seat.borrow().has_removed);
+    let removes = world.has_heard_of_removal();
     let members: Vec<Name> = if removes {
         world.bury(last).await?;
         others.to_vec()

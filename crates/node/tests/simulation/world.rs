@@ -354,7 +354,9 @@ impl World {
         let mut opened = self.open(name);
         if let Err(Error::NotListed(NotListed::Expired)) = opened {
             // Its operator does what he is told.
-            self.renew_at_rest(name)?;
+            if !self.renew_at_rest(name)? {
+                return Ok(false);
+            }
             opened = self.open(name);
         }
         let up = match opened {
@@ -418,7 +420,10 @@ impl World {
     }
 
     pub(crate) async fn import(&self, name: &Name, set: BTreeSet<u32>) -> Checked {
-        self.seat(name).borrow_mut().maybe = Some(set.clone());
+        // One that begins while its node is down changes nothing.
+        if self.up(name).is_some() && !self.seat(name).borrow().disk.is_dead() {
+            self.seat(name).borrow_mut().maybe = Some(set.clone());
+        }
         let value = |number: &u32| value(self.type_of(*number), *number) + "\n";
         let feed: String = set.iter().map(value).collect();
         let imported = self.living(name, async |up| {
@@ -729,7 +734,7 @@ impl World {
         // One that is older than the keys in use lacks delegations, which its operator has to ask for.
         self.seat(name).borrow_mut().backup = None;
         if self.up(name).is_none() {
-            return self.renew_at_rest(name);
+            return self.renew_at_rest(name).map(drop);
         }
         let renewed = self.living(name, async |up| {
             let daemon = up.daemon();
@@ -742,7 +747,7 @@ impl World {
         Ok(())
     }
 
-    fn renew_at_rest(&self, name: &Name) -> Checked {
+    fn renew_at_rest(&self, name: &Name) -> Checked<bool> {
         self.seat(name).borrow_mut().backup = None;
         let renew = || {
             let node = self.node(name)?;
@@ -751,11 +756,21 @@ impl World {
                 .map(drop)
         };
         match renew() {
-            // The clock went back, or it is dead.
-            Ok(()) | Err(Error::Ledger(LedgerError::Time { .. })) => Ok(()),
-            Err(_) if self.seat(name).borrow().disk.is_dead() => Ok(()),
+            Ok(()) => Ok(true),
+            // The clock went back: this too is done when that has caught up.
+            Err(Error::Ledger(LedgerError::Time { .. })) => Ok(false),
+            Err(_) if self.seat(name).borrow().disk.is_dead() => Ok(false),
             Err(error) => Err(format!("{name} cannot renew its keys: {error}")),
         }
+    }
+
+    /// Whether anybody who is up knows the roster without the last member: who installed it may be
+    /// restored to before that, and it comes back to him.
+    pub(crate) fn has_heard_of_removal(&self) -> bool {
+        self.template.members.iter().any(|name| {
+            let up = self.up(name);
+            up.is_some_and(|up| up.daemon().directory().known().roster.number > 1)
+        })
     }
 
     /// Whether a node's delegation ends within so many seconds.

@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs, io,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process,
     sync::{
@@ -257,10 +259,17 @@ impl Unsynced {
                 continue;
             }
             match &change.before {
-                Some(bytes) => fs::write(&change.path, bytes).unwrap(),
+                Some(bytes) => put_back(&change.path, bytes).unwrap(),
                 // It may be gone already.
                 None => _ = fs::remove_file(&change.path),
             }
         }
     }
+}
+
+/// A file of a home is for its owner alone, one that comes back too.
+fn put_back(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(bytes)
 }
