@@ -191,8 +191,22 @@ impl NodeFiles {
     pub(crate) fn keep_lost_delegation(&self, file: &Path) -> Result<(), Error> {
         let delegation = Delegation::read(&files::read(file, MAX_NOTE)?)
             .map_err(|error| Error::Delegation(file.to_owned(), error))?;
+        match self.lack(&delegation)? {
+            Lack::Another => return Err(Error::AnothersDelegation(file.to_owned())),
+            Lack::Known => {}
+            Lack::Unknown => {
+                let published = self.disk().publish(&path(&delegation), |file| {
+                    file.write_all(delegation.to_string().as_bytes())
+                });
+                published.map_err(HomeError::Disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a delegation is of this node's identity, and here already.
+    fn lack(&self, delegation: &Delegation) -> Result<Lack, Error> {
         let own = self.delegations()?;
-        let twin = own.iter().find(|own| own.number == delegation.number);
         let ours = |own: &Delegation| {
             (&own.consortium, &own.member, own.identity)
                 == (
@@ -201,19 +215,13 @@ impl NodeFiles {
                     delegation.identity,
                 )
         };
-        if !own.last().is_some_and(ours)
-            || twin.is_some_and(|twin| twin.digest() != delegation.digest())
-        {
-            return Err(Error::AnothersDelegation(file.to_owned()));
-        }
-        if twin.is_none() {
-            let path = path(&delegation);
-            let published = self.disk().publish(&path, |file| {
-                file.write_all(delegation.to_string().as_bytes())
-            });
-            published.map_err(HomeError::Disk)?;
-        }
-        Ok(())
+        let twin = own.iter().find(|own| own.number == delegation.number);
+        Ok(match twin {
+            _ if !own.last().is_some_and(ours) => Lack::Another,
+            Some(twin) if twin.digest() != delegation.digest() => Lack::Another,
+            Some(_) => Lack::Known,
+            None => Lack::Unknown,
+        })
     }
 
     /// The key that signs this node's checkpoints, from the keys of its home.
@@ -411,6 +419,23 @@ impl Node {
         }
     }
 
+    /// Keeps a delegation of this node that a peer has and that was lost with the home that this one was
+    /// restored from, and records it: what its keys signed is known by them. Of any other one nothing is
+    /// kept. Says whether it was lost.
+    pub(crate) fn keep_given_back(&self, ledger: &Ledger, given: &[u8]) -> Result<bool, Error> {
+        // What is none is a fault of the peer's, and changes nothing.
+        let Ok(delegation) = Delegation::read(given) else {
+            return Ok(false);
+        };
+        let lost = delegation.number < ledger.log().least_number();
+        if !lost || self.lack(&delegation)? != Lack::Unknown {
+            return Ok(false);
+        }
+        keep(self.home(), &delegation)?;
+        ledger.append(vec![delegated(&delegation)?])?;
+        Ok(true)
+    }
+
     fn adopt(&self, ledger: Option<&Ledger>, delegation: &Delegation) -> Result<(), Error> {
         let keys = self.home().named_keys();
         let checkpoints = signing_key(&keys, delegation)?;
@@ -461,6 +486,17 @@ pub enum Standing {
     Superseded(u64),
     /// It is of before a restore: newer ones may have been made that nobody here knows of.
     Restored,
+}
+
+/// How a delegation stands to those that are here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    /// It is of another member or identity, or one of two with its number.
+    Another,
+    /// It is here.
+    Known,
+    /// It is not.
+    Unknown,
 }
 
 /// The node keys of a home that are not those of the delegation in force.

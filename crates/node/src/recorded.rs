@@ -156,8 +156,7 @@ impl NodeFiles {
         let damaged = || Error::Damaged(self.disk().root().join("roster"));
         let held = beside.held.as_ref().map(SignedRoster::roster);
         let held = held.map(|roster| (roster.number, roster.digest().0));
-        let (newest, earlier) = beside.delegations.split_last().ok_or_else(damaged)?;
-        let before = earlier.last();
+        let newest = beside.delegations.last().ok_or_else(damaged)?;
         let own = delegated(newest)?;
         let mut found = Recorded {
             roster: None,
@@ -165,7 +164,14 @@ impl NodeFiles {
             missing: Vec::new(),
             half_done: Vec::new(),
         };
-        let (mut has_held, mut has_newest, mut last) = (held.is_none(), false, None);
+        let place = |digest| {
+            let mut delegations = beside.delegations.iter();
+            delegations.position(|one| one.digest().0 == digest)
+        };
+        // Places in what is beside: of the one that was recorded last, and the highest of all recorded. One
+        // that was lost with another home may be recorded behind newer ones.
+        let (mut last, mut highest) = (None, None);
+        let (mut has_held, mut has_newest) = (held.is_none(), false);
         for record in newest_first(log) {
             let record = record?;
             match &record.event {
@@ -177,12 +183,14 @@ impl NodeFiles {
                     if member.as_str() == newest.member.as_str() =>
                 {
                     has_newest |= record.event == own;
-                    last.get_or_insert(*digest);
+                    let place = place(*digest);
+                    last.get_or_insert(place);
+                    highest = highest.max(place);
                 }
                 Event::Policy { .. } if found.policy.is_none() => found.policy = Some(record),
                 _ => {}
             }
-            if has_held && found.roster.is_some() && last.is_some() && found.policy.is_some() {
+            if has_held && found.roster.is_some() && has_newest && found.policy.is_some() {
                 break;
             }
         }
@@ -203,26 +211,30 @@ impl NodeFiles {
             }
             _ => {}
         }
+        // None is removed.
+        if last == Some(None) {
+            return Err(damaged());
+        }
         if has_newest {
-            // It is recorded behind those before it, and none is removed.
-            return if last == Some(newest.digest().0) {
-                Ok(found)
-            } else {
-                Err(damaged())
-            };
+            return Ok(found);
         }
         // A delegation is recorded before the keys of the one before it are destroyed, or the note that
-        // stands in their place.
-        let unrecorded = unrecorded_name(newest.number);
-        let cut_short = before.is_some_and(|before| {
-            let key = checkpoint_key_name(before.number);
-            last == Some(before.digest().0)
-                && (beside.keys.contains(&key) || beside.keys.contains(&unrecorded))
+        // stands in their place. Those between, that were lost with another home, have no keys here.
+        let noted = beside.keys.contains(&unrecorded_name(newest.number));
+        let cut_short = highest.and_then(|highest| {
+            let (recorded, missing) = beside.delegations.split_at_checked(highest + 1)?;
+            let key = checkpoint_key_name(recorded.last()?.number);
+            let is_there = beside.keys.contains(&key) || (missing.len() == 1 && noted);
+            is_there.then_some(missing)
         });
-        if !begun && !cut_short {
-            return Err(Error::LedgerOlder(Unknown::Delegation(newest.number)));
+        match cut_short {
+            Some(missing) => {
+                let missing: Result<Vec<_>, _> = missing.iter().map(delegated).collect();
+                found.missing.extend(missing?);
+            }
+            None if begun => found.missing.push(own),
+            None => return Err(Error::LedgerOlder(Unknown::Delegation(newest.number))),
         }
-        found.missing.push(own);
         found.half_done.push(HalfDone::Delegation(newest.number));
         Ok(found)
     }

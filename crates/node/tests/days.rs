@@ -471,6 +471,51 @@ async fn a_restored_member_goes_on_and_a_second_one_does_not() {
     assert_eq!(lost(&world), 0);
 }
 
+/// Its operator kept no delegation: the peers have them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_from_before_two_rotations_of_keys_goes_on() {
+    let mut world = World::first_night().await;
+    let files = world.back_up();
+    let numbers = |world: &World| {
+        let all = world.daemon("b").node().delegations().unwrap();
+        all.iter().map(|one| one.number).collect::<Vec<_>>()
+    };
+    for _ in 0..2 {
+        let b = world.nodes.get("b").unwrap();
+        let (mut rng, node) = (rand::rng(), b.daemon.node());
+        node.rotate(Some(b.daemon.ledger()), None, 30, false, &mut rng)
+            .unwrap();
+        b.serving.read_again().unwrap();
+        // `a` gets to know each, and accepts what it signed.
+        world.pass(DAY);
+        let daemon = b.serving.daemon();
+        let published = tokio::task::spawn_blocking(move || daemon.publish());
+        published.await.unwrap().unwrap();
+        assert!(b.serving.gather(&b.endpoint).await.unwrap());
+        world.finds_the_same().await;
+    }
+
+    world.put_back(&files, "restored").await;
+    assert_eq!(numbers(&world), [1]);
+    assert!(world.gather("b").await);
+    assert_eq!(numbers(&world), [1, 2, 3], "what `a` gave back");
+    // It opens with what it was given, and every rotation behind that is above all.
+    let b = world.daemon("b");
+    b.node().verify_ledger().unwrap();
+    let pair = world.ask("a").await;
+    assert!(matches!(pair.outcome, Outcome::Failed(_)), "{pair:?}");
+    assert!(world.gather("b").await);
+    world.finds_the_same().await;
+    let b = world.nodes.get("b").unwrap();
+    let node = b.daemon.node();
+    let rotated = node.rotate(Some(b.daemon.ledger()), None, 30, false, &mut rand::rng());
+    assert!(rotated.unwrap().number >= 2 << 32);
+    b.serving.read_again().unwrap();
+    world.finds_the_same().await;
+    let node = world.daemon("b").node();
+    assert_eq!(node.verify_ledger().unwrap().2, []);
+}
+
 impl World {
     /// Ends `b`, and copies a home to a folder of this name.
     async fn copy(&mut self, from: &str, to: &str) -> std::net::TcpListener {

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blindmatch_membership::Name;
+use blindmatch_membership::delegations::MAX_DELEGATIONS;
 use blindmatch_transport::message::RosterRequest;
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel, Endpoint};
+use bytes::Bytes;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::ask::{AskError, blocking};
-use super::daemon::Daemon;
+use super::daemon::{Daemon, lock};
 use super::versions::Versions;
+use crate::error::Error;
 
 /// How often it is tried again when a connection breaks, or is not there.
 pub(super) const RECONNECTS: u32 = 5;
@@ -76,9 +79,43 @@ pub(super) async fn greet(daemon: &Arc<Daemon>, channel: &Channel) -> Result<u64
     if answer.roster > own.roster {
         take_roster(daemon, channel).await?;
     }
-    let daemon = Arc::clone(daemon);
-    blocking(move || Ok(daemon.keep_delegations()?)).await?;
+    let (daemon, given) = (Arc::clone(daemon), answer.delegations);
+    blocking(move || {
+        daemon.keep_delegations()?;
+        Ok(daemon.keep_given_back(&given)?)
+    })
+    .await?;
     Ok(answer.roster)
+}
+
+impl Daemon {
+    /// The delegations of a member that are known here and that it did not name, the newest last: it may
+    /// have lost them with a home (`spec/60 §4.1`). As many as there is room for in an answer beside one's
+    /// own.
+    pub(super) fn unnamed(&self, member: &Name, named: &[Bytes]) -> Vec<Bytes> {
+        let known = self.directory().known();
+        let known = known.delegations.known(member);
+        let known = known.map(|one| Bytes::from(one.to_string()));
+        let unnamed = known.filter(|one| !named.contains(one));
+        let mut unnamed: Vec<_> = unnamed.take(MAX_DELEGATIONS - 1).collect();
+        unnamed.reverse();
+        unnamed
+    }
+
+    /// Keeps what a peer has of the delegations that this node lost with an earlier home. Writes the disk.
+    fn keep_given_back(&self, given: &[Bytes]) -> Result<(), Error> {
+        let _one = lock(self.naming());
+        for delegation in given {
+            if self.node().keep_given_back(self.ledger(), delegation)? {
+                warn!(
+                    next = "blindmatch keys rotate",
+                    "a peer gave back a delegation that was lost with the home before this one: its keys \
+                     are lost, and what they signed is known again"
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Waits a little for a peer that had the roster of number `its` to fetch ours, of which it knows by

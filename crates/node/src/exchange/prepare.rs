@@ -18,6 +18,7 @@ use super::accept::{self, Before, Expected, NotAccepted};
 use super::ask::{AskError, blocking};
 use super::daemon::Daemon;
 use super::download::Download;
+use super::respond;
 use super::view::View;
 
 /// A view that can be asked.
@@ -59,7 +60,10 @@ pub(super) async fn prepare(
         checkpoint: checkpoint.map_or_else(Bytes::new, |signed| signed.to_string().into()),
     };
     let answer = match channel.manifest(request).await {
-        Err(CallError::Refused(problem)) if problem.kind == Kind::NotNow => {
+        // What was restored in its place has no key of what is in use here.
+        Err(CallError::Refused(problem))
+            if problem.kind == Kind::NotNow && problem.rule != respond::UNKNOWN_KEY =>
+        {
             return in_use(daemon, before).ok_or_else(|| CallError::Refused(problem).into());
         }
         answer => answer?,

@@ -42,6 +42,8 @@ use crate::error::Error;
 
 /// So many bytes of a file are read at a time.
 const READ: u64 = 1 << 19;
+/// Peers are told this name of a rule where they show what no key known here signed.
+pub(super) const UNKNOWN_KEY: &str = "unknown_key_of_ledger";
 
 /// A node that answers. Clones are the same one.
 #[derive(Clone)]
@@ -229,11 +231,11 @@ impl Serving {
         let signed = keys.iter().find_map(|key| accepted.verify(key).ok());
         let Some(old) = signed else {
             warn!(
-                next = "see: blindmatch restore --help",
+                next = "restore once more, with --delegation FILE: see: blindmatch restore --help",
                 "a peer shows a checkpoint of this ledger that no key known here signed: was it \
                  restored without the delegations that were made after the backup?"
             );
-            return Err(Kind::NotNow.into());
+            return Err(Problem::new(Kind::NotNow).by_rule(UNKNOWN_KEY));
         };
         let log = daemon.ledger().log();
         if let Some(how) = log.continuation_at(old, size).map_err(internal)? {
@@ -259,14 +261,17 @@ impl Exchange for Serving {
         self.blocking(move |serving| {
             let daemon = serving.daemon();
             if greeting.roster > daemon.directory().known().roster.number {
-                serving.0.newer_rosters.send_replace(Some(peer));
+                serving.0.newer_rosters.send_replace(Some(peer.clone()));
             }
             for delegation in &greeting.delegations {
                 // One that does not count changes nothing.
                 let _ = daemon.directory().adopt(delegation, daemon.now());
             }
             daemon.keep_delegations().map_err(internal)?;
-            daemon.greeting().map_err(internal)
+            let mut answer = daemon.greeting().map_err(internal)?;
+            let unnamed = daemon.unnamed(&peer, &greeting.delegations);
+            answer.delegations.extend(unnamed);
+            Ok(answer)
         })
         .await
     }

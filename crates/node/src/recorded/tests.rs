@@ -233,3 +233,42 @@ fn an_init_that_was_cut_short_goes_on() {
         Err(Error::Home(HomeError::Exists))
     ));
 }
+
+/// As many were lost with the home before as there are; whichever was written last, a crash before its
+/// record leaves a home that opens.
+#[test]
+fn lost_delegations_that_are_not_recorded_yet_are_recorded_by_whoever_opens_the_ledger() {
+    let (place, node) = made();
+    let home = node.disk().root();
+    let copies = ["roster", "keys", "ledger"];
+    for part in copies {
+        copy(&home.join(part), &place.path().join(part));
+    }
+    let lost: Vec<_> = (2..4)
+        .map(|number| {
+            assert_eq!(rotate(&node), number);
+            fs::read(home.join(format!("roster/delegation-{number}"))).unwrap()
+        })
+        .collect();
+    for part in copies {
+        copy(&place.path().join(part), &home.join(part));
+    }
+    for (number, delegation) in (2..).zip(&lost) {
+        let path = format!("roster/delegation-{number}");
+        node.publish(&path, delegation).unwrap();
+    }
+    assert_eq!(
+        node.verify_ledger().unwrap().2,
+        [HalfDone::Delegation(3)],
+        "{:?}",
+        node.delegations()
+    );
+    node.ledger().unwrap();
+    for delegation in node.delegations().unwrap() {
+        let recorded = delegated(&delegation).unwrap();
+        assert!(events(&node).contains(&recorded), "{}", delegation.number);
+    }
+    assert_eq!(node.verify_ledger().unwrap().2, []);
+    assert_eq!(node.delegation().unwrap().number, 1);
+    assert_eq!(rotate(&node), 4);
+}

@@ -731,8 +731,6 @@ impl World {
 
     /// New keys for as long as a delegation lasts, and for a node at work at once.
     pub(crate) async fn renew(&self, name: &Name) -> Checked {
-        // One that is older than the keys in use lacks delegations, which its operator has to ask for.
-        self.seat(name).borrow_mut().backup = None;
         if self.up(name).is_none() {
             return self.renew_at_rest(name).map(drop);
         }
@@ -748,7 +746,6 @@ impl World {
     }
 
     fn renew_at_rest(&self, name: &Name) -> Checked<bool> {
-        self.seat(name).borrow_mut().backup = None;
         let renew = || {
             let node = self.node(name)?;
             let (ledger, _) = node.ledger()?;
@@ -827,10 +824,16 @@ impl World {
         self.bury(name).await?;
         let (home, number) = (self.home(name), self.seat(name).borrow().homes);
         let lost = self.place.path().join(format!("{name}-lost-{number}"));
-        fs::rename(&home, lost).unwrap();
+        fs::rename(&home, &lost).unwrap();
         let key = self.place.path().join(format!("{name}-{number}.key"));
         let none: [&Path; 0] = [];
-        let restored = restore(&home, &key, &backup.file, &none, &none);
+        // Every other operator has kept his delegations.
+        let kept = if number % 2 == 1 {
+            delegations(&lost)
+        } else {
+            Vec::new()
+        };
+        let restored = restore(&home, &key, &backup.file, &none, &kept);
         let (node, _) = restored.map_err(|error| format!("{name} is not restored: {error}"))?;
         let (ledger, _) = node.ledger().map_err(|error| error.to_string())?;
         self.net.restored(name, backup.size, &ledger)?;
@@ -879,4 +882,15 @@ impl World {
             None => Ok(()),
         }
     }
+}
+
+/// The files of the delegations in a home.
+fn delegations(home: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(home.join("roster")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let is_one = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_string_lossy();
+        name.starts_with("delegation-")
+    };
+    files.filter(is_one).collect()
 }

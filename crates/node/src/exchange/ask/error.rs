@@ -16,7 +16,7 @@ use blindmatch_transport::{CallError, DialError, PeerAlert, Refusal};
 use crate::demo::Outcome;
 use crate::error::Error;
 use crate::exchange::accept::NotAccepted;
-use crate::exchange::footing;
+use crate::exchange::{footing, respond};
 
 /// Why a peer was not asked, or did not answer.
 #[derive(Debug)]
@@ -131,6 +131,9 @@ impl AskError {
             Self::Call(CallError::Refused(problem)) => match problem.kind {
                 Kind::NotNow if problem.rule == footing::BEHIND => {
                     "its ledger is an older copy, or was restored elsewhere: tell its operator"
+                }
+                Kind::NotNow if problem.rule == respond::UNKNOWN_KEY => {
+                    "it was restored without a delegation that was made after the backup: tell its operator"
                 }
                 Kind::NotNow => {
                     "its newest publication waits for its witnesses: ask again in some minutes"
