@@ -494,6 +494,8 @@ async fn a_backup_from_before_two_rotations_of_keys_goes_on() {
         assert!(b.serving.gather(&b.endpoint).await.unwrap());
         world.finds_the_same().await;
     }
+    // What `a` accepted is not what it cosigned last.
+    assert!(world.gather("b").await);
 
     world.put_back(&files, "restored").await;
     assert_eq!(numbers(&world), [1]);

@@ -422,10 +422,9 @@ impl World {
         &self,
         channel: &Channel,
         from: &str,
-        to: &str,
         asking: &Asking,
     ) -> Result<(End, BTreeSet<u64>), CallError> {
-        self.ask_until(channel, from, to, asking, usize::MAX).await
+        self.ask_until(channel, from, asking, usize::MAX).await
     }
 
     /// The same on a connection that breaks when it has brought so many frames.
@@ -433,7 +432,6 @@ impl World {
         &self,
         channel: &Channel,
         from: &str,
-        to: &str,
         asking: &Asking,
         left: usize,
     ) -> Result<(End, BTreeSet<u64>), CallError> {
@@ -447,7 +445,7 @@ impl World {
         let connection = Connection {
             exporter: *frames.exporter(),
             signer: SIGNER,
-            peer: daemon.receipt_key(&name(to)).unwrap(),
+            peer: daemon.receipt_key(channel.peer()).unwrap(),
         };
         let key = PublicKey::from_bytes(&manifest.public_key).unwrap();
         let key = Arc::new(AuthenticatedKey::vouch(key));
@@ -519,13 +517,13 @@ async fn what_is_published_is_accepted_asked_and_charged_once() {
     assert_eq!(views.len(), published.len());
 
     let asking = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
-    let ended = world.ask(&channel, "a", "b", &asking).await.unwrap();
+    let ended = world.ask(&channel, "a", &asking).await.unwrap();
     assert_eq!(ended, (End::Concluded, BTreeSet::from([1, 2])));
     assert_eq!(world.debits("b"), [8]);
     assert_eq!(world.daemon("b").runs().unfinished(), []);
     assert_eq!(world.daemon("b").runs().ended().unwrap().len(), 1);
     // A run that is over is none any more.
-    let refused = world.ask(&channel, "a", "b", &asking).await.unwrap_err();
+    let refused = world.ask(&channel, "a", &asking).await.unwrap_err();
     assert!(
         matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
         "{refused}"
@@ -557,13 +555,13 @@ async fn a_run_is_only_its_members() {
     let malformed =
         matches!(refused, Err(CallError::Refused(problem)) if problem.kind == Kind::Malformed);
     assert!(malformed);
-    let refused = world.ask(&other, "c", "b", &asking).await.unwrap_err();
+    let refused = world.ask(&other, "c", &asking).await.unwrap_err();
     assert!(
         matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
         "{refused}"
     );
     assert_eq!(world.debits("b"), [0_u64; 0]);
-    let (end, _) = world.ask(&channel, "a", "b", &asking).await.unwrap();
+    let (end, _) = world.ask(&channel, "a", &asking).await.unwrap();
     assert_eq!(end, End::Concluded);
 }
 
@@ -581,9 +579,9 @@ async fn a_budget_that_is_spent_evaluates_nothing_more() {
     let channel = world.dial("a", "b").await;
     let first = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
     let second = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
-    let (end, _) = world.ask(&channel, "a", "b", &first).await.unwrap();
+    let (end, _) = world.ask(&channel, "a", &first).await.unwrap();
     assert_eq!(end, End::Concluded);
-    let (end, _) = world.ask(&channel, "a", "b", &second).await.unwrap();
+    let (end, _) = world.ask(&channel, "a", &second).await.unwrap();
     assert_eq!(end, End::Stopped(Stop::PeerAborted(Abort::Budget)));
     assert_eq!(world.debits("b"), [8]);
     let refusal = world.agree(&channel, "a", "b", &ASKED).await.err().unwrap();
@@ -597,7 +595,7 @@ async fn runs_that_were_only_agreed_to_keep_nobody_out() {
     let channel = world.dial("a", "b").await;
     let accepted = world.manifest(&channel, "a", "b").await;
     let charged = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
-    let broken = world.ask_until(&channel, "a", "b", &charged, 2).await;
+    let broken = world.ask_until(&channel, "a", &charged, 2).await;
     assert!(broken.is_err());
     assert_eq!(world.debits("b"), [8]);
     // As somebody who dies before he has stored what was agreed, night after night.
@@ -610,7 +608,7 @@ async fn runs_that_were_only_agreed_to_keep_nobody_out() {
     assert_eq!(b.runs().unfinished().len(), 64);
     // What was charged stays, and nothing of this counts as broken off.
     let channel = world.dial("a", "b").await;
-    let (end, _) = world.ask(&channel, "a", "b", &charged).await.unwrap();
+    let (end, _) = world.ask(&channel, "a", &charged).await.unwrap();
     assert_eq!(end, End::Concluded);
     let aborts = b.facts(|facts| facts.unreceipted_in_a_row("a"));
     assert_eq!(aborts.unwrap(), 0);
@@ -632,7 +630,7 @@ async fn a_run_that_is_cut_anywhere_is_resumed_and_charged_once() {
     let found = loop {
         // Each on a connection of its own; the counter of attachments goes on.
         let channel = world.dial("a", "b").await;
-        match world.ask_until(&channel, "a", "b", &asking, frames).await {
+        match world.ask_until(&channel, "a", &asking, frames).await {
             Ok((end, found)) => {
                 assert_eq!(end, End::Concluded);
                 break found;
@@ -673,7 +671,7 @@ async fn a_run_that_nobody_went_on_with_ends_with_its_epoch() {
     assert_eq!(state, RunState::Unreceipted);
     // On another connection, since the certificate was of the day before.
     let channel = world.dial("a", "b").await;
-    let refused = world.ask(&channel, "a", "b", &asking).await.unwrap_err();
+    let refused = world.ask(&channel, "a", &asking).await.unwrap_err();
     assert!(
         matches!(&refused, CallError::Refused(problem) if problem.kind == Kind::NotFound),
         "{refused}"
@@ -955,10 +953,10 @@ async fn what_was_said_once_gets_nothing_when_it_is_said_again() {
     let first = world.dial("a", "b").await;
     // One run that is over, and one that broke when it had its answers.
     let over = world.agree(&first, "a", "b", &ASKED).await.unwrap();
-    let (end, _) = world.ask(&first, "a", "b", &over).await.unwrap();
+    let (end, _) = world.ask(&first, "a", &over).await.unwrap();
     assert_eq!(end, End::Concluded);
     let open = world.agree(&first, "a", "b", &ASKED).await.unwrap();
-    let broken = world.ask_until(&first, "a", "b", &open, 2).await;
+    let broken = world.ask_until(&first, "a", &open, 2).await;
     assert!(broken.is_err());
     let run_of = |asking: &Asking| {
         let direction = asking.agreement.directions.first().unwrap();
@@ -1040,7 +1038,7 @@ async fn what_was_said_once_gets_nothing_when_it_is_said_again() {
     }
     // Who has the session goes on with it.
     let channel = world.dial("a", "b").await;
-    let ended = world.ask(&channel, "a", "b", &open).await.unwrap();
+    let ended = world.ask(&channel, "a", &open).await.unwrap();
     assert_eq!(ended, (End::Concluded, BTreeSet::from([1, 2])));
     assert_eq!(world.debits("b"), [8, 8]);
 }

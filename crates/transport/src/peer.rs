@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use blindmatch_membership::{MemberId, Name};
+use blindmatch_membership::{Delegation, Digest, MemberId, Name};
 use tokio::sync::watch;
 
 use crate::directory::Known;
@@ -47,6 +47,12 @@ impl Peer {
     #[must_use]
     pub fn member(&self) -> &Name {
         self.id().member()
+    }
+
+    /// Whether the connection was made with the key of this delegation of the member.
+    #[must_use]
+    pub fn is_by(&self, delegation: &Delegation) -> bool {
+        delegation.keys.tls == Digest::of(&self.0.identified.shown.spki)
     }
 
     /// Where the connection comes from or goes to.

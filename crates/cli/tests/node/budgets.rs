@@ -262,7 +262,7 @@ impl Hand {
         let connection = Connection {
             exporter: *frames.exporter(),
             signer: SIGNER,
-            peer: self.daemon.receipt_key(&self.responder).ok_or("no key")?,
+            peer: self.daemon.receipt_key(channel.peer()).ok_or("no key")?,
         };
         let key = PublicKey::from_bytes(&self.manifest.public_key).map_err(|_| "a key")?;
         let key = Arc::new(AuthenticatedKey::vouch(key));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use blindmatch_audit::{SigningKey, VerifyingKey};
 use blindmatch_feeds::Exclusions;
 use blindmatch_indicator::{Canonicaliser, Day};
-use blindmatch_membership::{DelegationError, Delegations, MemberId, Name};
+use blindmatch_membership::{DelegationError, Delegations, MemberId};
 use blindmatch_policy::Policy;
 use blindmatch_store::collection::Collections;
 use blindmatch_store::index::{AnyIndex, Doubt, Facts};
@@ -13,7 +13,7 @@ use blindmatch_store::ledger::Ledger;
 use blindmatch_store::runs::Runs;
 use blindmatch_store::views::{ViewError, Views};
 use blindmatch_transport::directory::Known;
-use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits};
+use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits, Peer};
 
 use super::rows::Reading;
 use super::versions::{self, Versions};
@@ -343,14 +343,16 @@ impl Daemon {
         Ok(())
     }
 
-    /// The key that a member signs receipts with now: that of its newest delegation in force.
+    /// The key that a peer signs receipts with: that of the delegation of its connection, in force. Of newer
+    /// ones it may have lost the keys.
     #[must_use]
-    pub fn receipt_key(&self, member: &Name) -> Option<VerifyingKey> {
+    pub fn receipt_key(&self, peer: &Peer) -> Option<VerifyingKey> {
         let Known {
             roster,
             delegations,
         } = &*self.directory.known();
-        let mut in_force = delegations.in_force(roster, member, self.now());
-        in_force.next().map(|newest| newest.keys.receipts)
+        let mut in_force = delegations.in_force(roster, peer.member(), self.now());
+        let its = in_force.find(|delegation| peer.is_by(delegation));
+        its.map(|its| its.keys.receipts)
     }
 }

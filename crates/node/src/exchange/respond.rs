@@ -362,7 +362,7 @@ impl Exchange for Serving {
 
     async fn run(&self, peer: &Peer, frames: Frames) -> Result<(), Problem> {
         self.firm()?;
-        let member = peer.member().clone();
+        let (peer, member) = (peer.clone(), peer.member().clone());
         let id = RunId(*frames.run());
         let exporter = *frames.exporter();
         if let Some(setup) = self.agreed_setup(&member, &id.0) {
@@ -375,7 +375,7 @@ impl Exchange for Serving {
             if head.side != Side::Responder || head.peer.as_str() != member.as_str() {
                 return Err(Kind::NotFound.into());
             }
-            serving.serve(run, &member, exporter)
+            serving.serve(run, &peer, exporter)
         });
         let (session, served) = served.await?;
         let (latest, mut superseded) = watch::channel(());

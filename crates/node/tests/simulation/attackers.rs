@@ -412,7 +412,7 @@ async fn stream(world: &World, victim: &Name, runs: Vec<(&Run, Plan)>, rng: &mut
         } else {
             Vec::new()
         };
-        let Some(session) = Session::new(run, daemon, channel, victim, items, records).await else {
+        let Some(session) = Session::new(run, daemon, channel, items, records).await else {
             continue;
         };
         let kept = Arc::clone(&run.kept);
@@ -435,7 +435,6 @@ impl Session {
         run: &Run,
         daemon: Arc<Daemon>,
         channel: Channel,
-        victim: &Name,
         items: Vec<Item>,
         records: Vec<Record>,
     ) -> Option<Self> {
@@ -443,7 +442,7 @@ impl Session {
         let connection = Connection {
             exporter: *frames.exporter(),
             signer: SIGNER,
-            peer: daemon.receipt_key(victim)?,
+            peer: daemon.receipt_key(channel.peer())?,
         };
         let until = UnixSeconds(u64::MAX);
         let direction = &run.agreement.directions[0];

@@ -176,7 +176,7 @@ async fn connect(
     })
     .await?;
     let stream = channel.run(going.run.id().0).await?;
-    let peer = daemon.receipt_key(channel.peer().member());
+    let peer = daemon.receipt_key(channel.peer());
     let connection = Connection {
         exporter: *stream.exporter(),
         signer: SIGNER,

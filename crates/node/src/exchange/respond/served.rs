@@ -11,8 +11,8 @@ use blindmatch_psi::session::{
     Completion, Connection, Debit, End, Keys, Record, Session, Store, UnixSeconds,
 };
 use blindmatch_store::runs::{Head, Run, RunError, Taken};
-use blindmatch_transport::Frames;
 use blindmatch_transport::problem::Kind;
+use blindmatch_transport::{Frames, Peer};
 use blindmatch_wire::Problem;
 
 use super::{Serving, fault, internal, panicked};
@@ -45,7 +45,7 @@ impl Serving {
     pub(super) fn serve(
         &self,
         run: Arc<Run>,
-        peer: &Name,
+        peer: &Peer,
         exporter: [u8; 32],
     ) -> Result<(Box<dyn Session>, Served), Problem> {
         if run.head().agreement.protocol == AgreedProtocol::Batch {
@@ -60,7 +60,7 @@ impl Serving {
             return Err(Kind::EpochOver.into());
         }
         let budget = self
-            .budget(peer, &view, Protocol::Lookup)
+            .budget(peer.member(), &view, Protocol::Lookup)
             .ok_or(Kind::NotAllowed)?;
         let until = UnixSeconds(head.until);
         let terms = Terms::new(&head.agreement, direction, manifest, until);
@@ -97,7 +97,7 @@ pub(super) fn about(head: &Head) -> Result<(&Direction, View), Problem> {
 /// What a session knows of a connection to this peer.
 pub(super) fn connection(
     daemon: &Daemon,
-    peer: &Name,
+    peer: &Peer,
     exporter: [u8; 32],
 ) -> Result<Connection, Problem> {
     Ok(Connection {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use blindmatch_audit::receipt::Side;
 use blindmatch_audit::record::Salted;
 use blindmatch_indicator::Label;
-use blindmatch_membership::{MemberId, Name};
+use blindmatch_membership::MemberId;
 use blindmatch_policy::Protocol;
 use blindmatch_psi::agreement::{Agreement, Direction, RunId};
 use blindmatch_psi::batch::setup::{PreparedResponder, SetupTerms};
@@ -14,6 +14,7 @@ use blindmatch_psi::batch::{LABEL_LENGTH, Responder, Terms, class_holding};
 use blindmatch_psi::lookup::Item;
 use blindmatch_psi::session::{Record, Session, UnixSeconds};
 use blindmatch_store::runs::Run;
+use blindmatch_transport::Peer;
 use blindmatch_transport::message::Answer;
 use blindmatch_transport::problem::Kind;
 use blindmatch_wire::Problem;
@@ -91,7 +92,7 @@ impl Serving {
     pub(super) fn serve_whole(
         &self,
         run: Arc<Run>,
-        peer: &Name,
+        peer: &Peer,
         exporter: [u8; 32],
     ) -> Result<(Box<dyn Session>, Served), Problem> {
         let daemon = self.daemon();
@@ -105,7 +106,7 @@ impl Serving {
         }
         let newest = epoch.publications().first().cloned();
         let total = newest.ok_or(Kind::NotNow)?.manifest.queries;
-        let budget = self.budget(peer, &view, Protocol::Batch);
+        let budget = self.budget(peer.member(), &view, Protocol::Batch);
         let budget = budget.ok_or(Kind::NotAllowed)?;
 
         let records: Result<Vec<Record>, _> = run.records().map_err(internal)?.collect();
