@@ -1,0 +1,1 @@
+"""Checks what blindmatch nodes sign and record, by spec/ alone."""
