@@ -1,5 +1,6 @@
 """Checkpoints, cosignatures and quorums (spec/42 §1, §3, §4)."""
 
+import re
 from dataclasses import dataclass, field
 
 from verifier import ed25519, notes
@@ -7,33 +8,20 @@ from verifier.encoding import Refused, decimal, hash_of, malformed
 from verifier.notes import Key, Note
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """A ledger's name: whose it is."""
-
-    consortium: str
-    member: str
-
-    @property
-    def name(self) -> str:
-        return f"blindmatch/{self.consortium}/{self.member}/ledger"
-
-    def origin(self, incarnation: int) -> str:
-        return f"{self.name}/{incarnation}"
+def ledger_name(consortium: str, member: str) -> str:
+    return f"blindmatch/{consortium}/{member}/ledger"
 
 
-def parse_ledger(name: str) -> Ledger:
-    parts = name.split("/")
-    if len(parts) != 4 or parts[0] != "blindmatch" or parts[3] != "ledger":
-        raise malformed("no name of a ledger")
-    if not notes.is_name(parts[1]) or not notes.is_name(parts[2]):
-        raise malformed("no name of a ledger")
-    return Ledger(parts[1], parts[2])
+def witness_name(consortium: str, member: str) -> str:
+    return f"blindmatch/{consortium}/{member}/witness"
 
 
-def parse_origin(origin: str) -> tuple[Ledger, int]:
-    name, _, number = origin.rpartition("/")
-    ledger, incarnation = parse_ledger(name), decimal(number)
+def parse_origin(origin: str) -> tuple[str, int]:
+    """The ledger's name, and the number of the incarnation."""
+    ledger, separator, number = origin.rpartition("/")
+    if not separator or not notes.is_name(ledger):
+        raise malformed("an origin that is no name of a key")
+    incarnation = decimal(number)
     if incarnation == 0:
         raise malformed("incarnations are numbered from 1")
     return ledger, incarnation
@@ -43,18 +31,15 @@ def parse_origin(origin: str) -> tuple[Ledger, int]:
 class LedgerKeys:
     """The keys that sign for one ledger, in any of its incarnations."""
 
-    ledger: Ledger
+    ledger: str
     publics: frozenset[bytes]
 
 
 def ledger_keys(keys: list[Key]) -> LedgerKeys:
     """Each may be given under the name of the ledger or of any of its origins."""
-    ledgers = set()
-    for key in keys:
-        named_as_ledger = key.name.endswith("/ledger")
-        ledgers.add(parse_ledger(key.name) if named_as_ledger else parse_origin(key.name)[0])
+    ledgers = {re.sub(r"/ledger/[1-9][0-9]*$", "/ledger", key.name) for key in keys}
     if len(ledgers) != 1:
-        raise malformed("the keys are those of no ledger, or of several")
+        raise malformed("the keys are those of several ledgers")
     return LedgerKeys(ledgers.pop(), frozenset(key.public for key in keys))
 
 
@@ -80,7 +65,7 @@ def parse_quorum(keys: list[Key], number: int | None) -> Quorum:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    ledger: Ledger
+    ledger: str
     incarnation: int
     size: int
     root: bytes
@@ -88,7 +73,7 @@ class Checkpoint:
 
     @property
     def origin(self) -> str:
-        return self.ledger.origin(self.incarnation)
+        return f"{self.ledger}/{self.incarnation}"
 
     @property
     def state(self) -> tuple[int, int, bytes]:
@@ -107,7 +92,7 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
 def verify_signature(checkpoint: Checkpoint, keys: LedgerKeys) -> None:
     """Signed by a key of this ledger, under the checkpoint's origin."""
     if checkpoint.ledger != keys.ledger:
-        raise Refused("unsigned", f"of {checkpoint.ledger.name}, not of {keys.ledger.name}")
+        raise Refused("other ledger", f"of {checkpoint.ledger}, not of {keys.ledger}")
     known = [Key(checkpoint.origin, notes.ED25519, public) for public in keys.publics]
     if not notes.signers(checkpoint.note, known):
         raise Refused("unsigned", "by no key of this ledger")
@@ -142,7 +127,3 @@ def _cosigned(key: Key, text: str, body: bytes) -> bool:
         return False
     message = f"cosignature/v1\ntime {time}\n{text}".encode()
     return ed25519.verifies(key.public, message, body[8:])
-
-
-def witness_name(consortium: str, member: str) -> str:
-    return f"blindmatch/{consortium}/{member}/witness"

@@ -49,11 +49,17 @@ def _parser() -> argparse.ArgumentParser:
     add("roster", "who belongs to a consortium, and who signed that", commands.roster)
     each = add("card", "a member's claim to its name, signed by its identity", commands.card)
     each.add_argument("--roster", type=pathlib.Path, help="the roster to hold it against")
-    each = add("delegation", "which keys a member uses, signed by its identity", commands.delegation)
+    each = add(
+        "delegation", "which keys a member uses, signed by its identity", commands.delegation
+    )
     each.add_argument("--roster", type=pathlib.Path, required=True)
-    each = add("checkpoint", "the signed state of a ledger, and who cosigned it", commands.checkpoint)
+    each = add(
+        "checkpoint", "the signed state of a ledger, and who cosigned it", commands.checkpoint
+    )
     _trust(each)
-    each = add("consistency", "a checkpoint that goes on from an older one", commands.consistency)
+    each = add(
+        "consistency", "a checkpoint that goes on from an older one", commands.consistency
+    )
     _trust(each)
     each.add_argument("--known", type=pathlib.Path, required=True, help="the older checkpoint")
     each = add("proof", "one record of a ledger", commands.proof)
@@ -73,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     _known(each)
     each.add_argument("--row", type=pathlib.Path, required=True, help="the row's bytes")
     each.add_argument("--root", type=_hash, help="the root, in hexadecimal")
-    each.add_argument("--ledger", type=pathlib.Path, help="an exported ledger that has the root")
+    each.add_argument(
+        "--ledger", type=pathlib.Path, help="an exported ledger that has the root"
+    )
     each.add_argument("--run", type=_hash, help="the run whose results these are")
     return parser
 

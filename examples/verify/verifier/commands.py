@@ -4,8 +4,8 @@ import argparse
 import pathlib
 
 from verifier import commitments, delegations, files, growth, receipts, rosters, texts
-from verifier.checkpoints import Checkpoint, LedgerKeys, Quorum, ledger_keys, parse_checkpoint
-from verifier.checkpoints import parse_quorum, verify_quorum, verify_signature
+from verifier.checkpoints import Checkpoint, LedgerKeys, Quorum, ledger_keys, ledger_name
+from verifier.checkpoints import parse_checkpoint, parse_quorum, verify_quorum, verify_signature
 from verifier.delegations import Delegation
 from verifier.encoding import Refused
 from verifier.notes import COSIGNATURE, parse_key
@@ -65,7 +65,11 @@ def consistency(arguments: Arguments, report: Report) -> None:
     report.holds(f"checkpoint of {older.size} records, {older.origin}", size=older.size)
     report.begin("consistency")
     growth.verify_growth(found, older.state, keys)
-    how = "has all that the older has" if found.lost is None else "names what it lost of the older"
+    how = (
+        "has all that the older has"
+        if found.lost is None
+        else "names what it lost of the older"
+    )
     report.holds(f"the newer goes on from the older and {how}")
 
 
@@ -208,9 +212,10 @@ def _ledger_trust(
     known = _trusted_roster(arguments.roster, arguments, report)
     counted = _delegations(arguments.delegation, known, arguments, report)
     report.begin("keys")
-    owner = found.ledger.member
-    if found.ledger.consortium != known.consortium or owner not in known.members:
-        raise Refused("unknown member", f"the roster has no owner of {found.ledger.name}")
+    owners = {ledger_name(known.consortium, name): name for name in known.members}
+    owner = owners.get(found.ledger)
+    if owner is None:
+        raise Refused("unknown member", f"the roster has no owner of {found.ledger}")
     keys = delegations.ledger_keys(known, owner, counted)
     report.begin("witnesses")
     if not known.witnesses(owner):
@@ -218,9 +223,7 @@ def _ledger_trust(
     return keys, delegations.quorum(known, owner, counted)
 
 
-def _signed(
-    found: Checkpoint, keys: LedgerKeys, quorum: Quorum | None, report: Report
-) -> None:
+def _signed(found: Checkpoint, keys: LedgerKeys, quorum: Quorum | None, report: Report) -> None:
     report.begin("checkpoint")
     verify_signature(found, keys)
     report.holds(
@@ -251,6 +254,8 @@ def _ledger(path: pathlib.Path, arguments: Arguments, report: Report) -> list[Re
     _signed(head, keys, quorum, report)
     report.begin("known")
     known = [parse_checkpoint(_read(each)) for each in arguments.known]
+    for each in known:
+        verify_signature(each, keys)
     report.begin("records")
     found, records = files.verify_export(data, keys, quorum, known)
     until = texts.shown_time(records[-1].time) if records else "none"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from verifier import notes, texts
-from verifier.checkpoints import Ledger, LedgerKeys, Quorum, parse_quorum, witness_name
+from verifier.checkpoints import LedgerKeys, Quorum, ledger_name, parse_quorum, witness_name
 from verifier.encoding import Refused, decimal, malformed, sha256
 from verifier.notes import COSIGNATURE, ED25519, Key, Note
 from verifier.rosters import DAY, HOUR, Member, Roster
@@ -136,7 +136,7 @@ def unrevoked(found: list[Delegation]) -> list[Delegation]:
 
 def ledger_keys(roster: Roster, owner: str, delegations: list[Delegation]) -> LedgerKeys:
     """The keys that sign the ledger of `owner`."""
-    ledger = Ledger(roster.consortium, owner)
+    ledger = ledger_name(roster.consortium, owner)
     publics = frozenset(each.checkpoints for each in delegations if each.member == owner)
     if not publics:
         raise Refused("no key", f"no delegation of {owner} counts")

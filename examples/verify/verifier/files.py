@@ -13,6 +13,8 @@ from verifier.records import Record, parse_record
 from verifier.replay import Replay
 
 SCHEMA = "blindmatch.ledger.v1"
+MAX_BYTES = 1 << 20
+MAX_EXTRA = 1024
 MAX_HASHES = 64
 
 
@@ -27,11 +29,18 @@ class Proof:
 def parse_proof(data: bytes) -> Proof:
     head, separator, rest = data.partition(b"\n\n")
     lines = utf8(head).split("\n")
-    if not separator or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1":
+    if (
+        not separator
+        or len(data) > MAX_BYTES
+        or len(lines) < 3
+        or lines[0] != "c2sp.org/tlog-proof@v1"
+    ):
         raise malformed("no proof of a record")
     if not lines[1].startswith("extra ") or not lines[2].startswith("index "):
         raise malformed("no proof of a record")
     record = unbase64(lines[1].removeprefix("extra "))
+    if len(record) > MAX_EXTRA:
+        raise malformed(f"a record of {len(record)} bytes")
     index = decimal(lines[2].removeprefix("index "))
     if len(lines) - 3 > MAX_HASHES:
         raise malformed(f"more than {MAX_HASHES} hashes")
@@ -51,6 +60,8 @@ def verify_proof(proof: Proof, keys: LedgerKeys, quorum: Quorum | None) -> Recor
 
 def parse_export_head(line: bytes) -> Checkpoint:
     """The first line of an exported ledger."""
+    if len(line) >= MAX_BYTES:
+        raise malformed("line 1 is too long")
     text = utf8(line)
     try:
         checkpoint = json.loads(text)["checkpoint"]
@@ -75,29 +86,46 @@ def verify_export(
     quorum: Quorum | None,
     known: list[Checkpoint],
 ) -> tuple[Checkpoint, list[Record]]:
-    """The checkpoint of an exported ledger and its records, all of which hold."""
+    """The checkpoint of an exported ledger and its records, all of which hold.
+
+    `known` are checkpoints of this ledger whose signatures were verified.
+    """
     lines = data.split(b"\n")
     checkpoint = parse_export_head(lines[0])
     verify_signature(checkpoint, keys)
     if quorum is not None:
         verify_quorum(checkpoint, quorum)
     for older in known:
-        verify_signature(older, keys)
+        _not_behind(checkpoint, older)
     replay = Replay([checkpoint, *known])
     records = []
-    for number, line in enumerate(lines[1:-1]):
-        match = _RECORD.fullmatch(line)
-        if match is None:
-            raise malformed(f"line {number + 2} is no record")
-        index, record = decimal(match[1].decode()), unbase64(match[2].decode())
-        if index < number:
-            raise Refused("repeated", f"record {index} was there before")
-        if index > number:
-            raise Refused("gap", f"records {number} to {index - 1} are missing")
+    for number, line in enumerate(lines[1:-1], 2):
+        index, record = _parse_line(line, number)
         if index >= checkpoint.size:
-            raise Refused("beyond", f"record {index} is behind the checkpoint")
-        records.append(replay.push(record))
+            raise malformed(f"line {number} is behind the checkpoint")
+        records.append(replay.push(index, record))
     if lines[-1]:
         raise malformed(f"line {len(lines)} does not end")
     replay.end()
     return checkpoint, records
+
+
+def _parse_line(line: bytes, number: int) -> tuple[int, bytes]:
+    match = _RECORD.fullmatch(line)
+    if match is None:
+        raise malformed(f"line {number} is no record")
+    index, record = decimal(match[1].decode()), unbase64(match[2].decode())
+    if len(record) > MAX_EXTRA:
+        raise malformed(f"line {number} is too long for a record")
+    return index, record
+
+
+def _not_behind(checkpoint: Checkpoint, older: Checkpoint) -> None:
+    """What two checkpoints say without the records (spec/42 §3)."""
+    if checkpoint.incarnation < older.incarnation:
+        raise Refused("superseded", f"by incarnation {older.incarnation}, which is known")
+    if checkpoint.incarnation == older.incarnation:
+        if checkpoint.size < older.size:
+            raise Refused("rollback", f"from {older.size} records, which are known")
+        if checkpoint.size == older.size and checkpoint.root != older.root:
+            raise Refused("fork", f"two roots of {older.size} records")

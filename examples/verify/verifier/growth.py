@@ -62,6 +62,8 @@ def verify_growth(growth: Growth, older: tuple[int, int, bytes], keys: LedgerKey
         raise Refused("other", "the proof is from another checkpoint than the older one")
     if growth.lost is not None:
         _named(growth.lost, growth.hashes, checkpoint, older)
+    elif old_incarnation < checkpoint.incarnation and size and size >= checkpoint.size:
+        raise Refused("consistency", "an incarnation begins with a record of its own")
     else:
         before = EMPTY_ROOT if size == 0 else root
         verify_consistency(size, before, checkpoint.size, checkpoint.root, growth.hashes)

@@ -38,9 +38,7 @@ class Tree:
         return root
 
 
-def verify_inclusion(
-    leaf: Hash, index: int, size: int, proof: list[Hash], root: Hash
-) -> None:
+def verify_inclusion(leaf: Hash, index: int, size: int, proof: list[Hash], root: Hash) -> None:
     """RFC 9162 §2.1.3.2."""
     if index >= size:
         raise Refused("inclusion", f"number {index} in a tree of {size}")

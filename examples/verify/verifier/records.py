@@ -108,6 +108,11 @@ class Record:
     def name(self) -> str:
         return KINDS[self.kind][0]
 
+    def number(self, field: str) -> int:
+        value = self.fields[field]
+        assert isinstance(value, int), f"{field} is no number"
+        return value
+
     def shown(self) -> dict[str, int | str]:
         """The fields with hashes in hexadecimal, for people and for JSON."""
         return {

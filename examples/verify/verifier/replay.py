@@ -7,20 +7,24 @@ from verifier.records import INCARNATION, LOST, Record, parse_record
 
 
 class Replay:
-    """Takes the records of a ledger in their order and remembers what checkpoints ask about."""
+    """Takes the records of a ledger one by one and holds them against checkpoints of it."""
 
     def __init__(self, checkpoints: list[Checkpoint]) -> None:
         self.tree = Tree()
         self.incarnation = 0
         self.last_time = 0
-        self._checkpoints = checkpoints
-        self._lost: set[tuple[int, int, bytes]] = set()
-        self._states: dict[int, tuple[int, bytes]] = {}
-        self._remember()
+        self._ahead = sorted(checkpoints, key=lambda checkpoint: checkpoint.size)
+        # Those of other incarnations than the records at their size: to be named as lost.
+        self._passed: list[Checkpoint] = []
+        self._reached()
 
-    def push(self, data: bytes) -> Record:
+    def push(self, index: int, data: bytes) -> Record:
         """The next record, or why it cannot be that."""
-        index = self.tree.size
+        size = self.tree.size
+        if index > size:
+            raise Refused("gap", f"records {size} to {index - 1} are missing")
+        if index < size:
+            raise Refused("repeated", f"record {index} was there before")
         try:
             record = parse_record(data)
         except Refused as why:
@@ -30,37 +34,35 @@ class Replay:
         self._follow(index, record)
         self.last_time = record.time
         self.tree.push(leaf_hash(data))
-        self._remember()
+        self._reached()
         return record
 
     def end(self) -> None:
-        """Holds every checkpoint against what was pushed."""
         size = self.tree.size
-        for checkpoint in sorted(self._checkpoints, key=lambda known: known.size):
-            if checkpoint.state in self._lost:
-                continue
-            if checkpoint.size > size:
+        for checkpoint in self._ahead:
+            if checkpoint.incarnation >= self.incarnation:
                 raise Refused("gap", f"records {size} to {checkpoint.size - 1} are missing")
-            incarnation, root = self._states[checkpoint.size]
-            if checkpoint.size and incarnation != checkpoint.incarnation:
-                raise Refused(
-                    "incarnation",
-                    f"the checkpoint of {checkpoint.size} records is of incarnation"
-                    f" {checkpoint.incarnation}, these are of incarnation {incarnation}",
-                )
-            if root != checkpoint.root:
-                raise Refused(
-                    "root", f"the first {checkpoint.size} records are not those of the checkpoint"
-                )
+        for checkpoint in self._passed + self._ahead:
+            raise Refused(
+                "unnamed",
+                f"{checkpoint.size} records of incarnation {checkpoint.incarnation} are not here,"
+                " and no record names them as lost",
+            )
 
-    def _remember(self) -> None:
-        size = self.tree.size
-        if any(checkpoint.size == size for checkpoint in self._checkpoints):
-            self._states[size] = (self.incarnation, self.tree.root())
+    def _reached(self) -> None:
+        """Compares the tree with the checkpoints of its size."""
+        while self._ahead and self._ahead[0].size == self.tree.size:
+            checkpoint = self._ahead.pop(0)
+            if checkpoint.size and checkpoint.incarnation != self.incarnation:
+                self._passed.append(checkpoint)
+            elif checkpoint.root != self.tree.root():
+                raise Refused(
+                    "fork", f"the first {checkpoint.size} records are not the checkpoint's"
+                )
 
     def _follow(self, index: int, record: Record) -> None:
         if record.kind == INCARNATION:
-            number = record.fields["number"]
+            number = record.number("number")
             before = (record.fields["size"], record.fields["root"])
             if number <= self.incarnation or before != (index, self.tree.root()):
                 raise Refused(
@@ -70,7 +72,8 @@ class Replay:
         elif index == 0:
             raise Refused("incarnation", "the first record begins no incarnation")
         elif record.kind == LOST:
-            fields = record.fields
-            if fields["incarnation"] >= self.incarnation:
+            named = tuple(record.fields.values())
+            if record.number("incarnation") >= self.incarnation:
                 raise Refused("incarnation", f"record {index} names a loss of no earlier one")
-            self._lost.add((fields["incarnation"], fields["size"], fields["root"]))
+            self._ahead = [each for each in self._ahead if each.state != named]
+            self._passed = [each for each in self._passed if each.state != named]

@@ -143,7 +143,9 @@ def _quorum(value: str) -> int | None:
 
 def _canonicalisation(value: str) -> tuple[str, int]:
     kind, _, version = value.partition(" ")
-    if not kind or not set(kind) <= set("abcdefghijklmnopqrstuvwxyz0123456789_"):
+    if not 1 <= len(kind) <= 63 or not set(kind) <= set(
+        "abcdefghijklmnopqrstuvwxyz0123456789_"
+    ):
         raise malformed("no type")
     if not 1 <= decimal(version) <= 255:
         raise malformed("versions are 1 to 255")
@@ -221,11 +223,13 @@ def judge(trust: Trust, data: bytes, now: int) -> tuple[Roster, str]:
     confirmed = trust.confirmed == given.fingerprint
     if held is None and not confirmed:
         if trust.confirmed is None:
-            raise Refused("not trusted", "neither a roster nor a fingerprint to hold it against")
+            raise Refused(
+                "not trusted", "neither a roster nor a fingerprint to hold it against"
+            )
         raise Refused("other fingerprint", f"it is {in_words(given.fingerprint)}")
     if not given.now.met(given.note):
         raise Refused("too few signatures", "of its own keys")
-    by = "fingerprint" if confirmed else _followed(held, given)
+    by = "fingerprint" if held is None or confirmed else _followed(held, given)
     if held is not None:
         if given.number == held.number:
             raise Refused("fork", f"another roster of number {given.number}")

@@ -26,9 +26,11 @@ def time(value: str) -> int:
     """In seconds since 1970."""
     match = _TIME.fullmatch(value)
     try:
-        parts = [int(part) for part in match.groups()] if match else []
-        moment = datetime.datetime(*parts, tzinfo=datetime.timezone.utc)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        year, month, day, hour, minute, second = map(int, match.groups() if match else ())
+        moment = datetime.datetime(
+            year, month, day, hour, minute, second, tzinfo=datetime.timezone.utc
+        )
+    except ValueError:
         raise malformed("no time as 2027-01-31T00:00:00Z") from None
     if not 1970 <= moment.year <= 9998:
         raise malformed("a year outside of 1970 to 9998")
@@ -177,13 +179,12 @@ class OneUse:
         self._seen: set[bytes] = set()
 
     def ed25519(self, lines: Lines, key: bytes, line: int | None = None) -> None:
-        self._add(lines, ed25519.u_coordinate(key), line)
+        self._add(lines, line, key, ed25519.u_coordinate(key))
 
     def x25519(self, lines: Lines, key: bytes) -> None:
-        u = int.from_bytes(key, "little") % ed25519.P
-        self._add(lines, u.to_bytes(32, "little"), None)
+        self._add(lines, None, key)
 
-    def _add(self, lines: Lines, u: bytes, line: int | None) -> None:
-        if u in self._seen:
+    def _add(self, lines: Lines, line: int | None, *forms: bytes) -> None:
+        if self._seen.intersection(forms):
             raise lines.fault("a key that stands before", line or lines.last)
-        self._seen.add(u)
+        self._seen.update(forms)
