@@ -13,8 +13,10 @@ use crate::{
 
 mod field;
 mod form;
+mod probe;
 
 pub use field::{Class, MAX_NAME, Name, Salted};
+pub use probe::{Level, Signal};
 
 /// More bytes than any record has.
 pub const MAX_RECORD: usize = 1024;
@@ -239,6 +241,48 @@ pub enum Event {
         peer: Name,
         /// Who says so.
         operator: Name,
+    },
+    /// This node asked: recorded with its agreement to the run, before anything was sent.
+    Asked {
+        /// The run.
+        run: [u8; 32],
+        /// Whom.
+        peer: Name,
+        /// The view that is asked.
+        view: Name,
+        /// The view's epoch.
+        epoch: u64,
+        /// How many items, as a class.
+        items: Class,
+    },
+    /// What was asked of a view, by a peer or by this node, looked like probing.
+    Probing {
+        /// The peer that asked, or was to be asked.
+        peer: Name,
+        /// The view.
+        view: Name,
+        /// The side of this node.
+        side: Side,
+        /// What follows from it.
+        level: Level,
+        /// What gave rise to it.
+        signal: Signal,
+        /// What was counted, with what was to be asked.
+        counted: u64,
+        /// From how much on it is of this level.
+        limit: u64,
+    },
+    /// An operator vouches for a peer: until then no probing slows or stops it, or is slowed or stopped
+    /// that asks it, and what it broke off is forgotten.
+    Vouched {
+        /// Which peer.
+        peer: Name,
+        /// Who says so.
+        operator: Name,
+        /// Until when, in seconds since 1970.
+        until: u64,
+        /// Why.
+        why: Name,
     },
 }
 

@@ -8,7 +8,7 @@ use blindmatch_audit::{
     note::NoteKey,
     proof::RecordProof,
     receipt::Side,
-    record::{Class, Event, Name, Record, Salted},
+    record::{Class, Event, Level, Name, Record, Salted, Signal},
     replay::Replay,
     tree::{self, Hash},
     witness::{self, Request},
@@ -195,6 +195,28 @@ fn event(kind: u64, fields: &Value) -> Event {
             peer: name("peer"),
             operator: name("operator"),
         },
+        25 => Event::Asked {
+            run: h("run"),
+            peer: name("peer"),
+            view: name("view"),
+            epoch: n("epoch"),
+            items: class("items"),
+        },
+        26 => Event::Probing {
+            peer: name("peer"),
+            view: name("view"),
+            side: [Side::Querier, Side::Responder][usize::try_from(n("side")).unwrap()],
+            level: Level::ALL[usize::try_from(n("level") - 1).unwrap()],
+            signal: Signal::ALL[usize::try_from(n("signal")).unwrap()],
+            counted: n("counted"),
+            limit: n("limit"),
+        },
+        27 => Event::Vouched {
+            peer: name("peer"),
+            operator: name("operator"),
+            until: n("until"),
+            why: name("why"),
+        },
         _ => panic!("kind {kind}"),
     }
 }
@@ -233,7 +255,7 @@ fn records_of_every_kind_make_the_ledger() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (0..25).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..28).collect::<Vec<_>>());
 }
 
 #[test]

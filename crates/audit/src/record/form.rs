@@ -1,6 +1,6 @@
 //! The bytes of a record (`spec/42 §2`).
 
-use super::{Class, Event, Name, Record, Salted};
+use super::{Class, Event, Level, Name, Record, Salted, Signal};
 use crate::{
     codec::{DecodeError, Reader, Writer},
     receipt::Side,
@@ -109,6 +109,38 @@ fn write(writer: &mut Writer, event: &Event) {
             shown,
         } => name(writer.u8(23), peer).fixed(accepted).fixed(shown),
         Event::Readmitted { peer, operator } => name(name(writer.u8(24), peer), operator),
+        Event::Asked {
+            run,
+            peer,
+            view,
+            epoch,
+            items,
+        } => name(name(writer.u8(25).fixed(run), peer), view)
+            .u64(*epoch)
+            .u64(items.count()),
+        Event::Probing {
+            peer,
+            view,
+            side,
+            level,
+            signal,
+            counted,
+            limit,
+        } => name(name(writer.u8(26), peer), view)
+            .u8(side.code())
+            .u8(level.code())
+            .u8(signal.code())
+            .u64(*counted)
+            .u64(*limit),
+        Event::Vouched {
+            peer,
+            operator,
+            until,
+            why,
+        } => {
+            name(name(writer.u8(27), peer), operator).u64(*until);
+            name(writer, why)
+        }
     };
 }
 
@@ -227,6 +259,28 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
         24 => Event::Readmitted {
             peer: Name::read(reader)?,
             operator: Name::read(reader)?,
+        },
+        25 => Event::Asked {
+            run: reader.fixed()?,
+            peer: Name::read(reader)?,
+            view: Name::read(reader)?,
+            epoch: reader.u64()?,
+            items: Class::read(reader)?,
+        },
+        26 => Event::Probing {
+            peer: Name::read(reader)?,
+            view: Name::read(reader)?,
+            side: Side::from_code(reader.u8()?)?,
+            level: Level::from_code(reader.u8()?)?,
+            signal: Signal::from_code(reader.u8()?)?,
+            counted: reader.u64()?,
+            limit: reader.u64()?,
+        },
+        27 => Event::Vouched {
+            peer: Name::read(reader)?,
+            operator: Name::read(reader)?,
+            until: reader.u64()?,
+            why: Name::read(reader)?,
         },
         _ => return Err(DecodeError::Field),
     })

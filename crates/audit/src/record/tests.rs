@@ -49,7 +49,7 @@ fn events() -> Vec<Event> {
         },
         Event::Debit {
             peer: peer.clone(),
-            view,
+            view: view.clone(),
             epoch: 7,
             run: a,
             batch: 1,
@@ -112,7 +112,32 @@ fn events() -> Vec<Event> {
             accepted: a,
             shown: b,
         },
-        Event::Readmitted { peer, operator },
+        Event::Readmitted {
+            peer: peer.clone(),
+            operator: operator.clone(),
+        },
+        Event::Asked {
+            run: a,
+            peer: peer.clone(),
+            view: view.clone(),
+            epoch: 7,
+            items: Class::exactly(4096).unwrap(),
+        },
+        Event::Probing {
+            peer: peer.clone(),
+            view,
+            side: Side::Responder,
+            level: Level::Slow,
+            signal: Signal::Runs,
+            counted: 300,
+            limit: 192,
+        },
+        Event::Vouched {
+            peer,
+            operator,
+            until: 1_800_600_000,
+            why: name("ticket 4711"),
+        },
     ]
 }
 
@@ -157,6 +182,14 @@ fn the_largest_record_is_within_the_limit() {
     });
     assert!(record.encode().len() <= MAX_RECORD);
     assert_eq!(Record::decode(&record.encode()), Ok(record));
+    let longest = name(&"n".repeat(MAX_NAME));
+    let record = self::record(Event::Vouched {
+        peer: longest.clone(),
+        operator: longest.clone(),
+        until: u64::MAX,
+        why: longest,
+    });
+    assert!(record.encode().len() <= MAX_RECORD);
 }
 
 #[test]
@@ -186,6 +219,20 @@ fn what_is_not_canonical_is_refused() {
     };
     assert!(side(0).is_ok());
     assert_eq!(side(2), Err(DecodeError::Field));
+    // The side, the level and the signal of what looked like probing.
+    let probing = |codes: [u8; 3]| {
+        let numbers = [300_u64.to_be_bytes(), 192_u64.to_be_bytes()].concat();
+        let (old, new) = ([&[1, 2, 2], &*numbers], [&codes[..], &*numbers]);
+        replaced(26, &old.concat(), &new.concat())
+    };
+    for level in Level::ALL {
+        for signal in Signal::ALL {
+            assert!(probing([0, level.code(), signal.code()]).is_ok());
+        }
+    }
+    for codes in [[2, 1, 0], [0, 0, 0], [0, 4, 0], [0, 1, 5]] {
+        assert_eq!(probing(codes), Err(DecodeError::Field), "{codes:?}");
+    }
     let member = |length: u32, bytes: &[u8]| {
         replaced(
             3,

@@ -81,10 +81,7 @@ pub(super) fn kind_and_fields(event: &Event) -> (&'static str, Value) {
             json!({
                 "run": hex(run),
                 "peer": peer.as_str(),
-                "side": match side {
-                    Side::Querier => "querier",
-                    Side::Responder => "responder",
-                },
+                "side": name_of(*side),
                 "agreement": hex(agreement),
             }),
         ),
@@ -161,7 +158,64 @@ pub(super) fn kind_and_fields(event: &Event) -> (&'static str, Value) {
             "readmitted",
             json!({ "peer": peer.as_str(), "operator": operator.as_str() }),
         ),
+        Event::Asked {
+            run,
+            peer,
+            view,
+            epoch,
+            items,
+        } => (
+            "asked",
+            json!({
+                "run": hex(run),
+                "peer": peer.as_str(),
+                "view": view.as_str(),
+                "epoch": epoch,
+                "class": items.count(),
+            }),
+        ),
+        Event::Probing {
+            peer,
+            view,
+            side,
+            level,
+            signal,
+            counted,
+            limit,
+        } => (
+            "probing",
+            json!({
+                "peer": peer.as_str(),
+                "view": view.as_str(),
+                "side": name_of(*side),
+                "level": level.name(),
+                "signal": signal.name(),
+                "counted": counted,
+                "limit": limit,
+            }),
+        ),
+        Event::Vouched {
+            peer,
+            operator,
+            until,
+            why,
+        } => (
+            "vouched",
+            json!({
+                "peer": peer.as_str(),
+                "operator": operator.as_str(),
+                "until": until,
+                "why": why.as_str(),
+            }),
+        ),
         // Of a later version of the format; such a record does not decode.
         _ => ("unknown", json!({})),
+    }
+}
+
+const fn name_of(side: Side) -> &'static str {
+    match side {
+        Side::Querier => "querier",
+        Side::Responder => "responder",
     }
 }
