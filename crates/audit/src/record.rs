@@ -284,6 +284,42 @@ pub enum Event {
         /// Why.
         why: Name,
     },
+    /// An operator decided about a match (`spec/70-matches.md` §5).
+    Decision {
+        /// The decision, by a random id.
+        decision: [u8; 32],
+        /// Of the decision.
+        content: Salted,
+        /// Who decided.
+        operator: Name,
+    },
+    /// A message about matches is kept for a peer until that has it (`spec/70-matches.md` §8).
+    MessageDue {
+        /// The message, by its random id.
+        message: [u8; 32],
+        /// For whom.
+        peer: Name,
+        /// The view that it is about.
+        view: Name,
+        /// Of the message.
+        content: Salted,
+    },
+    /// A peer acknowledged a message.
+    MessageDelivered {
+        /// The message.
+        message: [u8; 32],
+        /// Who has it.
+        peer: Name,
+    },
+    /// A message of a peer was kept, before it was acknowledged.
+    MessageReceived {
+        /// The message.
+        message: [u8; 32],
+        /// Whose.
+        peer: Name,
+        /// Of the message.
+        content: Salted,
+    },
 }
 
 impl Record {

@@ -217,6 +217,26 @@ fn event(kind: u64, fields: &Value) -> Event {
             until: n("until"),
             why: name("why"),
         },
+        28 => Event::Decision {
+            decision: h("decision"),
+            content: salted("content"),
+            operator: name("operator"),
+        },
+        29 => Event::MessageDue {
+            message: h("message"),
+            peer: name("peer"),
+            view: name("view"),
+            content: salted("content"),
+        },
+        30 => Event::MessageDelivered {
+            message: h("message"),
+            peer: name("peer"),
+        },
+        31 => Event::MessageReceived {
+            message: h("message"),
+            peer: name("peer"),
+            content: salted("content"),
+        },
         _ => panic!("kind {kind}"),
     }
 }
@@ -255,7 +275,7 @@ fn records_of_every_kind_make_the_ledger() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, (0..28).collect::<Vec<_>>());
+    assert_eq!(kinds, (0..32).collect::<Vec<_>>());
 }
 
 #[test]

@@ -141,6 +141,23 @@ fn write(writer: &mut Writer, event: &Event) {
             name(name(writer.u8(27), peer), operator).u64(*until);
             name(writer, why)
         }
+        Event::Decision {
+            decision,
+            content,
+            operator,
+        } => name(writer.u8(28).fixed(decision).fixed(&content.0), operator),
+        Event::MessageDue {
+            message,
+            peer,
+            view,
+            content,
+        } => name(name(writer.u8(29).fixed(message), peer), view).fixed(&content.0),
+        Event::MessageDelivered { message, peer } => name(writer.u8(30).fixed(message), peer),
+        Event::MessageReceived {
+            message,
+            peer,
+            content,
+        } => name(writer.u8(31).fixed(message), peer).fixed(&content.0),
     };
 }
 
@@ -281,6 +298,26 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
             operator: Name::read(reader)?,
             until: reader.u64()?,
             why: Name::read(reader)?,
+        },
+        28 => Event::Decision {
+            decision: reader.fixed()?,
+            content: salted(reader)?,
+            operator: Name::read(reader)?,
+        },
+        29 => Event::MessageDue {
+            message: reader.fixed()?,
+            peer: Name::read(reader)?,
+            view: Name::read(reader)?,
+            content: salted(reader)?,
+        },
+        30 => Event::MessageDelivered {
+            message: reader.fixed()?,
+            peer: Name::read(reader)?,
+        },
+        31 => Event::MessageReceived {
+            message: reader.fixed()?,
+            peer: Name::read(reader)?,
+            content: salted(reader)?,
         },
         _ => return Err(DecodeError::Field),
     })

@@ -208,6 +208,48 @@ pub(super) fn kind_and_fields(event: &Event) -> (&'static str, Value) {
                 "why": why.as_str(),
             }),
         ),
+        Event::Decision {
+            decision,
+            content,
+            operator,
+        } => (
+            "decision",
+            json!({
+                "decision": hex(decision),
+                "content": hex(&content.0),
+                "operator": operator.as_str(),
+            }),
+        ),
+        Event::MessageDue {
+            message,
+            peer,
+            view,
+            content,
+        } => (
+            "message_due",
+            json!({
+                "message": hex(message),
+                "peer": peer.as_str(),
+                "view": view.as_str(),
+                "content": hex(&content.0),
+            }),
+        ),
+        Event::MessageDelivered { message, peer } => (
+            "message_delivered",
+            json!({ "message": hex(message), "peer": peer.as_str() }),
+        ),
+        Event::MessageReceived {
+            message,
+            peer,
+            content,
+        } => (
+            "message_received",
+            json!({
+                "message": hex(message),
+                "peer": peer.as_str(),
+                "content": hex(&content.0),
+            }),
+        ),
         // Of a later version of the format; such a record does not decode.
         _ => ("unknown", json!({})),
     }
