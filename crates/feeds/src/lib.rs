@@ -1,4 +1,4 @@
-//! Readers of abuse feeds.
+//! Readers of abuse feeds, and writers of matches.
 //!
 //! Knows file formats and nothing else: it reads what is handed in as [`std::io::Read`], hands
 //! out [`Row`]s of source values with their places, and leaves it to `indicator` to judge them.
@@ -6,6 +6,9 @@
 //!
 //! A row that cannot be used is handed out all the same, its reason in [`Claim::Fault`]: who
 //! counts values counts everything. What is wrong with a feed as a whole is a [`FeedError`].
+//!
+//! A [`Publisher`] writes matches as STIX bundles and MISP events; [`read_feedback`] reads what
+//! people said of these elsewhere.
 //!
 //! [`Exclusions`] are lists of well-known values, in MISP's warninglist format.
 //!
@@ -43,6 +46,8 @@ mod distinct;
 mod error;
 mod excerpt;
 mod exclusions;
+mod export;
+mod feedback;
 mod headers;
 mod intake;
 mod json;
@@ -77,6 +82,8 @@ pub use distinct::Distinct;
 pub use error::{BinaryKind, ColumnInfo, Compression, FeedError, JsonFault, Reached};
 pub use excerpt::excerpt;
 pub use exclusions::{Excluded, ExclusionError, ExclusionList, Exclusions, How, SHIPPED};
+pub use export::{ExportId, Finding, Lead, Publisher, Tlp, UnknownTlp, Written, is_exportable};
+pub use feedback::{Opinion, Said, read_feedback};
 pub use intake::{Canonical, Excluding, Intake, Refused, Sieve, canonical};
 pub use options::{Column, Format, NotAColumn, Options, UnknownFormat};
 pub use row::{Claim, Place, Row, RowFault, Value};

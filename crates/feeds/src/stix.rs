@@ -20,7 +20,6 @@ use crate::error::{FeedError, Reached};
 use crate::json::{Node, Pick, Picked, Seed, read_document};
 use crate::options::{Format, Options};
 use crate::output::Output;
-use crate::refang::refang;
 use crate::row::{Claim, Place, Row, RowFault, Value, kind};
 use crate::source::Source;
 use crate::{seen, terms};
@@ -103,7 +102,7 @@ impl<'de> Node<'de> for Objects<'_, '_, '_> {
 impl Walk<'_, '_> {
     fn indicator(&mut self, pointer: &str, object: &Picked) {
         let fault = self.fault(object);
-        let found = match object.text("pattern") {
+        let mut found = match object.text("pattern") {
             None => vec![Found::fault(RowFault::MissingField)],
             Some(text) => match object.text("pattern_type") {
                 None | Some("stix") => match pattern::parse(text) {
@@ -119,8 +118,14 @@ impl Walk<'_, '_> {
                 }],
             },
         };
+        for found in &mut found {
+            found.what.narrow(object.list("labels"));
+        }
         let pointer = format!("{pointer}/pattern");
-        let texts: Vec<_> = found.iter().map(|found| refang(&found.text)).collect();
+        let texts: Vec<_> = found
+            .iter()
+            .map(|found| terms::undefanged(&found.text, object.list("labels")))
+            .collect();
         let kinds: Vec<_> = found.iter().map(Found::kind).collect();
         let values = found.iter().zip(&texts).zip(&kinds);
         let values: Vec<_> = values

@@ -1,6 +1,10 @@
 //! What the words of publishers say about reason and role.
 
-use blindmatch_indicator::{Reason, Role};
+use std::borrow::Cow;
+
+use blindmatch_indicator::{IndicatorType, Reason, Role};
+
+use crate::refang::refang;
 
 const REASONS: [(Reason, &[&str]); 15] = [
     (Reason::Spam, &["spam", "spammer", "spam-bot", "malspam"]),
@@ -158,13 +162,52 @@ pub(crate) fn reason<'t>(terms: impl IntoIterator<Item = &'t str>) -> Reason {
     terms.into_iter().find_map(known).unwrap_or_default()
 }
 
+/// Before the name of a type, in tags of our own.
+pub(crate) const TYPE_TAG: &str = "blindmatch:type=";
+
+/// A text without what publishers do to it. What we wrote ourselves was left as it is, and may have
+/// in it what looks like that.
+pub(crate) fn undefanged<'t>(text: &'t str, tags: &[String]) -> Cow<'t, str> {
+    if tags.iter().any(|tag| tag.starts_with(TYPE_TAG)) {
+        Cow::Borrowed(text)
+    } else {
+        refang(text)
+    }
+}
+
+/// The type that a tag of our own names, where several types of ours are `claimed`, one type of
+/// others, or where others have none.
+pub(crate) fn declared<'t>(
+    terms: impl IntoIterator<Item = &'t str>,
+    claimed: Option<IndicatorType>,
+) -> Option<IndicatorType> {
+    use IndicatorType::{
+        Account, Btc, Domain, Email, EmailFolded, Eth, Ja4, Lei, RegistrableDomain, Tron, UrlHost,
+    };
+    let named = terms
+        .into_iter()
+        .find_map(|term| term.strip_prefix(TYPE_TAG));
+    let named = named?.parse().ok()?;
+    let is_so = matches!(
+        (claimed, named),
+        (Some(Email), EmailFolded)
+            | (Some(Domain), RegistrableDomain | UrlHost)
+            | (None, Account | Btc | Eth | Ja4 | Lei | Tron)
+    );
+    is_so.then_some(named)
+}
+
 /// Whose the identifier is, by the terms of STIX `indicator_types`.
 pub(crate) fn role<'t>(terms: impl IntoIterator<Item = &'t str>) -> Role {
-    if terms.into_iter().any(|term| term == "compromised") {
-        Role::Victim
-    } else {
-        Role::Unknown
+    for term in terms {
+        match term {
+            "compromised" | "blindmatch:role=victim" => return Role::Victim,
+            "blindmatch:role=actor" => return Role::Actor,
+            "blindmatch:role=reseller" => return Role::Reseller,
+            _ => {}
+        }
     }
+    Role::Unknown
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use super::types::{Part, parts, text_part};
 use crate::account::account;
 use crate::json::{Pick, Picked};
 use crate::output::Output;
-use crate::refang::refang;
 use crate::row::{Claim, Place, Row, RowFault, Value, kind};
 use crate::{seen, terms};
 
@@ -57,7 +56,10 @@ pub(super) fn hand_out(
         Parts::One(part) => vec![claim(part, text)],
         Parts::Several(parts) => composite(parts, text),
     };
-    let texts: Vec<_> = found.iter().map(|(text, _)| refang(text)).collect();
+    let texts: Vec<_> = found
+        .iter()
+        .map(|(text, _)| terms::undefanged(text, attribute.list("Tag")))
+        .collect();
     let values: Vec<_> = found
         .iter()
         .zip(&texts)
@@ -106,11 +108,22 @@ fn parts_of(attribute: &Picked, attribute_type: &str, context: &Context<'_>) -> 
         by_object.and_then(|(name, symbol)| text_part(name, relation, symbol)),
         parts(attribute_type),
     ) {
-        (None, None) => Parts::None,
+        (None, None) => declared(attribute, None).map_or(Parts::None, Parts::One),
         _ if cites && !attribute.is_true("to_ids") => Parts::Reference,
-        (Some(part), _) | (None, Some(&[part])) => Parts::One(part),
+        (Some(part), _) => Parts::One(part),
+        (None, Some(&[Part::Typed(claimed)])) => {
+            let part = declared(attribute, Some(claimed));
+            Parts::One(part.unwrap_or(Part::Typed(claimed)))
+        }
+        (None, Some(&[part])) => Parts::One(part),
         (None, Some(parts)) => Parts::Several(parts),
     }
+}
+
+/// What a tag of our own says.
+fn declared(attribute: &Picked, claimed: Option<IndicatorType>) -> Option<Part> {
+    let tags = attribute.list("Tag").iter().map(String::as_str);
+    terms::declared(tags, claimed).map(Part::Typed)
 }
 
 /// The values of a composite, which joins its parts by `|`.
@@ -155,16 +168,19 @@ fn label(attribute: &Picked, context: &Context<'_>) -> LabelFields {
         (None, None) => (edited(), edited()),
         (first, last) => (first.or(last), last.or(first)),
     };
-    let tags = attribute.list("Tag").iter().chain(context.tags);
+    let tags = || {
+        let tags = attribute.list("Tag").iter().chain(context.tags);
+        tags.map(String::as_str)
+    };
     let is_target = attribute.text("category") == Some("Targeting data")
         || attribute.text("type") == Some("target-email");
     LabelFields {
-        reason: terms::reason(tags.map(String::as_str)),
+        reason: terms::reason(tags()),
         severity: context.severity,
         role: if is_target {
             Role::Victim
         } else {
-            Role::Unknown
+            terms::role(tags())
         },
         first_seen: first,
         last_seen: last,

@@ -12,6 +12,7 @@ use blindmatch_indicator::IndicatorType;
 use super::pattern::{Comparison, Demand, Observation, Test};
 use crate::account::account;
 use crate::row::RowFault;
+use crate::terms;
 
 /// One source value.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +28,21 @@ pub(super) enum What {
     Untyped,
     NotMatchable(String),
     Fault(RowFault),
+}
+
+impl What {
+    /// Takes the type that a tag of our own among `labels` names.
+    pub(super) fn narrow(&mut self, labels: &[String]) {
+        let claimed = match self {
+            Self::Typed(claimed) => Some(*claimed),
+            Self::Untyped => None,
+            Self::NotMatchable(_) | Self::Fault(_) => return,
+        };
+        let labels = labels.iter().map(String::as_str);
+        if let Some(declared) = terms::declared(labels, claimed) {
+            *self = Self::Typed(declared);
+        }
+    }
 }
 
 pub(super) fn values(observation: &Observation) -> Vec<Found> {
@@ -188,6 +204,10 @@ impl Comparison {
             ("bank-account", "iban" | "iban_number") => What::Typed(Iban),
             ("phone-number", "number" | "value") => What::Typed(Phone),
             ("payment-card" | "bank-card", "value" | "number" | "card_number") => What::Typed(Pan),
+            (object, "value") => match own_object(object) {
+                Some(indicator_type) => What::Typed(indicator_type),
+                None => What::NotMatchable(self.kind()),
+            },
             _ => What::NotMatchable(self.kind()),
         };
         Found {
@@ -201,6 +221,12 @@ impl Comparison {
         let property = self.path.split('.').next().unwrap_or_default();
         format!("{}:{property}", self.object)
     }
+}
+
+/// The type whose name one of our own objects has, which STIX has none for.
+fn own_object(object: &str) -> Option<IndicatorType> {
+    let name = object.strip_prefix("x-blindmatch-")?;
+    name.replace('-', "_").parse().ok()
 }
 
 #[cfg(test)]
