@@ -22,6 +22,7 @@ pub mod identity;
 pub mod import;
 pub mod init;
 pub mod kernels;
+pub mod leads;
 pub mod ledger;
 pub mod matches;
 pub mod node;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use blindmatch_feeds::Tlp;
 use blindmatch_indicator::IndicatorType;
 use blindmatch_node::exchange::view::View;
 use blindmatch_node::matches::MatchId;
@@ -131,6 +132,10 @@ pub(crate) enum MatchesCommand {
     /// Write the matches, values and own references included, for other programs.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArguments),
+    /// Read what people said of exported matches elsewhere: opinions and sightings of STIX, sightings of
+    /// MISP.
+    #[command(after_help = OPINIONS_EXAMPLES)]
+    Opinions(OpinionsArguments),
 }
 
 const LIST_EXAMPLES: &str = "\
@@ -146,7 +151,23 @@ days.";
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   blindmatch matches export --format csv --out matches-2026-11-22.csv
-  blindmatch matches export --format ndjson --since 2026-11-21 | jq .references";
+  blindmatch matches export --format ndjson --since 2026-11-21 | jq .references
+  blindmatch matches export --format stix --out matches.stix.json
+  blindmatch matches export --format misp --for enforcement --out confirmed.misp.json
+
+A match is a lead: it says that another member lists the identifier too, and nothing else. STIX and MISP
+have each indicator once, under an id that is the same each night and tells nobody without this node's key
+what it stands for; of the members only this one is named, and references are not in them. What goes
+to where it is acted upon is for `--for enforcement`: only matches that an operator has confirmed leave
+then. Card numbers are written in no format.";
+
+const OPINIONS_EXAMPLES: &str = "\
+Example:
+  blindmatch matches opinions from-misp.json
+
+A sighting or `agree` says agree; `disagree` or a sighting that counts none, disagree; a label
+`false-positive` or MISP's sighting of that kind, false positive; MISP's expiration, expired. What
+`matches export` wrote itself says nothing. It is shown and changes nothing.";
 
 /// Which matches.
 #[derive(Args, Debug)]
@@ -186,13 +207,46 @@ pub(crate) struct ExportArguments {
     /// The form.
     #[arg(long, value_enum)]
     pub(crate) format: ExportFormat,
+    /// What becomes of it: looked at by people, or acted upon.
+    #[arg(
+        long = "for",
+        value_enum,
+        value_name = "USE",
+        default_value = "analysis"
+    )]
+    pub(crate) purpose: Use,
+    /// To whom STIX and MISP may go on, by the Traffic Light Protocol 2.0: red, amber+strict, amber, green
+    /// or clear.
+    #[arg(long, value_name = "LABEL", default_value_t = Tlp::default())]
+    pub(crate) tlp: Tlp,
     /// The file, which must not exist yet and only you may read then; otherwise standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct OpinionsArguments {
+    /// A STIX 2.1 bundle or a MISP event.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) tables: TablesArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Use {
+    /// People look at it; it says that it is a lead.
+    Analysis,
+    /// Somebody acts on it: only what an operator has confirmed.
+    Enforcement,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
+    /// STIX 2.1 bundle of indicators and sightings.
+    Stix,
+    /// MISP event of attributes and sightings.
+    Misp,
     /// Comma-separated values with a header; several references in one field, `; ` between.
     Csv,
     /// One JSON object a line.

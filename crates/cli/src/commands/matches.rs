@@ -1,18 +1,19 @@
 //! `blindmatch matches`.
 
+mod export;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use blindmatch_indicator::IndicatorType;
 use blindmatch_node::exchange::Daemon;
-use blindmatch_node::files;
 use blindmatch_node::matches::{Kept, Match, MatchId};
 use serde::Serialize;
 
 use super::at_work::AtWork;
 use super::label::Fields;
 use crate::args::Global;
-use crate::args::exchange::{ExportArguments, ExportFormat, ListArguments, MatchesCommand, Which};
+use crate::args::exchange::{ListArguments, MatchesCommand, Which};
 use crate::error::{Error, Exit};
 use crate::output::{self, Report, Side, Table, grouped, hex, time};
 
@@ -20,7 +21,8 @@ pub(crate) fn run(command: &MatchesCommand, global: &Global) -> Result<Exit, Err
     match command {
         MatchesCommand::List(arguments) => list(arguments, global),
         MatchesCommand::Show { id, tables } => show(*id, tables.tables.as_deref(), global),
-        MatchesCommand::Export(arguments) => export(arguments, global),
+        MatchesCommand::Export(arguments) => export::export(arguments, global),
+        MatchesCommand::Opinions(arguments) => export::opinions(arguments, global),
     }
 }
 
@@ -48,48 +50,6 @@ fn show(id: MatchId, tables: Option<&Path>, global: &Global) -> Result<Exit, Err
     Ok(Exit::Done)
 }
 
-fn export(arguments: &ExportArguments, global: &Global) -> Result<Exit, Error> {
-    let work = AtWork::open(arguments.which.tables.tables.as_deref(), global)?;
-    let list = List::of(&work.daemon, &arguments.which, global)?;
-    let text = match arguments.format {
-        ExportFormat::Csv => csv(&list.matches)?,
-        ExportFormat::Ndjson => {
-            let lines = list.matches.iter().map(serde_json::to_string);
-            let lines: Result<Vec<_>, _> = lines.collect();
-            let mut text = lines.map_err(cannot_encode)?.join("\n");
-            text.push('\n');
-            text
-        }
-    };
-    match &arguments.out {
-        None => output::print(&text, global)?,
-        Some(out) => {
-            files::stream_private(out, |to| {
-                let written = to.write_all(text.as_bytes());
-                written.map_err(|error| blindmatch_node::Error::File(out.clone(), error))
-            })?;
-            output::next(
-                global,
-                &format!(
-                    "{} matches are in {}",
-                    grouped(u64::try_from(list.matches.len()).unwrap_or(u64::MAX)),
-                    out.display()
-                ),
-            );
-        }
-    }
-    Ok(list.exit())
-}
-
-fn csv(lines: &[Line]) -> Result<String, Error> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    for line in lines {
-        csv.serialize(Flat::of(line)).map_err(cannot_encode)?;
-    }
-    let bytes = csv.into_inner().map_err(cannot_encode)?;
-    String::from_utf8(bytes).map_err(cannot_encode)
-}
-
 fn kept(daemon: &Daemon, global: &Global) -> Result<Kept, Error> {
     let storage = daemon.node().home().storage_key();
     let kept = Kept::read(daemon.runs(), storage, daemon.now())?;
@@ -99,6 +59,52 @@ fn kept(daemon: &Daemon, global: &Global) -> Result<Kept, Error> {
         ));
     }
     Ok(kept)
+}
+
+/// The matches that were asked for, and what is left out of them.
+struct Chosen {
+    matches: Vec<Match>,
+    /// How many are left out because a list of exclusions has them, by reason.
+    excluded: BTreeMap<String, u64>,
+    unreadable: u64,
+    damaged: usize,
+}
+
+fn chosen(daemon: &Daemon, which: &Which, global: &Global) -> Result<Chosen, Error> {
+    let kept = kept(daemon, global)?;
+    let mut chosen = Chosen {
+        matches: Vec::new(),
+        excluded: BTreeMap::new(),
+        unreadable: 0,
+        damaged: kept.damaged.len(),
+    };
+    for found in kept.matches.into_iter().filter(|found| which.has(found)) {
+        let excluded = || {
+            let indicator = daemon.canonicaliser().decode(found.row.as_bytes())?;
+            let excluded = daemon.exclusions().reason_for(&indicator)?;
+            Some(excluded.to_string())
+        };
+        if which.all {
+            chosen.matches.push(found);
+        } else if let Some(reason) = excluded() {
+            *chosen.excluded.entry(reason).or_default() += 1;
+        } else if found.label.is_none() {
+            chosen.unreadable += 1;
+        } else {
+            chosen.matches.push(found);
+        }
+    }
+    Ok(chosen)
+}
+
+impl Chosen {
+    const fn exit(&self) -> Exit {
+        if self.damaged > 0 {
+            Exit::Partly
+        } else {
+            Exit::Done
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -183,31 +189,15 @@ struct Flat<'a> {
 
 impl List {
     fn of(daemon: &Daemon, which: &Which, global: &Global) -> Result<Self, Error> {
-        let kept = kept(daemon, global)?;
-        let mut list = Self {
-            matches: Vec::new(),
-            excluded: BTreeMap::new(),
-            unreadable: 0,
-            damaged: kept.damaged.len(),
+        let chosen = chosen(daemon, which, global)?;
+        let lines = chosen.matches.iter().map(|found| Line::of(daemon, found));
+        Ok(Self {
+            matches: lines.collect(),
+            excluded: chosen.excluded,
+            unreadable: chosen.unreadable,
+            damaged: chosen.damaged,
             values: false,
-        };
-        for found in kept.matches.iter().filter(|found| which.has(found)) {
-            let line = Line::of(daemon, found);
-            match &line.excluded {
-                _ if which.all => {}
-                None if found.label.is_some() => {}
-                None => {
-                    list.unreadable += 1;
-                    continue;
-                }
-                Some(reason) => {
-                    *list.excluded.entry(reason.clone()).or_default() += 1;
-                    continue;
-                }
-            }
-            list.matches.push(line);
-        }
-        Ok(list)
+        })
     }
 
     const fn exit(&self) -> Exit {
