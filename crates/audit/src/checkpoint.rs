@@ -1,7 +1,7 @@
 //! Checkpoints: the head of a ledger's tree as a signed note, in the form of C2SP tlog-checkpoint
 //! (<https://c2sp.org/tlog-checkpoint>, `spec/42-ledger.md` §3).
 
-use std::fmt;
+use std::{fmt, slice};
 
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::SigningKey;
@@ -139,9 +139,25 @@ impl SignedCheckpoint {
     /// [`CheckpointError::OtherLedger`], or [`CheckpointError::Note`] with what is wrong with the
     /// signature.
     pub fn verify(&self, log: &NoteKey) -> Result<&Checkpoint, CheckpointError> {
-        let log = self.checkpoint.origin.signed_by(log);
-        let log = log.ok_or(CheckpointError::OtherLedger)?;
-        self.note.verify(&[log]).map_err(CheckpointError::Note)?;
+        self.verify_by(slice::from_ref(log))
+    }
+
+    /// Verifies that one of the ledger's keys signed, and that no signature of any of them is wrong
+    /// (`spec/40-audit.md` §2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub fn verify_by(&self, keys: &[NoteKey]) -> Result<&Checkpoint, CheckpointError> {
+        let origin = &self.checkpoint.origin;
+        let keys: Vec<NoteKey> = keys
+            .iter()
+            .filter_map(|key| origin.signed_by(key))
+            .collect();
+        if keys.is_empty() {
+            return Err(CheckpointError::OtherLedger);
+        }
+        self.note.verify(&keys).map_err(CheckpointError::Note)?;
         Ok(&self.checkpoint)
     }
 

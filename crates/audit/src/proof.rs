@@ -81,15 +81,20 @@ impl RecordProof {
         })
     }
 
-    /// Verifies that the record stands in the ledger of `log`, in a tree that `quorum` cosigned.
+    /// Verifies that the record stands in the ledger of `keys`, in a tree that one of them signed and
+    /// `quorum` cosigned.
     ///
     /// # Errors
     ///
     /// [`RecordProofError`], with what does not hold.
-    pub fn verify(&self, log: &NoteKey, quorum: &Quorum) -> Result<ProvenRecord, RecordProofError> {
+    pub fn verify(
+        &self,
+        keys: &[NoteKey],
+        quorum: &Quorum,
+    ) -> Result<ProvenRecord, RecordProofError> {
         let checkpoint = self
             .checkpoint
-            .verify(log)
+            .verify_by(keys)
             .map_err(RecordProofError::Checkpoint)?;
         quorum
             .verify(&self.checkpoint)

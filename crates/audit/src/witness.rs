@@ -10,7 +10,7 @@ use crate::{
         Checkpoint, CheckpointError, Continuation, SignedCheckpoint, SuccessionError, read_decimal,
         read_hash,
     },
-    note::{MAX_NOTE, NoteError, NoteKey},
+    note::{MAX_NOTE, NoteKey},
     record::MAX_RECORD,
     tree::Hash,
 };
@@ -74,14 +74,11 @@ pub fn decide(
     request: &Request,
 ) -> Result<Checkpoint, Refusal> {
     let origin = &request.checkpoint.unverified().origin;
-    let mut trusted = logs
-        .iter()
-        .filter_map(|log| origin.signed_by(log))
-        .peekable();
-    if trusted.peek().is_none() {
-        return Err(Refusal::UnknownLedger);
-    }
-    let checkpoint = verify(&request.checkpoint, trusted)?;
+    let verified = request.checkpoint.verify_by(logs);
+    let checkpoint = verified.map_err(|error| match error {
+        CheckpointError::OtherLedger => Refusal::UnknownLedger,
+        _ => Refusal::Untrusted,
+    })?;
     if request.incarnation == origin.incarnation && request.old > checkpoint.size {
         return Err(Refusal::Malformed);
     }
@@ -204,22 +201,6 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-/// One of the ledger's keys must have signed, and none of them wrongly.
-fn verify(
-    signed: &SignedCheckpoint,
-    keys: impl Iterator<Item = NoteKey>,
-) -> Result<&Checkpoint, Refusal> {
-    let mut verified = Err(Refusal::Untrusted);
-    for key in keys {
-        match signed.verify(&key) {
-            Ok(checkpoint) => verified = Ok(checkpoint),
-            Err(CheckpointError::Note(NoteError::Unsigned)) => {}
-            Err(_) => return Err(Refusal::Untrusted),
-        }
-    }
-    verified
-}
 
 #[cfg(test)]
 mod tests;

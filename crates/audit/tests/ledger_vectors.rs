@@ -347,7 +347,7 @@ fn proofs_of_records() {
                 .unwrap(),
         };
         assert_eq!((made.to_string().as_str(), &made), (proof, &read));
-        let proven = read.verify(&key(), &quorum).unwrap();
+        let proven = read.verify(&[key()], &quorum).unwrap();
         assert_eq!((proven.index, proven.checkpoint), (index, head(SIZE)));
     }
 }

@@ -11,9 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
-use blindmatch_audit::checkpoint::{
-    Checkpoint, CheckpointError, Continuation, SignedCheckpoint, ledger_name,
-};
+use blindmatch_audit::checkpoint::{Checkpoint, Continuation, SignedCheckpoint, ledger_name};
 use blindmatch_audit::cosignature::Quorum;
 use blindmatch_audit::note::{KeyName, MAX_NOTE, NoteKey};
 use blindmatch_audit::proof::RecordProof;
@@ -297,41 +295,27 @@ pub fn verify_file(
     let bytes = files::read(file, limit)?;
     let failed = |error| Error::Proof(file.to_owned(), error);
     let proof = RecordProof::parse(&bytes).map_err(failed)?;
-    let mut refused = None;
-    for key in keys {
-        match proof.verify(key, quorum) {
-            Ok(proven) => {
-                for (file, known) in known {
-                    let how = Continuation::Lost {
-                        record: proof.record.clone(),
-                        index: proof.index,
-                        path: proof.path.clone(),
-                    };
-                    let named = proven.checkpoint.verify_succession(&known, &how);
-                    named.map_err(|error| Error::Known(file.to_owned(), error))?;
-                }
-                return Ok(Verified {
-                    cosigners: Cosigners::of(quorum, &proof.checkpoint),
-                    checkpoint: proof.checkpoint,
-                    contents: Contents::Record(proven.index, proven.record),
-                });
-            }
-            Err(error) => refused = refused.or(Some(error)),
-        }
+    let proven = proof.verify(keys, quorum).map_err(failed)?;
+    for (file, known) in known {
+        let how = Continuation::Lost {
+            record: proof.record.clone(),
+            index: proof.index,
+            path: proof.path.clone(),
+        };
+        let named = proven.checkpoint.verify_succession(&known, &how);
+        named.map_err(|error| Error::Known(file.to_owned(), error))?;
     }
-    Err(refused.map_or(Error::NoLedgerKey, failed))
+    Ok(Verified {
+        cosigners: Cosigners::of(quorum, &proof.checkpoint),
+        checkpoint: proof.checkpoint,
+        contents: Contents::Record(proven.index, proven.record),
+    })
 }
 
 /// A checkpoint of the ledger that one of `keys` signed.
 fn known_checkpoint(file: &Path, keys: &[NoteKey]) -> Result<Checkpoint, Error> {
     let signed = read_checkpoint(file)?;
-    let mut verified = Err(CheckpointError::OtherLedger);
-    for key in keys {
-        verified = signed.verify(key);
-        if verified.is_ok() {
-            break;
-        }
-    }
+    let verified = signed.verify_by(keys);
     let verified = verified.map_err(|error| Error::Checkpoint(file.to_owned(), error))?;
     Ok(verified.clone())
 }

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
 use crate::tree::{self, ProofError, leaf_hash};
@@ -119,6 +119,27 @@ fn the_ledgers_own_key_signs() {
             .verify(&log),
         Err(CheckpointError::Note(NoteError::Signature))
     );
+}
+
+#[test]
+fn no_signature_of_any_key_of_the_ledger_is_wrong() {
+    let name = ledger_name("c", "alpha").unwrap();
+    let former = SigningKey::from_bytes(&[2; 32]);
+    let [present, former] =
+        [key(), former].map(|key| NoteKey::new(name.clone(), key.verifying_key()));
+    let signed = checkpoint(3).sign(&key());
+    let both = [former.clone(), present.clone()];
+    assert_eq!(signed.verify_by(&both), Ok(signed.unverified()));
+    let mut forged = signed.clone();
+    let of_former = checkpoint(4).sign(&SigningKey::from_bytes(&[2; 32]));
+    forged.add(&of_former.signatures()[0]).unwrap();
+    for keys in [&[former.clone(), present.clone()], &[present, former]] {
+        assert_eq!(
+            forged.verify_by(keys),
+            Err(CheckpointError::Note(NoteError::Signature))
+        );
+    }
+    assert_eq!(forged.verify_by(&[]), Err(CheckpointError::OtherLedger));
 }
 
 #[test]

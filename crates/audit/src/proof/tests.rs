@@ -61,7 +61,7 @@ fn every_record_of_small_ledgers_is_proven_by_its_text() {
             let text = proof.to_string();
             let read = RecordProof::parse(text.as_bytes()).unwrap();
             assert_eq!((&read, read.to_string()), (&proof, text));
-            let proven = read.verify(&keys().1, &quorum()).unwrap();
+            let proven = read.verify(&[keys().1], &quorum()).unwrap();
             assert_eq!((proven.index, proven.record.time), (index, index));
             assert_eq!(proven.checkpoint.size, size);
         }
@@ -70,7 +70,7 @@ fn every_record_of_small_ledgers_is_proven_by_its_text() {
 
 #[test]
 fn what_does_not_hold_is_named() {
-    let holds = |proof: &RecordProof| proof.verify(&keys().1, &quorum()).map(|_| ());
+    let holds = |proof: &RecordProof| proof.verify(&[keys().1], &quorum()).map(|_| ());
     let good = proof(4, 11);
     assert_eq!(holds(&good), Ok(()));
     let mut other = good.clone();
@@ -119,7 +119,7 @@ fn what_does_not_hold_is_named() {
     };
     let nobody = Quorum::new(Vec::new(), 0).unwrap();
     assert_eq!(
-        foreign.verify(&keys().1, &nobody),
+        foreign.verify(&[keys().1], &nobody),
         Err(RecordProofError::Record(DecodeError::Context))
     );
 }

@@ -89,13 +89,7 @@ pub fn accept(
     }
 
     let proof = RecordProof::parse(proof).map_err(NotAccepted::Proof)?;
-    let mut proven = Err(RecordProofError::Text);
-    for key in expected.ledger {
-        proven = proof.verify(key, expected.quorum);
-        if !matches!(proven, Err(RecordProofError::Checkpoint(_))) {
-            break;
-        }
-    }
+    let proven = proof.verify(expected.ledger, expected.quorum);
     let proven = proven.map_err(NotAccepted::Proof)?;
     if let Some(last) = &before.checkpoint {
         let succession = proven.checkpoint.verify_succession(last, continuation);
