@@ -166,7 +166,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
     Ok(match reader.u8()? {
         0 => Event::Filler,
         1 => Event::Incarnation {
-            number: reader.u64()?,
+            number: incarnation(reader)?,
             size: reader.u64()?,
             root: reader.fixed()?,
         },
@@ -264,7 +264,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
             what: salted(reader)?,
         },
         22 => Event::Lost {
-            incarnation: reader.u64()?,
+            incarnation: incarnation(reader)?,
             size: reader.u64()?,
             root: reader.fixed()?,
         },
@@ -325,6 +325,14 @@ fn read(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
 
 fn name<'w>(writer: &'w mut Writer, name: &Name) -> &'w mut Writer {
     writer.bytes(name.as_str().as_bytes())
+}
+
+/// Incarnations are numbered from 1.
+fn incarnation(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    match reader.u64()? {
+        0 => Err(DecodeError::Field),
+        number => Ok(number),
+    }
 }
 
 fn salted(reader: &mut Reader<'_>) -> Result<Salted, DecodeError> {

@@ -295,3 +295,31 @@ fn the_nonce_is_not_shown() {
         assert!(shown.contains("1800000000"));
     }
 }
+
+#[test]
+fn incarnations_are_numbered_from_1() {
+    let (size, root) = (9, [1; 32]);
+    let begun = |number| Event::Incarnation { number, size, root };
+    let lost = |incarnation| Event::Lost {
+        incarnation,
+        size,
+        root,
+    };
+    for (event, holds) in [
+        (begun(1), true),
+        (begun(0), false),
+        (lost(1), true),
+        (lost(0), false),
+    ] {
+        let record = Record {
+            time: 1,
+            nonce: [2; 32],
+            event,
+        };
+        assert_eq!(
+            Record::decode(&record.encode()).is_ok(),
+            holds,
+            "{record:?}"
+        );
+    }
+}
