@@ -189,7 +189,7 @@ impl FromStr for PublicKey {
 
     fn from_str(text: &str) -> Result<Self, FormError> {
         let key = VerifyingKey::from_bytes(&base64(text)?).map_err(|_| FormError)?;
-        ensure(!key.is_weak())?;
+        ensure(is_sound(&key))?;
         Ok(Self(key))
     }
 }
@@ -200,7 +200,7 @@ impl FromStr for RosterKey {
     fn from_str(text: &str) -> Result<Self, FormError> {
         let key = NoteKey::parse(text).map_err(|_| FormError)?;
         let readable = key.name().as_str().chars().all(|c| c.is_ascii_graphic());
-        ensure(readable && !key.key().is_weak())?;
+        ensure(readable && is_sound(key.key()))?;
         Ok(Self(key))
     }
 }
@@ -351,6 +351,11 @@ impl std::error::Error for FormError {}
 
 const fn ensure(holds: bool) -> Result<(), FormError> {
     if holds { Ok(()) } else { Err(FormError) }
+}
+
+/// Whether a key is of no small order and stands in its one encoding (`spec/00 §4`).
+fn is_sound(key: &VerifyingKey) -> bool {
+    !key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes()
 }
 
 fn base64(text: &str) -> Result<[u8; 32], FormError> {
