@@ -1,5 +1,5 @@
 """The files that a ledger is handed out in: a proof of one record (spec/42 §5) and a whole ledger
-with its checkpoint (§9)."""
+with its checkpoint (§8)."""
 
 import json
 import re

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from verifier.encoding import Reader, context, malformed, sha256, sized, utf8
 
 CONTEXT = "blindmatch ledger record v1"
-MAX_BYTES = 1023
+MAX_BYTES = 1024
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 Value = int | str | bytes
 Field = Callable[[Reader], Value]

@@ -1,9 +1,7 @@
 //! A whole ledger in one file, for anybody to verify offline.
 //!
-//! Lines of JSON, so that a page of any language can check it: the first has the checkpoint, every
-//! other one record in base64, in the order of the ledger. The root of the Merkle tree (RFC 6962)
-//! over the decoded records is the checkpoint's. Nothing stands there that is not verified, so no
-//! keys: those come from somebody who is believed.
+//! Lines of JSON (`spec/42-ledger.md` §8), so that a page of any language can check it. Nothing stands
+//! there that is not verified, so no keys: those come from somebody who is believed.
 
 use std::io::{self, BufRead, Write};
 
@@ -102,13 +100,7 @@ pub fn verify(
     }
     let signed = SignedCheckpoint::parse(head.checkpoint.as_bytes());
     let signed = signed.map_err(ExportedError::Checkpoint)?;
-    let mut verified = Err(CheckpointError::Text);
-    for key in keys {
-        verified = signed.verify(key);
-        if verified.is_ok() {
-            break;
-        }
-    }
+    let verified = signed.verify_by(keys);
     let checkpoint = verified.map_err(ExportedError::Checkpoint)?.clone();
     quorum.verify(&signed).map_err(ExportedError::Quorum)?;
     for (at, known) in known.iter().enumerate() {
@@ -145,18 +137,24 @@ fn write_line(to: &mut dyn Write, line: &impl Serialize) -> Result<(), ExportedE
     writeln!(to, "{text}").map_err(ExportedError::Io)
 }
 
-fn read_line<T: for<'de> Deserialize<'de>>(
+/// The next line, which is exactly what [`write_line`] makes of what it says.
+fn read_line<T: for<'de> Deserialize<'de> + Serialize>(
     from: &mut impl BufRead,
     number: u64,
 ) -> Result<Option<T>, ExportedError> {
     use std::io::Read;
     let mut line = Vec::new();
     let read = from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-    match read.map_err(ExportedError::Io)? {
-        0 => Ok(None),
-        _ => serde_json::from_slice(&line)
-            .map(Some)
-            .map_err(|_| ExportedError::Line(number)),
+    if read.map_err(ExportedError::Io)? == 0 {
+        return Ok(None);
+    }
+    let read: T = serde_json::from_slice(&line).map_err(|_| ExportedError::Line(number))?;
+    let mut written = Vec::with_capacity(line.len());
+    write_line(&mut written, &read)?;
+    if written == line {
+        Ok(Some(read))
+    } else {
+        Err(ExportedError::Line(number))
     }
 }
 
