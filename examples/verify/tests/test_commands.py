@@ -18,6 +18,7 @@ from verifier.cli import main
 from verifier.encoding import context, u8, u64
 from verifier.merkle import EMPTY_ROOT, Tree, leaf_hash
 from verifier.records import CONTEXT, salted
+from verifier.report import Report
 
 
 class Command(unittest.TestCase):
@@ -237,6 +238,13 @@ class Own(Command):
             "consistency", self.file("again", again["body"].encode()), "--known", older, *key
         )
         self.assertEqual((code, said["consistency"]["verdict"]), (0, "holds"), said)
+
+    def test_terminal(self) -> None:
+        """What a file says does not act on a terminal."""
+        report = Report("receipt")
+        report.holds("blindmatch://c/\x1b[2Jalpha\u202e")
+        self.assertIn("blindmatch://c/\\x1b[2Jalpha\\u202e", report.as_table())
+        self.assertTrue(report.as_json().isascii())
 
     def test_usage(self) -> None:
         self.assertEqual(self.run_it("ledger", self.ledger)[0], 2)

@@ -2,6 +2,7 @@
 the same of each, for the same reason, and no change is taken that says something else."""
 
 import base64
+import io
 import json
 import os
 import random
@@ -157,7 +158,7 @@ def _ledgers() -> list[Subject]:
                 f"ledger, {number} of 2",
                 original,
                 lambda data, keys=keys, quorum=quorum: files.verify_export(
-                    data, keys, quorum, []
+                    io.BytesIO(data), keys, quorum, []
                 ),
                 {"what": "ledger", **trusted},
                 [*mutations.BYTES, *mutations.LINES] + [mutate] * 20,
@@ -191,7 +192,7 @@ def _restored() -> Subject:
     return Subject(
         "ledger, restored",
         original,
-        lambda data: files.verify_export(data, keys, quorum, older),
+        lambda data: files.verify_export(io.BytesIO(data), keys, quorum, older),
         {"what": "ledger", **trusted, "known": [demo.encoded(note) for note in known]},
         [*mutations.BYTES, *mutations.LINES] + [mutate] * 20,
         exports.same_export(original, looked_at, needed),

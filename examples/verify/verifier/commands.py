@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+from collections.abc import Callable
 
 from verifier import commitments, delegations, files, growth, receipts, rosters, texts
 from verifier.checkpoints import Checkpoint, LedgerKeys, Quorum, ledger_keys, ledger_name
@@ -84,11 +85,10 @@ def proof(arguments: Arguments, report: Report) -> None:
 
 
 def ledger(arguments: Arguments, report: Report) -> None:
-    records = _ledger(arguments.file, arguments, report)
-    if arguments.records:
-        for index, record in enumerate(records):
-            report.begin("record")
-            _show(index, record, report)
+    records = _ledger(arguments.file, arguments, report, lambda record: arguments.records)
+    for index, record in records:
+        report.begin("record")
+        _show(index, record, report)
 
 
 def receipt(arguments: Arguments, report: Report) -> None:
@@ -111,12 +111,12 @@ def receipt(arguments: Arguments, report: Report) -> None:
     if arguments.ledger is None:
         report.open("recorded", "no ledger given: whether a side recorded it")
         return
-    records = _ledger(arguments.ledger, arguments, report)
+    records = _ledger(arguments.ledger, arguments, report, signed.is_recorded)
     report.begin("recorded")
-    index = receipts.recorded(signed, records)
-    if index is None:
+    if not records:
         raise Refused("not recorded", "no record of the ledger is of this receipt")
-    report.holds(f"record {index}, {texts.shown_time(records[index].time)}", index=index)
+    index, record = records[0]
+    report.holds(f"record {index}, {texts.shown_time(record.time)}", index=index)
 
 
 def opening(arguments: Arguments, report: Report) -> None:
@@ -127,9 +127,13 @@ def opening(arguments: Arguments, report: Report) -> None:
         report.open("root", "the root was given as it is: who committed to it, and when")
         roots = [arguments.root]
     else:
-        records = _ledger(arguments.ledger, arguments, report)
-        results = [record.fields for record in records if record.kind == RESULTS]
-        roots = [each["root"] for each in results if each["run"] == arguments.run]
+        records = _ledger(
+            arguments.ledger,
+            arguments,
+            report,
+            lambda record: record.kind == RESULTS and record.fields["run"] == arguments.run,
+        )
+        roots = [record.fields["root"] for _, record in records]
         report.begin("root")
         if not roots:
             raise Refused("not recorded", "the ledger has no results of this run")
@@ -246,26 +250,36 @@ def _signed(found: Checkpoint, keys: LedgerKeys, quorum: Quorum | None, report: 
     )
 
 
-def _ledger(path: pathlib.Path, arguments: Arguments, report: Report) -> list[Record]:
+def _ledger(
+    path: pathlib.Path, arguments: Arguments, report: Report, wanted: Callable[[Record], bool]
+) -> list[tuple[int, Record]]:
+    """The records of an exported ledger that are wanted, once all of it holds."""
     report.begin("ledger")
-    data = _read(path)
-    head = files.parse_export_head(data.split(b"\n", 1)[0])
-    keys, quorum = _ledger_trust(head, arguments, report)
-    _signed(head, keys, quorum, report)
-    report.begin("known")
-    known = [parse_checkpoint(_read(each)) for each in arguments.known]
-    for each in known:
-        verify_signature(each, keys)
-    report.begin("records")
-    found, records = files.verify_export(data, keys, quorum, known)
-    until = texts.shown_time(records[-1].time) if records else "none"
-    report.holds(
-        f"{len(records)}, none missing, none changed; the last of {until}", records=len(records)
-    )
+    with path.open("rb") as lines:
+        head = files.parse_export_head(lines.readline())
+        keys, quorum = _ledger_trust(head, arguments, report)
+        _signed(head, keys, quorum, report)
+        report.begin("known")
+        known = [parse_checkpoint(_read(each)) for each in arguments.known]
+        for each in known:
+            verify_signature(each, keys)
+        report.begin("records")
+        found: list[tuple[int, Record]] = []
+        until = 0
+
+        def look(index: int, record: Record) -> None:
+            nonlocal until
+            until = record.time
+            if wanted(record):
+                found.append((index, record))
+
+        files.verify_records(head, lines, known, look)
+    last = f"; the last of {texts.shown_time(until)}" if head.size else ""
+    report.holds(f"{head.size}, none missing, none changed{last}", records=head.size)
     for each in known:
         report.begin("known")
         report.holds(f"goes on from the checkpoint of {each.size} records", size=each.size)
-    return records
+    return found
 
 
 def _show(index: int, record: Record, report: Report) -> None:

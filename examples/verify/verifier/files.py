@@ -3,6 +3,7 @@ with its checkpoint (§8)."""
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from verifier.checkpoints import Checkpoint, LedgerKeys, Quorum, parse_checkpoint
@@ -60,7 +61,7 @@ def verify_proof(proof: Proof, keys: LedgerKeys, quorum: Quorum | None) -> Recor
 
 def parse_export_head(line: bytes) -> Checkpoint:
     """The first line of an exported ledger."""
-    if len(line) >= MAX_BYTES:
+    if len(line) > MAX_BYTES:
         raise malformed("line 1 is too long")
     text = utf8(line)
     try:
@@ -72,42 +73,40 @@ def parse_export_head(line: bytes) -> Checkpoint:
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         raise malformed("line 1 is not that of an exported ledger") from None
-    if not isinstance(checkpoint, str) or text != wanted:
+    if not isinstance(checkpoint, str) or text != wanted + "\n":
         raise malformed("line 1 is not that of an exported ledger")
     return parse_checkpoint(checkpoint.encode())
 
 
-_RECORD = re.compile(rb'\{"index":([0-9]{1,20}),"record":"([A-Za-z0-9+/=]*)"\}')
+_RECORD = re.compile(rb'\{"index":([0-9]{1,20}),"record":"([A-Za-z0-9+/=]*)"\}\n')
+Look = Callable[[int, Record], None]
 
 
 def verify_export(
-    data: bytes,
-    keys: LedgerKeys,
-    quorum: Quorum | None,
-    known: list[Checkpoint],
-) -> tuple[Checkpoint, list[Record]]:
-    """The checkpoint of an exported ledger and its records, all of which hold.
-
-    `known` are checkpoints of this ledger whose signatures were verified.
-    """
-    lines = data.split(b"\n")
-    checkpoint = parse_export_head(lines[0])
+    lines: Iterable[bytes], keys: LedgerKeys, quorum: Quorum | None, known: list[Checkpoint]
+) -> None:
+    """An exported ledger, line by line. The signatures of `known` were verified."""
+    rest = iter(lines)
+    checkpoint = parse_export_head(next(rest, b""))
     verify_signature(checkpoint, keys)
     if quorum is not None:
         verify_quorum(checkpoint, quorum)
+    verify_records(checkpoint, rest, known, lambda index, record: None)
+
+
+def verify_records(
+    checkpoint: Checkpoint, lines: Iterable[bytes], known: list[Checkpoint], look: Look
+) -> None:
+    """The lines behind the first. `look` sees each record before it is known that all hold."""
     for older in known:
         _not_behind(checkpoint, older)
     replay = Replay([checkpoint, *known])
-    records = []
-    for number, line in enumerate(lines[1:-1], 2):
-        index, record = _parse_line(line, number)
+    for number, line in enumerate(lines, 2):
+        index, data = _parse_line(line, number)
         if index >= checkpoint.size:
             raise malformed(f"line {number} is behind the checkpoint")
-        records.append(replay.push(index, record))
-    if lines[-1]:
-        raise malformed(f"line {len(lines)} does not end")
+        look(index, replay.push(index, data))
     replay.end()
-    return checkpoint, records
 
 
 def _parse_line(line: bytes, number: int) -> tuple[int, bytes]:

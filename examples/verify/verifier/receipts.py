@@ -32,6 +32,14 @@ class SignedReceipt:
     receipt: Receipt
     signatures: tuple[bytes, ...]
 
+    def is_recorded(self, record: Record) -> bool:
+        """Whether a record says that this very receipt was stored."""
+        return (
+            record.kind == CONCLUDED
+            and record.fields["run"] == self.receipt.run
+            and record.fields["receipt"] == salted(record.nonce, self.stored)
+        )
+
 
 def member_of(identity: bytes) -> tuple[str, str]:
     """Consortium and member of an identity `blindmatch://CONSORTIUM/MEMBER` (spec/41 §7)."""
@@ -75,12 +83,3 @@ def verify_side(signed: SignedReceipt, side: int, keys: list[bytes]) -> None:
     )
     if not any(ed25519.verifies(key, message, signed.signatures[side]) for key in keys):
         raise Refused("signature", f"the signature of the {SIDES[side]} does not hold")
-
-
-def recorded(signed: SignedReceipt, records: list[Record]) -> int | None:
-    """The number of the record that says this very receipt was stored with both signatures."""
-    for index, record in enumerate(records):
-        if record.kind == CONCLUDED and record.fields["run"] == signed.receipt.run:
-            if record.fields["receipt"] == salted(record.nonce, signed.stored):
-                return index
-    return None

@@ -36,7 +36,7 @@ class Report:
 
     def as_table(self) -> str:
         rows = [
-            f"{_mark(check['verdict']):<8} {check['check']:<13} {check['text']}"
+            f"{_mark(check['verdict']):<8} {check['check']:<13} {_printable(check['text'])}"
             for check in self.checks
         ]
         return "\n".join([*rows, self._sentence()]) + "\n"
@@ -48,7 +48,7 @@ class Report:
             "holds": self.verdict,
             "checks": self.checks,
         }
-        return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(whole, indent=2) + "\n"
 
     def _add(self, verdict: str, text: str, details: dict[str, Any]) -> None:
         found = {"check": self._begun, "verdict": verdict.lower(), "text": text}
@@ -65,3 +65,8 @@ class Report:
 
 def _mark(verdict: str) -> str:
     return REFUSED if verdict == REFUSED.lower() else verdict
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would act on: files say what their makers want."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
