@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod replays;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -84,11 +86,25 @@ impl World {
         Self::of_versions(sets, change, &[]).await
     }
 
+    /// The same, all of which take no more calls than so.
+    async fn within(sets: &[(&str, &str)], limits: Limits) -> Self {
+        Self::made(sets, str::to_owned, &[], limits).await
+    }
+
     /// The same, of which some are of releases of other versions of the protocol.
     async fn of_versions(
         sets: &[(&str, &str)],
         change: impl Fn(&str) -> String,
         versions: &[(&str, u32)],
+    ) -> Self {
+        Self::made(sets, change, versions, Limits::default()).await
+    }
+
+    async fn made(
+        sets: &[(&str, &str)],
+        change: impl Fn(&str) -> String,
+        versions: &[(&str, u32)],
+        limits: Limits,
     ) -> Self {
         let place = tempfile::tempdir().unwrap();
         let names: Vec<_> = sets.iter().map(|(member, _)| name(member)).collect();
@@ -119,7 +135,7 @@ impl World {
             let version = version.map_or(VERSION, |(_, version)| *version);
             let daemon = Arc::new(daemon.unwrap().of_version(version));
             let serving = Serving::new(Arc::clone(&daemon));
-            let endpoint = daemon.endpoint(Limits::default());
+            let endpoint = daemon.endpoint(limits.clone());
             member.listener.set_nonblocking(true).unwrap();
             let listener = TcpListener::from_std(member.listener).unwrap();
             let server = endpoint.serve(listener, Arc::new(serving.clone()));
@@ -246,7 +262,7 @@ impl World {
         let watch: Watch = Arc::new(|_| {});
         let pairs = self.asker(member).batch(&Batch::default(), &watch).await;
         let pairs = pairs.unwrap().into_iter();
-        let pairs = pairs.filter(|pair| pair.outcome != Outcome::NotServed);
+        let pairs = pairs.filter(|pair| pair.outcome.is_served());
         pairs
             .map(|pair| {
                 let about = (pair.responder.to_string(), pair.indicator_type);
@@ -904,141 +920,30 @@ async fn who_is_removed_is_cut_off_also_by_a_node_whose_own_keys_have_expired() 
     timeout(Duration::from_secs(5), cut).await.unwrap();
 }
 
-/// What is said to frames on the stream of a run that somebody sends who has no session.
-#[derive(Debug, PartialEq)]
-enum Said {
-    /// No frame: the call fails so.
-    Refused(Kind),
-    /// One frame: an abort of this code (`spec/30-session.md` §6), and the stream ends.
-    Abort(u8),
-    Otherwise(Vec<Bytes>, Option<CallError>),
-}
-
-async fn say(channel: &Channel, run: [u8; 32], frames: &[Vec<u8>]) -> Said {
-    let mut stream = channel.run(run).await.unwrap();
-    let (to, from) = stream.split();
-    for frame in frames {
-        // It may have ended by then.
-        let _ = to.send(frame.clone().into()).await;
-    }
-    let mut said = Vec::new();
-    let error = loop {
-        let next = timeout(Duration::from_secs(20), from.receive());
-        match next.await.unwrap() {
-            Ok(Some(frame)) => said.push(frame),
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-    };
-    match (said.as_slice(), error) {
-        ([], Some(CallError::Refused(problem))) => Said::Refused(problem.kind),
-        ([frame], None) => {
-            let abort = frame.strip_prefix(b"\x13blindmatch abort v1");
-            let (code, of) = abort.unwrap().split_last().unwrap();
-            assert_eq!(of, run);
-            Said::Abort(*code)
-        }
-        (_, error) => Said::Otherwise(said, error),
-    }
-}
-
+/// A batch of more calls than a peer takes at once waits, and leaves nothing out.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_said_once_gets_nothing_when_it_is_said_again() {
-    const UNEXPECTED_FRAME: Said = Said::Abort(2);
-    const WRONG_CONNECTION: Said = Said::Abort(4);
-    const STALE_ATTACH: Said = Said::Abort(5);
-    const NOT_FOUND: Said = Said::Refused(Kind::NotFound);
-    let mut world = World::new(&SETS, str::to_owned).await;
-    world.publish("b").await;
-    let first = world.dial("a", "b").await;
-    // One run that is over, and one that broke when it had its answers.
-    let over = world.agree(&first, "a", "b", &ASKED).await.unwrap();
-    let (end, _) = world.ask(&first, "a", &over).await.unwrap();
-    assert_eq!(end, End::Concluded);
-    let open = world.agree(&first, "a", "b", &ASKED).await.unwrap();
-    let broken = world.ask_until(&first, "a", &open, 2).await;
-    assert!(broken.is_err());
-    let run_of = |asking: &Asking| {
-        let direction = asking.agreement.directions.first().unwrap();
-        asking.agreement.run_id(direction).0
+async fn a_batch_beyond_the_rate_of_calls_goes_slower() {
+    let limits = Limits {
+        rate: 4,
+        burst: 20,
+        ..Limits::default()
     };
-    let greeting = world.daemon("a").greeting().unwrap();
-    let manifest = ManifestRequest {
-        view: view().to_string(),
-        checkpoint: Bytes::new(),
-    };
-    let file = FileRequest {
-        view: view().to_string(),
-        sequence: open.accepted.manifest.edition.sequence(),
-        since: None,
-        offset: 0,
-    };
-    let told = first.hello(greeting.clone()).await.unwrap();
-    let shown = first.manifest(manifest.clone()).await.unwrap();
-    let given = first.file(file.clone()).await.unwrap();
-    let given = given.collect(1 << 24).await.unwrap();
-    for place in ["the same connection", "another", "another behind a restart"] {
-        let (channel, attach) = match place {
-            "the same connection" => (first.clone(), STALE_ATTACH),
-            "another" => (world.dial("a", "b").await, WRONG_CONNECTION),
-            _ => {
-                world.restart("b").await;
-                (world.dial("a", "b").await, WRONG_CONNECTION)
-            }
-        };
-        let records = world.daemon("b").ledger().log().size();
-        // What asks gets the same once more.
-        assert_eq!(channel.hello(greeting.clone()).await, Ok(told.clone()));
-        let again = channel.manifest(manifest.clone()).await.unwrap();
-        assert_eq!(again.manifest, shown.manifest);
-        let again = channel.file(file.clone()).await.unwrap();
-        assert_eq!(again.collect(1 << 24).await.as_ref(), Ok(&given));
-        // What proposes begins another run, which is charged nothing before it asks.
-        let mut proposal = open.agreement.clone();
-        for party in proposal.parties.iter_mut().skip(1) {
-            party.nonce = [0; 32];
-        }
-        let answer = channel.propose(Proposal(proposal.encode().into())).await;
-        let Ok(Answer::Agreement(agreed)) = answer else {
-            panic!("{place}: {answer:?}");
-        };
-        assert_ne!(Agreement::decode(&agreed).unwrap(), open.agreement);
-        // Of a run that is over nothing is left to say.
-        let sent = over.sent.lock().unwrap().clone();
-        assert_eq!(sent.len(), 3);
-        for frames in sent.chunks(1).chain([sent.as_slice()]) {
-            let said = say(&channel, run_of(&over), frames).await;
-            assert_eq!(said, NOT_FOUND, "{place}");
-        }
-        // One that can go on does so with nobody who has only its frames.
-        let sent = open.sent.lock().unwrap().clone();
-        let [attached, asked] = sent.chunks(1).collect::<Vec<_>>().try_into().unwrap();
-        for (frames, expected) in [
-            (attached, &attach),
-            (asked, &UNEXPECTED_FRAME),
-            (sent.as_slice(), &attach),
-        ] {
-            let said = say(&channel, run_of(&open), frames).await;
-            assert_eq!(said, *expected, "{place}");
-        }
-        // And not as another run.
-        let said = say(&channel, run_of(&over), &sent).await;
-        assert_eq!(said, NOT_FOUND, "{place}");
-        // Nothing is charged, and that another run was agreed to is all that is recorded.
-        assert_eq!(world.debits("b"), [8, 8], "{place}");
-        let log = world.daemon("b").ledger().log();
-        let agreed = log
-            .records(records..u64::MAX)
-            .map(|record| record.unwrap().1.event);
-        let agreed: Vec<_> = agreed.collect();
-        assert!(
-            matches!(agreed[..], [Event::RunAgreed { .. }]),
-            "{agreed:?}"
-        );
-    }
-    // Who has the session goes on with it.
+    let world = World::within(&SETS, limits).await;
+    let published = world.publish("b").await;
+    // Somebody has used up what there is.
     let channel = world.dial("a", "b").await;
-    let ended = world.ask(&channel, "a", &open).await.unwrap();
-    assert_eq!(ended, (End::Concluded, BTreeSet::from([1, 2])));
-    assert_eq!(world.debits("b"), [8, 8]);
+    let mut busy = false;
+    for _ in 0..40 {
+        let refused = channel.views().await;
+        busy |= matches!(refused, Err(CallError::Refused(problem)) if problem.kind == Kind::Busy);
+    }
+    assert!(busy, "nothing was beyond the limits");
+    let outcomes = world.batch("a").await;
+    let of_b = outcomes.iter().filter(|((peer, _), _)| peer == "b");
+    let of_b: Vec<_> = of_b.collect();
+    assert!(!of_b.is_empty() && of_b.len() <= published.len());
+    assert!(
+        of_b.iter().all(|(_, outcome)| **outcome == Outcome::Done),
+        "{of_b:?}"
+    );
 }
