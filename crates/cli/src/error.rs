@@ -43,7 +43,7 @@ impl Exit {
             Outcome::Refused(_) => Some(Self::Refused),
             Outcome::Budget(_) => Some(Self::BudgetExhausted),
             Outcome::Unreachable(_) => Some(Self::Unreachable),
-            Outcome::Preparing(_) => Some(Self::Partly),
+            Outcome::Preparing(_) | Outcome::Nothing => Some(Self::Partly),
             Outcome::Failed(_) => Some(Self::Error),
         });
         let all = exits.reduce(|all, exit| if all == exit { all } else { Self::Partly });

@@ -13,7 +13,7 @@ mod policy;
 mod sets;
 
 pub use consortium::{Consortium, Desk, Member};
-pub use outcome::{Difference, Exchanged, Outcome, PairResult, RowKey, Step, differences};
+pub use outcome::{Covered, Difference, Exchanged, Outcome, PairResult, RowKey, Step, differences};
 pub use plain::{Expected, Question};
 pub use sets::{GeneratedSet, INSIDE, PROVIDERS, generate, overlap};
 

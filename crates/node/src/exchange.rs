@@ -38,6 +38,6 @@ pub use publish::EPOCH;
 pub use respond::Serving;
 pub use rows::Reading;
 pub use service::{Service, listener};
-pub use standing::Standing;
+pub use standing::{Coverage, Standing};
 pub use tidy::{Rotated, Tidied};
 pub use versions::VERSION;

@@ -223,7 +223,7 @@ impl World {
     async fn ask(&self, member: &str) -> PairResult {
         let mut pairs = self.ask_all(member).await;
         // The other answers no networks.
-        pairs.retain(|pair| pair.outcome != Outcome::NotServed);
+        pairs.retain(|pair| pair.outcome.is_served());
         assert_eq!(pairs.len(), 1, "{pairs:?}");
         pairs.pop().unwrap()
     }
@@ -915,4 +915,54 @@ async fn a_peer_that_is_not_there_yet_is_asked_when_it_is() {
     });
     world.finds_the_same().await;
     back.await.unwrap();
+}
+
+/// The one witness has new keys, and those under which it cosigned do not count any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cosigned_by_a_delegation_that_has_ended_is_cosigned_again() {
+    let world = World::first_night().await;
+    assert!(world.gather("b").await);
+    assert!(world.daemon("b").is_vouched_for().unwrap());
+    // In the middle of the month both make new keys; then the first ones end.
+    world.pass(20 * DAY);
+    for node in world.nodes.values() {
+        let (mut rng, own) = (rand::rng(), node.daemon.node());
+        own.rotate(Some(node.daemon.ledger()), None, 30, false, &mut rng)
+            .unwrap();
+        node.serving.read_again().unwrap();
+    }
+    // `b` has had its newest record cosigned by the old key of `a` alone.
+    let b = world.nodes.get("b").unwrap();
+    assert!(b.serving.daemon().is_vouched_for().unwrap());
+    world.pass(11 * DAY);
+    let size = b.daemon.ledger().log().size();
+    assert!(!b.serving.daemon().is_vouched_for().unwrap());
+    assert!(world.gather("b").await);
+    assert!(b.serving.daemon().is_vouched_for().unwrap());
+    assert_eq!(b.daemon.ledger().log().size(), size, "no record was needed");
+}
+
+/// Whoever has published nothing has answered, and the night is not over with that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_has_published_nothing_is_named() {
+    let world = World::new();
+    world.import("a", &(0..6).collect());
+    for member in ["a", "b"] {
+        assert!(world.gather(member).await);
+    }
+    let pairs = world.ask_all("a").await;
+    assert!(!pairs.is_empty());
+    for pair in &pairs {
+        assert_eq!(pair.outcome, Outcome::Nothing);
+        assert!(pair.outcome.reason().unwrap().contains("published nothing"));
+    }
+    let standing = world.daemon("a").standings().unwrap();
+    let b = standing.get("b").unwrap();
+    assert!(b.answered.is_some() && b.batch.is_none(), "{b:?}");
+
+    world.import("b", &(3..9).collect());
+    world.publish_one("b").await;
+    world.finds_the_same().await;
+    let standing = world.daemon("a").standings().unwrap();
+    assert!(standing.get("b").unwrap().batch.is_some());
 }

@@ -188,6 +188,7 @@ fn whatever_the_exchange_does_not_find_is_said() {
             asked: 0,
             charged: 0,
             left_out: 0,
+            covered: None,
             receipted: true,
             fresh: 0,
             found: rows.clone(),

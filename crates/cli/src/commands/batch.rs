@@ -153,7 +153,8 @@ impl Asked {
         let alike = of_peers.into_iter().filter_map(|(peer, reasons)| {
             let count = *counts.get(peer)?;
             let (status, reason) = reasons.first().copied()?;
-            let is_one = reasons.len() == 1 && count > 1 && status == "unreachable";
+            let of_all = ["unreachable", Outcome::Nothing.name()];
+            let is_one = reasons.len() == 1 && count > 1 && of_all.contains(&status);
             is_one.then(|| {
                 (
                     peer,

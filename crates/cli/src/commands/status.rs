@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use blindmatch_node::Error as NodeError;
 use blindmatch_node::NodeFiles;
-use blindmatch_node::exchange::Footing;
+use blindmatch_node::exchange::{Coverage as Covered, Footing};
 use blindmatch_node::expiry::{Expiring as What, Expiry, days_left};
 use blindmatch_node::ledger::shown::Shown as Behind;
 use blindmatch_node::status::{PeerStatus, PolicyStatus, Spent, Status};
@@ -101,6 +101,34 @@ struct Peer {
     last_answer: Option<String>,
     last_failure: Option<String>,
     failure: Option<String>,
+    /// How much of collections of customers it was asked for in the epoch of the last batch.
+    coverage: Vec<Coverage>,
+}
+
+#[derive(Serialize)]
+struct Coverage {
+    collection: String,
+    r#type: String,
+    purpose: String,
+    known: u64,
+    items: u64,
+    percent: u64,
+    at: String,
+}
+
+impl Coverage {
+    fn of(one: &Covered) -> Self {
+        let known = u128::from(one.known) * 100 / u128::from(one.items.max(1));
+        Self {
+            collection: one.collection.clone(),
+            r#type: one.indicator_type.clone(),
+            purpose: one.purpose.clone(),
+            known: one.known,
+            items: one.items,
+            percent: u64::try_from(known).unwrap_or(100),
+            at: time(one.at),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -240,6 +268,7 @@ impl Peer {
             last_answer: peer.standing.answered.map(time),
             last_failure: peer.standing.failed.map(time),
             failure: peer.standing.why.clone(),
+            coverage: peer.standing.coverage.iter().map(Coverage::of).collect(),
         }
     }
 
@@ -270,6 +299,21 @@ impl Peer {
         {
             let why = self.failure.as_deref().unwrap_or_default();
             said.push(format!("failed {failure}: {why}"));
+        }
+        // What is whole needs no word.
+        for one in self.coverage.iter().filter(|one| one.known < one.items) {
+            let Coverage {
+                collection,
+                r#type,
+                percent,
+                known,
+                items,
+                ..
+            } = one;
+            let (known, items) = (grouped(*known), grouped(*items));
+            said.push(format!(
+                "asked for {percent} % of the {type} of {collection} in this epoch ({known} of {items})"
+            ));
         }
         said.join("; ")
     }

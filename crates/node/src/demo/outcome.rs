@@ -52,6 +52,9 @@ pub struct PairResult {
     /// Items of customers that did not change and were not asked for, of which nothing is known in
     /// this epoch.
     pub left_out: u64,
+    /// How much of a collection of customers is known in this epoch; nothing of another collection, or
+    /// where nothing was answered.
+    pub covered: Option<Covered>,
     /// Whether the run has a receipt that both sides signed.
     pub receipted: bool,
     /// The rows of the collection that the responder holds too.
@@ -64,6 +67,15 @@ pub struct PairResult {
     pub bytes: u64,
 }
 
+/// How much of a collection a peer was asked for in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Items of which it is known whether the peer holds them.
+    pub known: u64,
+    /// All.
+    pub items: u64,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -71,6 +83,8 @@ pub enum Outcome {
     Done,
     /// The responder serves no such view to us: its policy does not, or it has nothing to serve.
     NotServed,
+    /// The responder serves nothing at all to us: its policy does not, or it has published nothing.
+    Nothing,
     /// A policy refuses, whosever it is; why.
     Refused(String),
     /// A budget does not cover it; which.
@@ -189,6 +203,7 @@ impl Outcome {
         match self {
             Self::Done => "done",
             Self::NotServed => "not_served",
+            Self::Nothing => "nothing_served",
             Self::Refused(_) => "refused",
             Self::Budget(_) => "budget",
             Self::Unreachable(_) => "unreachable",
@@ -202,6 +217,11 @@ impl Outcome {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Done => None,
+            Self::Nothing => Some(
+                "the peer serves us nothing: its policy allows us nothing, or it has published nothing; \
+                 tell its operator"
+                    .to_owned(),
+            ),
             Self::NotServed => Some("the peer serves us no such view".to_owned()),
             Self::Refused(reason)
             | Self::Budget(reason)
@@ -215,10 +235,19 @@ impl Outcome {
         }
     }
 
+    /// Whether the peer serves us what was asked for.
+    #[must_use]
+    pub const fn is_served(&self) -> bool {
+        !matches!(self, Self::NotServed | Self::Nothing)
+    }
+
     /// Whether it ended otherwise than it has to on a good day: a rule that refuses is no failure.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
-        !matches!(self, Self::Done | Self::NotServed | Self::Refused(_))
+        !matches!(
+            self,
+            Self::Done | Self::NotServed | Self::Nothing | Self::Refused(_)
+        )
     }
 }
 

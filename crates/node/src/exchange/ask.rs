@@ -41,7 +41,7 @@ use self::plan::Plan;
 pub(super) use self::plan::{allow, commit, open, payment_key, request};
 pub use self::subject::{Asking, Subject};
 use super::daemon::{Daemon, lock};
-use super::peers;
+use super::peers::{self, patiently};
 use super::prepare::prepare;
 use super::view::View;
 use super::work;
@@ -82,6 +82,8 @@ pub struct Answered {
     pub asked: u64,
     /// What the peer charged for them: the items, padded.
     pub charged: u64,
+    /// Items of which it is known now whether the peer holds them.
+    pub known: u64,
     /// Items of customers that did not change, of which nothing is known in this epoch.
     pub left_out: u64,
     /// What was not asked for because the budget does not cover it today.
@@ -310,12 +312,14 @@ impl Asker {
         })
         .await?;
 
+        let known = looked_up.count();
         let about = About::Publication { epoch, accepted };
         let going = Going { run, about };
         let answered = self
             .bring_home(channel, going, subject, Some(looked_up))
             .await?;
         Ok(Answered {
+            known,
             left_out,
             waiting,
             bytes: answered.bytes.saturating_add(prepared.bytes),
@@ -371,6 +375,7 @@ impl Asker {
                 found,
                 asked,
                 charged,
+                known: asked,
                 left_out: 0,
                 waiting: None,
                 receipted: !late,
@@ -482,7 +487,8 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// Proposes a run, and gives what the peer agreed on.
 async fn agree(channel: &Channel, proposal: &Agreement) -> Result<Agreement, AskError> {
     let proposed = Proposal(Bytes::from(proposal.encode()));
-    agreed(proposal, &channel.propose(proposed).await?)
+    let answer = patiently(|| channel.propose(proposed.clone())).await?;
+    agreed(proposal, &answer)
 }
 
 /// The agreement that a peer answers with, which is the proposal completed.

@@ -19,9 +19,10 @@ use tokio::task::JoinSet;
 use super::ask::{Answered, AskError, Asker, Asking, Occasion, Subject};
 use super::daemon::Daemon;
 use super::history::History;
+use super::peers::patiently;
 use super::view::{self, View};
 use super::work::blocking;
-use crate::demo::{Outcome, PairResult, RowKey};
+use crate::demo::{Covered, Outcome, PairResult, RowKey};
 use crate::error::Error;
 
 /// What a batch is to ask; by default everything that the policy allows.
@@ -153,7 +154,7 @@ impl Asker {
         let reached = async {
             // The others are asked meanwhile.
             let channel = self.reach_again(peer, reached).await?;
-            let served = channel.views().await?;
+            let served = patiently(|| channel.views()).await?;
             Ok::<_, AskError>((channel, served))
         };
         let (channel, served) = match reached.await {
@@ -169,7 +170,9 @@ impl Asker {
         let mut pairs = Vec::new();
         for wanted in wanted {
             let name = wanted.view.to_string();
-            if !served.0.iter().any(|served| served.name == name) {
+            if served.0.is_empty() {
+                pairs.push(ended(&wanted, Outcome::Nothing));
+            } else if !served.0.iter().any(|served| served.name == name) {
                 pairs.push(ended(&wanted, Outcome::NotServed));
             } else if unfinished.contains(&name) {
                 pairs.push(ended(&wanted, AskError::Unfinished.outcome()));
@@ -194,6 +197,7 @@ impl Asker {
         let Wanted {
             view, asking, last, ..
         } = wanted;
+        let is_of_customers = asking.contents.kind == CollectionKind::Customers;
         let answered = self.ask_either(channel, &view, asking, batch, &mut pair.protocol);
         let answered = answered.await;
         pair.took = began.elapsed();
@@ -210,6 +214,11 @@ impl Asker {
         pair.asked = answered.asked;
         pair.charged = answered.charged;
         pair.left_out = answered.left_out;
+        let waiting = answered.waiting.as_ref().map_or(0, |waiting| waiting.items);
+        pair.covered = is_of_customers.then_some(Covered {
+            known: answered.known,
+            items: answered.known + answered.left_out + waiting,
+        });
         pair.receipted = answered.receipted;
         if let Some(waiting) = answered.waiting {
             pair.outcome = Outcome::Budget(waiting.in_words(pair.asked));
@@ -314,6 +323,7 @@ impl Asker {
             asked: 0,
             charged: 0,
             left_out: 0,
+            covered: None,
             receipted: false,
             found: BTreeSet::new(),
             fresh: 0,

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::ask::{AskError, Asker, Asking, Subject, allow, blocking, open, payment_key, request};
 use super::daemon::Daemon;
+use super::peers::patiently;
 use super::view::View;
 
 /// What an item of lookup costs both sides: a blind, an evaluation, its part of a proof, an output.
@@ -139,7 +140,7 @@ impl Asker {
                 view: view.to_string(),
                 checkpoint: Bytes::new(),
             };
-            if let Ok(answer) = channel.manifest(request).await
+            if let Ok(answer) = patiently(|| channel.manifest(request.clone())).await
                 && let Ok(manifest) = Manifest::decode(&answer.manifest)
             {
                 outlook.set = Some(manifest.edition.class().entries());

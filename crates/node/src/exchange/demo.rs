@@ -20,7 +20,7 @@ use super::daemon::Daemon;
 use super::query::Query;
 use super::respond::Serving;
 use crate::clock;
-use crate::demo::{Consortium, Exchanged, Member, Outcome, PairResult, Question, Step};
+use crate::demo::{Consortium, Exchanged, Member, PairResult, Question, Step};
 use crate::error::Error;
 use crate::node::Node;
 
@@ -124,7 +124,7 @@ async fn exchange_all(
     while let Some(batch) = batches.join_next().await {
         let batch = batch.unwrap_or_else(|_| Ok(Vec::new()))?.into_iter();
         // What a member has nothing of it does not serve.
-        pairs.extend(batch.filter(|pair| pair.outcome != Outcome::NotServed));
+        pairs.extend(batch.filter(|pair| pair.outcome.is_served()));
     }
     pairs.sort_by(|a, b| (&a.querier, &a.responder).cmp(&(&b.querier, &b.responder)));
     if let Some(question) = question

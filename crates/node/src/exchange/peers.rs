@@ -29,6 +29,23 @@ pub(super) fn pause(earlier: u32) -> Duration {
     PAUSE * 2_u32.saturating_pow(earlier)
 }
 
+/// Calls, and again, later and later, while the peer has no room for a call of ours: it has begun nothing
+/// then.
+pub(super) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
+    for earlier in 0..RECONNECTS {
+        match call().await {
+            Err(CallError::Refused(problem)) if problem.kind == Kind::Busy => {
+                sleep(pause(earlier)).await;
+            }
+            answer => return answer,
+        }
+    }
+    call().await
+}
+
 /// Connects to a member, and takes its delegations, and its roster where that is newer. Gives also the
 /// number of the roster that it had.
 ///
@@ -60,7 +77,7 @@ pub(super) async fn greet(daemon: &Arc<Daemon>, channel: &Channel) -> Result<u64
         ours: ours.to_string(),
         theirs,
     };
-    let answer = match channel.hello(own.clone()).await {
+    let answer = match patiently(|| channel.hello(own.clone())).await {
         Err(CallError::Refused(problem)) if problem.kind == Kind::Version => {
             return Err(unlike(problem.rule));
         }
@@ -136,7 +153,7 @@ pub(super) async fn until_it_has_ours(
         sleep(PAUSE).await;
         let daemon = Arc::clone(daemon);
         let greeting = blocking(move || Ok(daemon.greeting()?)).await?;
-        its = channel.hello(greeting).await?.roster;
+        its = patiently(|| channel.hello(greeting.clone())).await?.roster;
     }
     Ok(())
 }

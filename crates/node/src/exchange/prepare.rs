@@ -18,6 +18,7 @@ use super::accept::{self, Before, Expected, NotAccepted};
 use super::ask::{AskError, blocking};
 use super::daemon::Daemon;
 use super::download::Download;
+use super::peers::patiently;
 use super::respond;
 use super::view::View;
 
@@ -59,7 +60,7 @@ pub(super) async fn prepare(
         view: view.to_string(),
         checkpoint: checkpoint.map_or_else(Bytes::new, |signed| signed.to_string().into()),
     };
-    let answer = match channel.manifest(request).await {
+    let answer = match patiently(|| channel.manifest(request.clone())).await {
         // What was restored in its place has no key of what is in use here.
         Err(CallError::Refused(problem))
             if problem.kind == Kind::NotNow && problem.rule != respond::UNKNOWN_KEY =>

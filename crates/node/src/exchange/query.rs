@@ -10,6 +10,7 @@ use blindmatch_transport::Channel;
 use tokio::task::JoinSet;
 
 use super::ask::{AskError, Asker, Finding, Occasion, Subject};
+use super::peers::patiently;
 use super::view::{self, View};
 use super::work::blocking;
 use crate::demo::Outcome;
@@ -143,7 +144,7 @@ impl Asker {
                 Some(reached) => reached?,
                 None => self.reach(&peer).await?,
             };
-            let served = channel.views().await?;
+            let served = patiently(|| channel.views()).await?;
             Ok::<_, AskError>((channel, served))
         };
         let (channel, served) = match asked.await {

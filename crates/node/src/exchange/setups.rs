@@ -22,6 +22,7 @@ use super::ask::{AskError, Asker, Counted, blocking};
 use super::daemon::{Daemon, lock};
 use super::drive::{Frames as Driven, Journal, drive};
 use super::keys::RunKeys;
+use super::peers::patiently;
 use super::publish::DAY;
 use super::respond::{Serving, fault};
 use crate::error::Error;
@@ -104,7 +105,8 @@ impl Asker {
             querier_nonce: rand::rng().random(),
             responder_nonce: [0; 32],
         };
-        let terms = match channel.propose(Proposal(proposal.encode().into())).await? {
+        let proposed = Proposal(proposal.encode().into());
+        let terms = match patiently(|| channel.propose(proposed.clone())).await? {
             Answer::Agreement(bytes) => SetupTerms::decode(&bytes),
             Answer::Refusal(_) => return Err(AskError::Answer),
         };

@@ -27,6 +27,32 @@ pub struct Standing {
     pub failed: Option<u64>,
     /// Why.
     pub why: Option<String>,
+    /// What the last batch left known of collections of customers.
+    #[serde(default)]
+    pub coverage: Vec<Coverage>,
+}
+
+/// How much of a collection of customers a peer was asked for in the epoch of the last batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// The collection.
+    pub collection: String,
+    /// The type of the view.
+    pub indicator_type: String,
+    /// The id of the purpose.
+    pub purpose: String,
+    /// Items of which it is known whether the peer holds them.
+    pub known: u64,
+    /// All that the collection has.
+    pub items: u64,
+    /// When that batch was, in seconds since 1970.
+    pub at: u64,
+}
+
+impl Coverage {
+    fn about(&self) -> (&str, &str, &str) {
+        (&self.collection, &self.indicator_type, &self.purpose)
+    }
 }
 
 impl Daemon {
@@ -54,7 +80,13 @@ impl Asker {
         let before = standings.clone();
         let mut failed = BTreeSet::new();
         for PairResult {
-            responder, outcome, ..
+            responder,
+            outcome,
+            collection,
+            indicator_type,
+            purpose,
+            covered,
+            ..
         } in pairs
         {
             let standing = standings.entry(responder.to_string()).or_default();
@@ -65,7 +97,23 @@ impl Asker {
                     failed.insert(responder);
                 }
                 Outcome::Preparing(_) => _ = failed.insert(responder),
+                Outcome::Nothing => {
+                    standing.answered = Some(now);
+                    failed.insert(responder);
+                }
                 _ => standing.answered = Some(now),
+            }
+            if let Some(covered) = covered {
+                let about = (collection.as_str(), indicator_type.name(), purpose.as_str());
+                standing.coverage.retain(|one| one.about() != about);
+                standing.coverage.push(Coverage {
+                    collection: collection.to_string(),
+                    indicator_type: indicator_type.name().to_owned(),
+                    purpose: purpose.clone(),
+                    known: covered.known,
+                    items: covered.items,
+                    at: now,
+                });
             }
         }
         let peers = pairs.iter().map(|pair| &pair.responder);

@@ -172,6 +172,20 @@ impl Daemon {
         Ok(enough)
     }
 
+    /// Whether the checkpoint that was cosigned last, if any was, has enough cosignatures by keys that count
+    /// now: peers accept none whose witnesses' delegations have ended since.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ledger`].
+    pub fn is_vouched_for(&self) -> Result<bool, Error> {
+        let Some(cosigned) = self.ledger().log().cosigned()? else {
+            return Ok(true);
+        };
+        let quorum = self.witnesses().quorum();
+        Ok(quorum.is_ok_and(|quorum| quorum.verify(&cosigned).is_ok()))
+    }
+
     fn cosign(&self, body: &[u8]) -> Result<Cosigned, Error> {
         let request = match Request::parse(body) {
             Ok(request) => request,

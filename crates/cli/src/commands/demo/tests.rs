@@ -44,6 +44,7 @@ fn results(
             asked: 3,
             charged: 8,
             left_out: 0,
+            covered: None,
             receipted: true,
             fresh: 0,
             found: found.iter().cloned().collect(),

@@ -34,6 +34,13 @@ pub(super) struct LookedUp {
     pub(super) known: Outputs,
 }
 
+impl LookedUp {
+    /// How many items it is.
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(self.items.len()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Outputs in some order. They do not move as they become more: nothing of them stays behind unwiped.
 #[derive(Default)]
 pub(super) struct Outputs(Vec<Zeroizing<Vec<[u8; 64]>>>);

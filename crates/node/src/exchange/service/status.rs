@@ -110,6 +110,11 @@ const HELP: &[(&str, &str, &str)] = &[
         "Seconds since a batch last asked a peer and nothing failed.",
     ),
     (
+        "blindmatch_never_succeeded",
+        "gauge",
+        "Whether no batch has ever asked a peer without a failure: 1 or 0.",
+    ),
+    (
         "blindmatch_views_published",
         "gauge",
         "Views that peers can ask.",
@@ -196,6 +201,11 @@ fn metrics(serving: &Serving, ready: bool) -> String {
         let ago = |at: Option<u64>| at.map(|at| now.saturating_sub(at));
         if let Some(ago) = ago(standing.and_then(|standing| standing.batch)) {
             gauge("blindmatch_last_success_seconds", &[("peer", peer)], ago);
+        }
+        if asked {
+            let never = standing.is_none_or(|standing| standing.batch.is_none());
+            let peer = [("peer", peer)];
+            gauge("blindmatch_never_succeeded", &peer, u64::from(never));
         }
         if let Some(ago) = ago(standing.and_then(|standing| standing.failed)) {
             gauge("blindmatch_last_failure_seconds", &[("peer", peer)], ago);
@@ -340,6 +350,7 @@ mod tests {
         }
         for metric in [
             "blindmatch_last_success_seconds",
+            "blindmatch_never_succeeded",
             "blindmatch_budget_left_evaluations",
             "blindmatch_expiry_seconds",
             "blindmatch_ready",
