@@ -35,6 +35,16 @@ def _side(reader: Reader) -> int:
     return side
 
 
+def _code(codes: range) -> Field:
+    def read(reader: Reader) -> int:
+        code = reader.number(1)
+        if code not in codes:
+            raise malformed(f"code {code}")
+        return code
+
+    return read
+
+
 def _name(reader: Reader) -> str:
     name = utf8(reader.sized(255))
     if name == "" or _CONTROL.search(name):
@@ -93,6 +103,27 @@ KINDS: dict[int, tuple[str, dict[str, Field]]] = {
     22: ("lost", {"incarnation": _from_one, "size": _u64, "root": _hash}),
     23: ("equivocation", {"peer": _name, "accepted": _hash, "shown": _hash}),
     24: ("readmitted", {"peer": _name, "operator": _name}),
+    25: (
+        "asked",
+        {"run": _hash, "peer": _name, "view": _name, "epoch": _u64, "class": _class},
+    ),
+    26: (
+        "probing",
+        {
+            "peer": _name,
+            "view": _name,
+            "side": _side,
+            "level": _code(range(1, 4)),
+            "signal": _code(range(5)),
+            "counted": _u64,
+            "limit": _u64,
+        },
+    ),
+    27: ("vouched", {"peer": _name, "operator": _name, "until": _u64, "why": _name}),
+    28: ("decision", {"decision": _hash, "content": _hash, "operator": _name}),
+    29: ("message due", {"message": _hash, "peer": _name, "view": _name, "content": _hash}),
+    30: ("message delivered", {"message": _hash, "peer": _name}),
+    31: ("message received", {"message": _hash, "peer": _name, "content": _hash}),
 }
 INCARNATION, CONCLUDED, RESULTS, LOST = 1, 10, 13, 22
 
