@@ -98,6 +98,8 @@ def _is_ipv6(host: str) -> bool:
         parsed = ipaddress.IPv6Address(host)
     except ValueError:
         return False
+    if parsed.scope_id is not None:
+        return False
     mapped = parsed.ipv4_mapped
     return host == (f"::ffff:{mapped}" if mapped else parsed.compressed)
 
