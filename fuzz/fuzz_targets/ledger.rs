@@ -2,7 +2,6 @@
 //! Records, checkpoints, cosignatures, proofs and requests to witnesses: what is read is its own
 //! text, and nothing that was changed verifies as something else.
 
-use std::slice;
 use std::sync::LazyLock;
 
 use blindmatch_audit::SigningKey;
@@ -88,7 +87,7 @@ fuzz_target!(|input: Input| match input {
         let bytes = edited(WORLD.proof.to_string().into_bytes(), &edits);
         reads_texts(&bytes);
         if let Ok(proof) = RecordProof::parse(&bytes)
-            && let Ok(proven) = proof.verify(slice::from_ref(&WORLD.log), &WORLD.quorum)
+            && let Ok(proven) = proof.verify(std::slice::from_ref(&WORLD.log), &WORLD.quorum)
         {
             assert_eq!((proven.index, &proven.checkpoint), (4, &WORLD.head));
             assert_eq!(proof.record, WORLD.records[4]);
