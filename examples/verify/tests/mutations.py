@@ -15,11 +15,11 @@ def flip(source: random.Random, data: bytes) -> bytes:
     return data[:at] + bytes([data[at] ^ 1 << source.randrange(8)]) + data[at + 1 :]
 
 
-def flip_behind(start: int) -> Mutation:
-    """A bit of what stands behind the first bytes."""
+def behind(start: int, mutation: Mutation) -> Mutation:
+    """The mutation of what stands behind the first bytes."""
 
     def mutate(source: random.Random, data: bytes) -> bytes:
-        return data[:start] + (flip(source, data[start:]) if data[start:] else b"\0")
+        return data[:start] + (mutation(source, data[start:]) if data[start:] else b"\0")
 
     return mutate
 

@@ -2,6 +2,7 @@
 the same of each, for the same reason, and no change is taken that says something else."""
 
 import base64
+import dataclasses
 import io
 import json
 import os
@@ -9,7 +10,6 @@ import random
 import unittest
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests import demo, exports, mutations
@@ -19,7 +19,7 @@ from verifier import checkpoints, commitments, delegations, files, growth, notes
 from verifier import records, rosters
 from verifier.encoding import Refused
 
-# So many of each kind of file; of each kind of record a tenth.
+# So many that are refused, of each kind of file; so many at all of each kind of record, a tenth.
 SHORT, LONG = 300, 10_000
 # Where the judge has one word for several of ours.
 SAME = {
@@ -28,7 +28,7 @@ SAME = {
 }
 
 
-@dataclass
+@dataclasses.dataclass
 class Subject:
     name: str
     original: bytes
@@ -37,7 +37,7 @@ class Subject:
     mutations: list[Mutation]
     # None for what many changes leave in its form: then the two have to agree, no more.
     changes_nothing: Callable[[bytes], bool] | None = lambda changed: False
-    counts: Counter = field(default_factory=Counter)
+    counts: Counter = dataclasses.field(default_factory=Counter)
 
 
 @demo.needs_demo
@@ -59,8 +59,9 @@ class Mutations(unittest.TestCase):
             with self.subTest(subject.name):
                 self._agree(subject, subject.original, True)
                 source = random.Random(f"{subject.name} 1")
-                of_this = count if subject.changes_nothing else count // 10
-                while subject.counts["judged"] < of_this:
+                told = subject.changes_nothing is not None
+                what, of_this = ("refused", count) if told else ("judged", count // 10)
+                while subject.counts[what] < of_this:
                     changed = source.choice(subject.mutations)(source, subject.original)
                     if changed != subject.original:
                         subject.counts["judged"] += 1
@@ -209,7 +210,7 @@ def _records() -> list[Subject]:
             unhex(case["bytes"]),
             records.parse_record,
             {"what": "record"},
-            [*mutations.BYTES, *[mutations.flip_behind(68)] * 8],
+            [*mutations.BYTES, *[mutations.behind(68, mutations.flip)] * 8],
             None,
         )
         for kind, case in {case["kind"]: case for case in every}.items()
@@ -243,6 +244,13 @@ def _checkpoints() -> list[Subject]:
                 same,
             )
         )
+    # Of the one that both witnesses have to have cosigned, their lines alone.
+    note = found[0].original
+    lines = note.rindex(b"\n", 0, note.index(b"/witness ")) + 1
+    changes = [mutations.behind(lines, mutation) for mutation in mutations.BYTES]
+    found.append(
+        dataclasses.replace(found[0], name="cosignatures", mutations=changes, counts=Counter())
+    )
     trusted, keys, quorum = _trust("cloud", 2)
     known, needed = _known_and_needed(trusted)
     original = demo.proof("cloud", 17)
