@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attackers;
 mod batch;
 mod import;
 mod ledger;
@@ -68,6 +69,8 @@ enum Name {
     Night(night::Scenario),
     /// One indicator asked of one peer that holds many, against `fdatasync`.
     Query,
+    /// How long an honest member waits while others attack the node that it asks.
+    Attackers,
     /// One measured import in a process of its own, so that its peak memory is its own.
     #[command(hide = true)]
     ImportOnce {
@@ -101,6 +104,7 @@ fn main() -> anyhow::Result<()> {
         Name::Vole => vole::run(arguments.scale)?,
         Name::Night(scenario) => night::run(arguments.scale, scenario)?,
         Name::Query => query::run(arguments.scale)?,
+        Name::Attackers => attackers::run(arguments.scale)?,
         Name::ImportOnce { file, home, kind } => return import::once(&file, &home, kind),
         Name::OprfOnce { work, items } => return oprf::threads::once(work, items),
         Name::BatchSide(side) => return batch::side(&side),

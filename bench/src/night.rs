@@ -269,14 +269,14 @@ async fn ask(
     let (began, noting) = (Instant::now(), Arc::clone(&ended));
     let watch: Watch = Arc::new(move |progress| {
         if let Progress::Ended(pair) = progress
-            && pair.outcome != Outcome::NotServed
+            && pair.outcome.is_served()
         {
             let mut ended = noting.lock().unwrap_or_else(PoisonError::into_inner);
             ended.push(Instant::now());
         }
     });
     let mut pairs = querier.asker().batch(&Batch::default(), &watch).await?;
-    pairs.retain(|pair| pair.outcome != Outcome::NotServed);
+    pairs.retain(|pair| pair.outcome.is_served());
     let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
     // There is one view with something in it at most.
     let stages = ended

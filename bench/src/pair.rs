@@ -61,7 +61,7 @@ pub(crate) struct Pair {
 pub(crate) struct Node {
     pub(crate) daemon: Arc<Daemon>,
     serving: Serving,
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// When its peer last asked it for what.
     pub(crate) asked: Arc<Moments>,
     _server: Server,
@@ -92,24 +92,38 @@ pub(crate) enum Moment {
 impl Pair {
     /// Founds the consortium and lets both listen. Needs a runtime of tokio.
     pub(crate) fn found() -> anyhow::Result<Self> {
+        Ok(Self::found_with(&[])?.0)
+    }
+
+    /// The same with a third member, which listens too.
+    pub(crate) fn found_beside(third: &str) -> anyhow::Result<(Self, Node)> {
+        let (pair, mut others) = Self::found_with(&[third.parse()?])?;
+        Ok((pair, others.pop().context("a third member")?))
+    }
+
+    fn found_with(others: &[Name]) -> anyhow::Result<(Self, Vec<Node>)> {
         let place = tempfile::tempdir()?;
         let names: [Name; 2] = ["a".parse()?, "b".parse()?];
-        let mut consortium = Consortium::found(place.path(), &names, Digest([7; 32]))?;
+        let all = [&names, others].concat();
+        let mut consortium = Consortium::found(place.path(), &all, Digest([7; 32]))?;
         // Addresses need no table; the shortest list keeps its parsing out of the figures.
         let suffixes = PublicSuffixes::parse("// ===BEGIN ICANN DOMAINS===\ncom\n")?;
         let canonicaliser = Canonicaliser::new(suffixes);
         let clock = Arc::new(AtomicU64::new(clock::now()));
-        let [a, b] = names.map(|name| {
-            let member = consortium.members.remove(&name).context("a member")?;
+        let mut start = |name: &Name| {
+            let member = consortium.members.remove(name).context("a member")?;
             Node::start(member, &canonicaliser, &clock)
-        });
-        Ok(Self {
+        };
+        let [a, b] = names.each_ref().map(&mut start);
+        let others: anyhow::Result<_> = others.iter().map(start).collect();
+        let pair = Self {
             a: a?,
             b: b?,
             clock,
             canonicaliser,
             place,
-        })
+        };
+        Ok((pair, others?))
     }
 
     /// Sets both clocks forward by so many seconds.

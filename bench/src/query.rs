@@ -90,7 +90,7 @@ async fn measure(items: Number, queries: Number) -> anyhow::Result<Report> {
 }
 
 /// Asks about one item, and checks the answer; how long it took, and the bytes.
-async fn ask(
+pub(crate) async fn ask(
     pair: &Pair,
     asker: &Asker,
     number: Number,
@@ -98,7 +98,7 @@ async fn ask(
 ) -> anyhow::Result<(Duration, u64)> {
     let query = Query {
         indicators: vec![pair.indicator(number)?],
-        peers: BTreeSet::new(),
+        peers: BTreeSet::from([pair.b.daemon.id().member().clone()]),
         purpose: None,
         occasion: Occasion::default(),
     };
@@ -128,13 +128,13 @@ fn sync(path: &Path, often: Number) -> anyhow::Result<Vec<Duration>> {
 }
 
 /// Of so many times, in milliseconds.
-struct Spread {
-    p50: f64,
-    p99: f64,
+pub(crate) struct Spread {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 impl Spread {
-    fn of(mut times: Vec<Duration>) -> anyhow::Result<Self> {
+    pub(crate) fn of(mut times: Vec<Duration>) -> anyhow::Result<Self> {
         times.sort_unstable();
         let at = |hundredths: usize| {
             let time = times.get((times.len() * hundredths / 100).min(times.len() - 1));
