@@ -95,6 +95,11 @@ fn decides(policy: &Policy, input: &Input) {
             epoch: input.charged.1,
         },
         one_sided_aborts: 0,
+        activity: blindmatch_policy::Activity {
+            runs: input.charged.0,
+            week: input.charged.1,
+            ..blindmatch_policy::Activity::default()
+        },
     };
     for explanation in explain(&roster, policy, &question, &ledger, input.now) {
         assert!(!explanation.to_string().is_empty());

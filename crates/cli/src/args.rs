@@ -266,7 +266,12 @@ impl Command {
                     RosterCommand::Trust(_) | RosterCommand::Install(_) | RosterCommand::Readmit(_)
                 )
             }
-            Self::Policy(command) => matches!(command, PolicyCommand::Explain(_)),
+            Self::Policy(command) => {
+                matches!(
+                    command,
+                    PolicyCommand::Explain(_) | PolicyCommand::Override(_)
+                )
+            }
             Self::Init(_)
             | Self::Restore(_)
             | Self::Indicators(_)

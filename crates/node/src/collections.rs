@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use blindmatch_feeds::Exclusions;
 use blindmatch_indicator::{Canonicaliser, Day, Indicator, IndicatorType, PaymentKey};
 use blindmatch_membership::Role;
+use blindmatch_policy::{Lacks, Policy};
 use blindmatch_store::collection::{
     CollectionError, CollectionKind, CollectionName, Collections, Contents, ImportPlan, Mode,
     SourceName, Ttl,
@@ -384,6 +385,40 @@ impl Node {
         let mut rows = collections.rows(contents, today).map_err(failed)?;
         let counts = today::count(&mut rows, &exclusions, canonicaliser);
         counts.map_err(|error| failed(error.into()))
+    }
+
+    /// How many rows of an abuse collection a policy holds back, by type and by what they lack. Another
+    /// collection may have what one lacks here: a view goes by all of them together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Collection`].
+    pub fn held_back(
+        &self,
+        collections: &Collections,
+        contents: &Contents,
+        policy: &Policy,
+    ) -> Result<BTreeMap<(IndicatorType, Lacks), u64>, Error> {
+        let mut held = BTreeMap::new();
+        if contents.kind != CollectionKind::Abuse {
+            return Ok(held);
+        }
+        let failed = |error| Error::Collection(contents.name.clone(), error);
+        let now = i64::try_from(self.now()).ok();
+        let today = now.and_then(Day::from_unix_seconds);
+        let today = today.ok_or_else(|| failed(CollectionError::Clock))?;
+        let mut rows = collections.rows(contents, today).map_err(failed)?;
+        while rows.advance().map_err(|error| failed(error.into()))? {
+            let Some(row) = rows.row() else { break };
+            let Some(kind) = row.indicator_type() else {
+                continue;
+            };
+            let fields = row.fields;
+            if let Err(lacks) = policy.evidence(kind).holds(fields.count, fields.reason) {
+                *held.entry((kind, lacks)).or_default() += 1;
+            }
+        }
+        Ok(held)
     }
 
     fn ttl(&self) -> Ttl {

@@ -170,6 +170,8 @@ pub enum Error {
     RosterRefused(PathBuf, RosterError),
     /// There is no record that this member equivocated, or an operator had it asked again.
     NotEquivocated(Name),
+    /// The reason for an override is none that may stand in the ledger in clear.
+    Why,
     /// The roster that a peer gave is not accepted.
     PeersRoster(RosterError),
     /// Enough keys signed a roster, and none of them is one of the roster that this node holds.
@@ -433,6 +435,10 @@ impl fmt::Display for Error {
             Self::NotEquivocated(name) => {
                 write!(f, "no record keeps this node from asking {name}")
             }
+            Self::Why => f.write_str(
+                "the reason stands in the ledger in clear, and this one may hold an indicator, or is empty, \
+                 or longer than 255 bytes",
+            ),
             Self::PeersRoster(error) => write!(f, "the roster that a peer gave: {error}"),
             Self::RosterOfOtherKeys { file, held } => write!(
                 f,

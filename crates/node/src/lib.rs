@@ -30,6 +30,7 @@ pub mod node_keys;
 mod opened;
 pub mod payment;
 pub mod policy;
+pub mod probing;
 pub mod recorded;
 pub mod roster;
 pub mod shell;

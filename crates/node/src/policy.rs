@@ -17,9 +17,11 @@ use blindmatch_store::ledger::Log;
 
 use crate::clock;
 use crate::error::Error;
+use crate::exchange::view::View;
 use crate::files;
 use crate::node::{Node, NodeFiles};
 use crate::payment::{PaymentKey, payment_key};
+use crate::probing::activity;
 
 /// What a policy file has at most, and a little more, so that the excess is seen.
 pub(crate) const MAX_POLICY: u64 = 2 << 20;
@@ -114,17 +116,17 @@ impl NodeFiles {
         policy: &'p Policy,
         question: &Question<'p>,
     ) -> Result<Vec<Explanation<'p>>, Error> {
-        let ledger = self.ledger_facts(question.peer)?;
+        let ledger = self.ledger_facts(question)?;
         let keys = Home::named_keys_read_only(self.disk())?;
         self.explained(policy, question, &ledger, payment_key(&keys)?)
     }
 
-    fn ledger_facts(&self, peer: &str) -> Result<LedgerFacts, Error> {
+    fn ledger_facts(&self, question: &Question<'_>) -> Result<LedgerFacts, Error> {
         let (log, _) = self.log()?;
         // The index lives as long as this call, so any key will do.
         let key = StorageKey::random(&mut rand::rng());
         let (facts, _) = Facts::over(MemoryIndex::default(), &key, &log)?;
-        let facts = ledger_facts(&facts, &log, peer, self.now());
+        let facts = ledger_facts(&facts, &log, question, self.now());
         Ok(facts.map_err(FactsError::Doubt)?)
     }
 
@@ -176,11 +178,11 @@ impl Node {
         policy: &'p Policy,
         question: &Question<'p>,
     ) -> Result<Vec<Explanation<'p>>, Error> {
-        let ledger = self.ledger_facts(question.peer)?;
+        let ledger = self.ledger_facts(question)?;
         self.explained(policy, question, &ledger, self.payment_key()?)
     }
 
-    fn ledger_facts(&self, peer: &str) -> Result<LedgerFacts, Error> {
+    fn ledger_facts(&self, question: &Question<'_>) -> Result<LedgerFacts, Error> {
         let log = match self.opened().ledger.current() {
             Some(ledger) => ledger.log(),
             None => Arc::new(self.log()?.0),
@@ -188,21 +190,26 @@ impl Node {
         let index = self.index(&log)?;
         let now = self.now();
         index.ask(self.home(), &log, |facts| {
-            ledger_facts(facts, &log, peer, now)
+            ledger_facts(facts, &log, question, now)
         })
     }
 }
 
-/// What the ledger says about a peer: the most that any one view has charged it, and the runs in a
-/// row that it broke off. Nothing is recorded before the newest record, so no clock that is behind
+/// What the ledger says about a peer: the most that any one view has charged it, the runs in a row that it
+/// broke off, and what it asked of the view in question. Nothing is recorded before the newest record, so no clock that is behind
 /// gives a day back.
 fn ledger_facts<I: Index>(
     facts: &Facts<I>,
     log: &Log,
-    peer: &str,
+    question: &Question<'_>,
     now: u64,
 ) -> Result<LedgerFacts, index::Doubt> {
-    let charged = facts.charged_at_most(peer, now.max(log.time()))?;
+    let (peer, time) = (question.peer, now.max(log.time()));
+    let view = View {
+        indicator_type: question.indicator_type,
+        purpose: question.purpose.to_owned(),
+    };
+    let charged = facts.charged_at_most(peer, time)?;
     let broken_off = facts.unreceipted_in_a_row(peer)?;
     Ok(LedgerFacts {
         charged: Charged {
@@ -210,6 +217,7 @@ fn ledger_facts<I: Index>(
             epoch: charged.epoch,
         },
         one_sided_aborts: u32::try_from(broken_off).unwrap_or(u32::MAX),
+        activity: activity(facts, &view.to_string(), peer, time)?,
     })
 }
 

@@ -15,6 +15,10 @@ use crate::exchange::{Daemon, Standing};
 use crate::expiry::Expiry;
 use crate::ledger::shown::Shown;
 
+mod reveal;
+
+pub use reveal::{Held, Revealed};
+
 /// How a node stands.
 #[derive(Debug)]
 pub struct Status {
@@ -42,6 +46,8 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// What peers were charged, where that is something.
     pub budgets: Vec<Spent>,
+    /// What was revealed, to whom, of which views, by what the ledger says.
+    pub revealed: Vec<Revealed>,
     /// Runs that are not over.
     pub unfinished: Vec<UnfinishedRun>,
     /// The lists of exclusions in force.
@@ -170,6 +176,7 @@ impl Status {
             peers_views: peers_views(daemon),
             peers: peers(daemon)?,
             budgets: budgets(daemon)?,
+            revealed: reveal::revealed(daemon)?,
             unfinished: unfinished(daemon),
             exclusions: exclusions(daemon),
             storage_key_exported: node.is_storage_key_exported()?,
@@ -242,7 +249,7 @@ fn policy(daemon: &Daemon) -> Result<PolicyStatus, Error> {
     })
 }
 
-fn providers(daemon: &Daemon) -> Vec<Name> {
+pub(super) fn providers(daemon: &Daemon) -> Vec<Name> {
     let known = daemon.directory().known();
     let members = known.roster.members.values();
     let others = members

@@ -33,6 +33,10 @@ pub enum Condition {
     MinimumSetSize,
     /// The peer signs what it receives.
     Suspension,
+    /// What the peer asks does not look like probing.
+    Probing,
+    /// The view has runs left today.
+    Runs,
     /// The budget covers the run.
     Budget,
 }
@@ -65,6 +69,8 @@ impl Condition {
             Self::SizeClass => "size_class",
             Self::MinimumSetSize => "minimum_set_size",
             Self::Suspension => "suspension",
+            Self::Probing => "probing",
+            Self::Runs => "runs_a_day",
             Self::Budget => "budget",
         }
     }
@@ -111,6 +117,16 @@ impl Condition {
                 "the peer may fill its set up with values of nobody",
             ),
             (Self::Suspension, _) => (Enforced, "the count is in our own ledger"),
+            (Self::Probing, Direction::Serve) => (
+                Enforced,
+                "evaluations and runs are counted in our own ledger; what is asked for is hidden",
+            ),
+            (Self::Probing, Direction::Ask) => (
+                HonestPeer,
+                "the node that asks alone sees what it asks for, and looks at it",
+            ),
+            (Self::Runs, Direction::Serve) => (Enforced, "the runs are counted in our own ledger"),
+            (Self::Runs, Direction::Ask) => (Enforced, "the peer counts the runs"),
             (Self::Budget, Direction::Serve) => {
                 (Enforced, "every evaluation is charged before it is made")
             }

@@ -4,6 +4,7 @@
 use crate::budget::{Budget, Over};
 use crate::condition::Condition;
 use crate::policy::{LegalBasis, Policy, Rule};
+use crate::probe::{Concern, Level, SLOWED, concern};
 use crate::refusal::{Misses, NearMiss, Refusal, Whose};
 use crate::{Direction, LedgerFacts, Request, Role, RosterFacts};
 
@@ -88,7 +89,7 @@ pub(crate) const BEFORE_RULES: [(Condition, Holds); 2] = [
 ];
 
 /// What must hold besides under the rule that the request comes under, in order.
-pub(crate) const UNDER_A_RULE: [(Condition, HoldsUnder); 8] = [
+pub(crate) const UNDER_A_RULE: [(Condition, HoldsUnder); 10] = [
     (Condition::Sweep, sweep),
     (Condition::LegalBasis, |case, rule| {
         case.legal_basis(rule).map(drop)
@@ -98,6 +99,8 @@ pub(crate) const UNDER_A_RULE: [(Condition, HoldsUnder); 8] = [
     (Condition::SizeClass, size_class),
     (Condition::MinimumSetSize, minimum_set_size),
     (Condition::Suspension, suspension),
+    (Condition::Probing, probing),
+    (Condition::Runs, runs_a_day),
     (Condition::Budget, |case, rule| {
         case.reservation(rule).map(drop)
     }),
@@ -138,6 +141,11 @@ impl<'a> Case<'a, '_> {
         }
         let charge = self.request.protocol.charge(self.request.query_class);
         let budget = self.policy.budget(rule, self.request.indicator_type);
+        let budget = if self.is_slowed(rule) {
+            budget.slowed()
+        } else {
+            budget
+        };
         match budget.cover(self.ledger.charged, charge) {
             Ok(left) => Ok(Some(Reservation {
                 charge,
@@ -146,6 +154,29 @@ impl<'a> Case<'a, '_> {
             })),
             Err(Over::Day { left }) => Err(Refusal::DayBudget { charge, left }),
             Err(Over::Epoch { left }) => Err(Refusal::EpochBudget { charge, left }),
+        }
+    }
+}
+
+impl Case<'_, '_> {
+    /// What the run looks like, beside those before it.
+    pub(crate) fn concern(&self, rule: &Rule) -> Option<Concern> {
+        let budget = self.policy.budget(rule, self.request.indicator_type);
+        concern(self.policy, budget, self.request, self.ledger, self.now)
+    }
+
+    fn is_slowed(&self, rule: &Rule) -> bool {
+        let concern = self.concern(rule);
+        concern.is_some_and(|concern| concern.level == Level::Slow)
+    }
+
+    /// The runs that the view may have today.
+    pub(crate) fn runs(&self, rule: &Rule) -> u64 {
+        let runs = rule.runs_a_day;
+        if self.is_slowed(rule) {
+            (runs / SLOWED).max(1)
+        } else {
+            runs
         }
     }
 }
@@ -249,6 +280,25 @@ fn suspension(case: &Case<'_, '_>, _: &Rule) -> Result<(), Refusal> {
     let aborts = case.ledger.one_sided_aborts;
     if aborts >= case.policy.conduct().suspend_after {
         Err(Refusal::Suspended { aborts })
+    } else {
+        Ok(())
+    }
+}
+
+fn probing(case: &Case<'_, '_>, rule: &Rule) -> Result<(), Refusal> {
+    match case.concern(rule) {
+        Some(concern) if concern.level == Level::Stop => Err(Refusal::Probing(concern)),
+        _ => Ok(()),
+    }
+}
+
+fn runs_a_day(case: &Case<'_, '_>, rule: &Rule) -> Result<(), Refusal> {
+    let runs = case.runs(rule);
+    if case.request.direction == Direction::Serve && case.ledger.activity.runs >= runs {
+        Err(Refusal::RunsADay {
+            rule: rule.number,
+            runs,
+        })
     } else {
         Ok(())
     }

@@ -7,7 +7,8 @@ use blindmatch_indicator::IndicatorType;
 use crate::budget::{Budget, Charged};
 use crate::condition::Condition;
 use crate::decide::{BEFORE_RULES, Case, Grant, UNDER_A_RULE, decide};
-use crate::policy::{LegalBasis, Policy, Rule};
+use crate::policy::{Evidence, LegalBasis, Policy, Rule};
+use crate::probe::Concern;
 use crate::refusal::{Explained, Misses, Refusal};
 use crate::words::{Grouped, day_before, moment};
 use crate::{Direction, LedgerFacts, Protocol, Request, RosterFacts};
@@ -55,6 +56,14 @@ pub struct Explanation<'a> {
     pub budget: Option<Budget>,
     /// What is left of that budget now, before any run.
     pub budget_left: Option<Budget>,
+    /// Where we serve, what even that run looks like beside those before it.
+    pub concern: Option<Concern>,
+    /// Where we serve, the runs of today and how many there may be.
+    pub runs: Option<(u64, u64)>,
+    /// Where we serve, what a row of ours needs.
+    pub evidence: Option<Evidence>,
+    /// Where we serve, the most evaluations by the view's key, all peers together.
+    pub evaluations_per_key: Option<u64>,
     /// Every condition, in the order in which they are decided.
     pub conditions: Vec<(Condition, Outcome)>,
     /// All refusals in words with what to do next, the one that decides first.
@@ -177,6 +186,12 @@ fn explain_one<'a>(case: &Case<'a, '_>, question: &Question<'a>) -> Explanation<
         legal_basis_days_left: legal_basis.map(|basis| basis.expires.saturating_sub(now) / 86_400),
         budget,
         budget_left: budget.map(|budget| budget.left(ledger.charged)),
+        concern: rule.and_then(|rule| case.concern(rule)),
+        runs: rule
+            .filter(|_| serves)
+            .map(|rule| (ledger.activity.runs, case.runs(rule))),
+        evidence: serves.then(|| policy.evidence(request.indicator_type)),
+        evaluations_per_key: serves.then(|| policy.caps().evaluations_per_key),
         conditions,
         refusals: refusals
             .into_iter()
@@ -334,15 +349,56 @@ impl Explanation<'_> {
                 Grouped(budget.epoch)
             )?;
         }
+        if let Some((today, most)) = self.runs {
+            let (today, most) = (Grouped(today), Grouped(most));
+            writeln!(f, "  runs         {today} of {most} today")?;
+        }
+        if let Some(concern) = self.concern {
+            writeln!(f, "  probing      {}: {concern}", concern.level.name())?;
+        }
         let minimum = Grouped(rule.minimum_set_size);
         writeln!(f, "  set          at least {minimum} items")?;
         if self.direction == Direction::Ask {
             let allowed = |allowed| if allowed { "allowed" } else { "not allowed" };
             writeln!(f, "  sweep        {}", allowed(rule.sweep))?;
-            writeln!(f, "  feedback     {}", allowed(rule.feedback))?;
+            writeln!(
+                f,
+                "  feedback     {} (enforced: our own node gives it)",
+                allowed(rule.feedback)
+            )?;
             if let Some(most) = rule.maximum_matches {
-                writeln!(f, "  matches      at most {} are opened", Grouped(most))?;
+                writeln!(
+                    f,
+                    "  matches      at most {} are opened (honest-peer: the node that asks opens them)",
+                    Grouped(most)
+                )?;
             }
+            if let Some(percent) = rule.maximum_match_percent {
+                writeln!(
+                    f,
+                    "  matches      at most {percent} % of what is asked for are opened (honest-peer: the \
+                     node that asks opens them)"
+                )?;
+            }
+        }
+        if let Some(evidence) = self.evidence {
+            let Evidence {
+                minimum_reports,
+                reason_required,
+            } = evidence;
+            let reason = if reason_required { " and a reason" } else { "" };
+            writeln!(
+                f,
+                "  evidence     a row needs {} reports{reason} (enforced: we see our own rows)",
+                Grouped(minimum_reports.into())
+            )?;
+        }
+        if let Some(most) = self.evaluations_per_key {
+            writeln!(
+                f,
+                "  key          at most {} evaluations by all peers (enforced: all are charged)",
+                Grouped(most)
+            )?;
         }
         if let Ok(grant) = &self.decision {
             writeln!(f, "  until        {}", moment(grant.ends))?;

@@ -66,6 +66,8 @@ pub enum FaultKind {
     },
     /// A budget for a day that is larger than the one for an epoch.
     DayAboveEpoch,
+    /// Levels of which a graver one begins earlier.
+    LevelsOutOfOrder,
     /// A name that nothing has.
     UnknownName {
         /// What it should name.
@@ -231,6 +233,9 @@ impl fmt::Display for FaultKind {
                     ),
                     None => Ok(()),
                 }
+            }
+            Self::LevelsOutOfOrder => {
+                f.write_str("levels out of order: warn may not be above slow, nor slow above stop")
             }
             Self::DayAboveEpoch => {
                 f.write_str("`day` is more than `epoch`, so it could never be used up")

@@ -78,8 +78,10 @@ mod explain;
 mod fault;
 mod parse;
 mod policy;
+mod probe;
 mod refusal;
 mod request;
+mod reveal;
 mod words;
 
 pub use budget::{Budget, Charged, Over};
@@ -88,6 +90,11 @@ pub use condition::{Binding, Condition};
 pub use decide::{Grant, Reservation, decide};
 pub use explain::{Explanation, Outcome, Question, explain};
 pub use fault::{Fault, FaultKind, NameOf, Place, Suggestion, Wanted};
-pub use policy::{Conduct, Evidence, Lacks, LegalBasis, Peers, Policy, Purpose, Rule};
+pub use policy::{Caps, Conduct, Evidence, Lacks, LegalBasis, Peers, Policy, Purpose, Rule};
+pub use probe::{
+    Activity, Concern, LARGEST_OF_DAYS, Level, Levels, Probe, SLOW_OF_DAYS, Signal, WEEK_DAYS,
+    concern, concern_of_density, dense_blocks,
+};
 pub use refusal::{Actor, Explained, Misses, NearMiss, Refusal, Whose};
 pub use request::{Direction, LedgerFacts, Protocol, Request, Role, RosterFacts};
+pub use reveal::{Reach, Space, spaces};

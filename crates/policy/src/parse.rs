@@ -1,10 +1,13 @@
 //! The policy file (`spec/50-policy.md` §2): TOML in which every key is known and every number
 //! lies within what is compiled in.
 
+mod probe;
 mod rule;
 mod source;
 
-use blindmatch_indicator::Strength;
+use std::collections::BTreeMap;
+
+use blindmatch_indicator::{IndicatorType, Strength};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use toml::Spanned;
@@ -61,17 +64,21 @@ fn read<'t>(source: &mut Source<'t>, text: &'t str) -> Option<Policy> {
         &[
             "allow",
             "budget",
+            "caps",
             "conduct",
             "evidence",
             "legal_basis",
+            "probe",
             "purpose",
         ],
     );
     let purposes = named(source, file, "purpose", NameOf::Purpose, purpose);
     let legal_bases = named(source, file, "legal_basis", NameOf::LegalBasis, legal_basis);
     let budgets = budgets(source, file);
-    let evidence = evidence(source, file);
+    let (evidence, reports) = evidence(source, file);
     let conduct = conduct(source, file);
+    let probe = probe::probe(source, file);
+    let caps = probe::caps(source, file);
     let rules = rule::read(source, file);
     Some(Policy {
         rules,
@@ -79,7 +86,10 @@ fn read<'t>(source: &mut Source<'t>, text: &'t str) -> Option<Policy> {
         legal_bases,
         budgets,
         evidence,
+        reports,
         conduct,
+        probe,
+        caps,
     })
 }
 
@@ -194,20 +204,33 @@ fn budget<'t>(source: &mut Source<'t>, table: Table<'_, 't>, strength: Strength)
     Some(budget)
 }
 
-fn evidence<'t>(source: &mut Source<'t>, file: Table<'_, 't>) -> Evidence {
+/// What all types need, and those that need another number of reports.
+fn evidence<'t>(
+    source: &mut Source<'t>,
+    file: Table<'_, 't>,
+) -> (Evidence, BTreeMap<IndicatorType, u16>) {
     let mut evidence = Evidence::DEFAULT;
+    let mut reports = BTreeMap::new();
     if let Some(table) = section(source, file, "evidence") {
-        source.only(table, &["minimum_reports", "reason_required"]);
+        source.only(table, &["minimum_reports", "reason_required", "types"]);
         let key = "minimum_reports";
         if let Some(reports) = bounded(source, table, key, 0, u16::MAX.into()) {
             evidence.minimum_reports = u16::try_from(reports).unwrap_or(u16::MAX);
+        }
+        if let Some(types) = section(source, table, "types") {
+            source.only(types, &IndicatorType::ALL.map(IndicatorType::name));
+            for one in IndicatorType::ALL {
+                if let Some(own) = bounded(source, types, one.name(), 0, u16::MAX.into()) {
+                    reports.insert(one, u16::try_from(own).unwrap_or(u16::MAX));
+                }
+            }
         }
         if let Some(value) = table.entries.get("reason_required") {
             let required = source.boolean("reason_required", value);
             evidence.reason_required = required.unwrap_or(true);
         }
     }
-    evidence
+    (evidence, reports)
 }
 
 fn conduct<'t>(source: &mut Source<'t>, file: Table<'_, 't>) -> Conduct {

@@ -2,7 +2,10 @@
 
 use blindmatch_indicator::{IndicatorType, Reason, Strength};
 
+use std::collections::BTreeMap;
+
 use crate::budget::Budget;
+use crate::probe::Probe;
 use crate::{Direction, Protocol, Request};
 
 /// What one member allows. Whatever no rule allows is refused.
@@ -14,7 +17,11 @@ pub struct Policy {
     /// By strength, in the order of [`STRENGTHS`].
     pub(crate) budgets: [Budget; 3],
     pub(crate) evidence: Evidence,
+    /// By type, where it is another than all have.
+    pub(crate) reports: BTreeMap<IndicatorType, u16>,
     pub(crate) conduct: Conduct,
+    pub(crate) probe: Probe,
+    pub(crate) caps: Caps,
 }
 
 pub(crate) const STRENGTHS: [Strength; 3] =
@@ -49,6 +56,10 @@ pub struct Rule {
     pub feedback: bool,
     /// Where we ask: the most matches of a run that are opened.
     pub maximum_matches: Option<u64>,
+    /// Where we ask: the same as a share of what is asked for, in percent.
+    pub maximum_match_percent: Option<u64>,
+    /// Where we serve: the most runs of one view and peer in a UTC day.
+    pub runs_a_day: u64,
 }
 
 /// Whom a rule is about.
@@ -92,12 +103,19 @@ pub struct Evidence {
 }
 
 /// What an abuse row lacks before it may be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lacks {
     /// It was reported less often than this.
     Reports(u16),
     /// It does not say why it is listed.
     Reason,
+}
+
+/// What no budget goes beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Evaluations by one OPRF key, all peers together.
+    pub evaluations_per_key: u64,
 }
 
 /// What follows when a peer breaks off.
@@ -128,10 +146,26 @@ impl Policy {
         &self.legal_bases
     }
 
-    /// What a row of ours needs before it is served.
+    /// What a row of ours of a type needs before it is served.
     #[must_use]
-    pub const fn evidence(&self) -> Evidence {
-        self.evidence
+    pub fn evidence(&self, indicator_type: IndicatorType) -> Evidence {
+        let reports = self.reports.get(&indicator_type);
+        Evidence {
+            minimum_reports: reports.map_or(self.evidence.minimum_reports, |reports| *reports),
+            ..self.evidence
+        }
+    }
+
+    /// From where on what is asked counts as probing.
+    #[must_use]
+    pub const fn probe(&self) -> Probe {
+        self.probe
+    }
+
+    /// What no budget goes beyond.
+    #[must_use]
+    pub const fn caps(&self) -> Caps {
+        self.caps
     }
 
     /// What follows when a peer breaks off.
@@ -173,17 +207,41 @@ impl Policy {
         purpose: &str,
         protocol: Protocol,
     ) -> Option<&Rule> {
+        self.rule_with(Direction::Serve, peer, indicator_type, purpose, protocol)
+    }
+
+    /// The rule under which a peer is asked for a type for a purpose: the first that names them.
+    #[must_use]
+    pub fn rule_asking(
+        &self,
+        peer: &str,
+        indicator_type: IndicatorType,
+        purpose: &str,
+        protocol: Protocol,
+    ) -> Option<&Rule> {
+        self.rule_with(Direction::Ask, peer, indicator_type, purpose, protocol)
+    }
+
+    fn rule_with(
+        &self,
+        direction: Direction,
+        peer: &str,
+        indicator_type: IndicatorType,
+        purpose: &str,
+        protocol: Protocol,
+    ) -> Option<&Rule> {
         self.rules.iter().find(|rule| {
             rule.peers.include(peer)
                 && rule.types.contains(&indicator_type)
-                && rule.directions.contains(&Direction::Serve)
+                && rule.directions.contains(&direction)
                 && rule.purposes.iter().any(|own| own == purpose)
                 && rule.protocols.contains(&protocol)
         })
     }
 
-    /// All that the peers together may ask of a view in an epoch: Q of `spec/32-publication.md`
-    /// §2. `peers` are the providers of the roster but ourselves.
+    /// All that the peers together may ask of a view in an epoch, and so of its key: Q of
+    /// `spec/32-publication.md` §2, no more than the cap. `peers` are the providers of the roster but
+    /// ourselves.
     #[must_use]
     pub fn epoch_total<'a>(
         &self,
@@ -200,7 +258,9 @@ impl Policy {
                 .max()
                 .unwrap_or(0)
         };
-        peers.into_iter().map(of_peer).fold(0, u64::saturating_add)
+        let all = peers.into_iter().map(of_peer);
+        all.fold(0, u64::saturating_add)
+            .min(self.caps.evaluations_per_key)
     }
 
     const fn default_budget(&self, strength: Strength) -> Budget {
@@ -210,6 +270,20 @@ impl Policy {
             Strength::Weak => weak,
             Strength::Strong => strong,
         }
+    }
+}
+
+impl Rule {
+    /// The most matches that are opened of a run that asks for so many items; nothing where the rule has
+    /// no limit.
+    #[must_use]
+    pub fn most_matches(&self, asked: u64) -> Option<u64> {
+        let share = self.maximum_match_percent.map(|percent| {
+            let share = u128::from(asked) * u128::from(percent) / 100;
+            // Of a query of one its one match.
+            u64::try_from(share).unwrap_or(u64::MAX).max(1)
+        });
+        [self.maximum_matches, share].into_iter().flatten().min()
     }
 }
 
@@ -245,6 +319,13 @@ impl Evidence {
             Ok(())
         }
     }
+}
+
+impl Caps {
+    /// What holds where the policy says nothing: 2^32 cost the key 16 bits (`spec/50-policy.md` §8).
+    pub const DEFAULT: Self = Self {
+        evaluations_per_key: 1 << 32,
+    };
 }
 
 impl Conduct {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::policy::Policy;
+use crate::probe::Concern;
 use crate::words::{Grouped, moment};
 use crate::{Direction, Request, RosterFacts};
 
@@ -72,6 +73,15 @@ pub enum Refusal {
     Suspended {
         /// How often.
         aborts: u32,
+    },
+    /// What the peer asks looks like probing, and no operator vouches for it.
+    Probing(Concern),
+    /// The view has had all runs of the day.
+    RunsADay {
+        /// The rule's number.
+        rule: usize,
+        /// How many it may have.
+        runs: u64,
     },
     /// The day's budget does not cover the run.
     DayBudget {
@@ -168,6 +178,8 @@ impl Refusal {
             Self::NotASizeClass { .. } => "not_a_size_class",
             Self::SetTooSmall { .. } => "set_too_small",
             Self::Suspended { .. } => "suspended",
+            Self::Probing(_) => "probing",
+            Self::RunsADay { .. } => "runs_a_day",
             Self::DayBudget { .. } => "day_budget",
             Self::EpochBudget { .. } => "epoch_budget",
         }
@@ -176,16 +188,20 @@ impl Refusal {
     /// Whether a budget refuses, which ends a command with another exit code than a rule.
     #[must_use]
     pub const fn is_budget(self) -> bool {
-        matches!(self, Self::DayBudget { .. } | Self::EpochBudget { .. })
+        matches!(
+            self,
+            Self::RunsADay { .. } | Self::DayBudget { .. } | Self::EpochBudget { .. }
+        )
     }
 
     /// Who has to do something about it.
     #[must_use]
     pub const fn actor(self, direction: Direction) -> Actor {
         match self {
-            Self::RosterNotYetValid | Self::DayBudget { .. } | Self::EpochBudget { .. } => {
-                Actor::Time
-            }
+            Self::RosterNotYetValid
+            | Self::RunsADay { .. }
+            | Self::DayBudget { .. }
+            | Self::EpochBudget { .. } => Actor::Time,
             Self::RosterExpired | Self::NotEnrolled => Actor::Administrator,
             Self::RosterNumber { own, named } => {
                 if own < named {
@@ -214,7 +230,8 @@ impl Refusal {
             | Self::Sweep { .. }
             | Self::LegalBasisExpired { .. }
             | Self::PaymentKeyMissing
-            | Self::Suspended { .. } => Actor::Own,
+            | Self::Suspended { .. }
+            | Self::Probing(_) => Actor::Own,
         }
     }
 
@@ -232,6 +249,9 @@ impl Refusal {
             Self::Canonicalisation { whose, newest, .. } => {
                 format!("{code}: the newest version of {whose} is {newest}")
             }
+            // How many of how many would tell a prober how to stay below.
+            Self::Probing(_) => format!("{code}: until our operator vouches for yours"),
+            Self::RunsADay { runs, .. } => format!("{code}: {runs} runs until midnight UTC"),
             Self::DayBudget { charge, left } => {
                 format!("{code}: {left} of {charge} evaluations are left until midnight UTC")
             }
@@ -371,6 +391,14 @@ impl Refusal {
             Self::Suspended { aborts } => format!(
                 "{peer} took answers and did not sign {aborts} times in a row, which suspends it"
             ),
+            Self::Probing(concern) => {
+                format!("what {peer} asks of {indicator_type} looks like probing: {concern}")
+            }
+            Self::RunsADay { rule, runs } => format!(
+                "{} allows {} runs a day with {peer} for {indicator_type}, and today had as many",
+                place(policy, rule),
+                Grouped(runs)
+            ),
             Self::DayBudget { charge, left } => format!(
                 "the run costs {} evaluations, and {} are left of {peer}'s today",
                 Grouped(charge),
@@ -460,8 +488,16 @@ impl Refusal {
                 place(policy, rule)
             ),
             Self::Suspended { .. } => format!(
-                "talk to the operator of {peer}; then lift it with an operator override, or raise \
-                 suspend_after"
+                "talk to the operator of {peer}; then: `blindmatch policy override --peer {peer} --days 7 \
+                 --why TICKET`"
+            ),
+            Self::Probing(_) => format!(
+                "talk to the operator of {peer}; if it is meant: `blindmatch policy override --peer {peer} \
+                 --days 7 --why TICKET`, or raise the levels under [probe]"
+            ),
+            Self::RunsADay { rule, .. } => format!(
+                "wait until midnight UTC, or raise runs_a_day in {}",
+                place(policy, rule)
             ),
             Self::DayBudget { .. } => {
                 "wait until midnight UTC, ask for less, or raise the budget".to_owned()

@@ -3,6 +3,7 @@
 use blindmatch_indicator::IndicatorType;
 
 use crate::budget::Charged;
+use crate::probe::Activity;
 
 /// Who asks whom, seen from our side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +92,8 @@ pub struct LedgerFacts {
     pub charged: Charged,
     /// Runs in a row that the peer broke off when it had its evaluations and before it signed.
     pub one_sided_aborts: u32,
+    /// What the peer asked of this view before; of no account where we ask.
+    pub activity: Activity,
 }
 
 impl Direction {

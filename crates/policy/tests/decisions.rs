@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use blindmatch_policy::{
-    Charged, Direction, Grant, LedgerFacts, Policy, Protocol, Question, Refusal, Request, Role,
-    RosterFacts, decide, explain,
+    Activity, Charged, Concern, Direction, Grant, LedgerFacts, Level, Policy, Protocol, Question,
+    Refusal, Request, Role, RosterFacts, Signal, decide, explain,
 };
 use jiff::Timestamp;
 
@@ -58,7 +58,7 @@ fn every_refusal_is_in_the_table_and_says_what_to_do() {
             assert_eq!(Refusal::left_by(&refusal.for_peer()), left);
         });
     }
-    assert_eq!(codes.len(), 17, "{codes:?}");
+    assert_eq!(codes.len(), 19, "{codes:?}");
 }
 
 /// The explanation of the smallest run says the same as a decision about it.
@@ -211,6 +211,20 @@ impl Row<'_> {
                 epoch: self.number("charged.epoch"),
             },
             one_sided_aborts: self.version("aborts"),
+            activity: Activity {
+                runs: self.number("runs"),
+                week: self.number("week"),
+                largest: self.number("largest"),
+                days: self.number("days"),
+                slowed: self.number("slowed"),
+                stopped: (self.facts["stopped"] == "yes").then_some(Concern {
+                    level: Level::Stop,
+                    signal: Signal::Week,
+                    counted: 310,
+                    limit: 300,
+                }),
+                vouched: self.moment("vouched"),
+            },
         };
         what(&roster, &policy, &request, &ledger, self.moment("now"));
     }
@@ -282,6 +296,16 @@ fn told(decision: Result<Grant<'_>, Refusal>) -> String {
         } => format!("{code} of {whose} newest {newest} named {named}"),
         Refusal::NotASizeClass { items } => format!("{code} {items}"),
         Refusal::SetTooSmall { rule, size } => format!("{code} rule {rule} size {size}"),
+        Refusal::Probing(concern) => {
+            let Concern {
+                signal,
+                counted,
+                limit,
+                ..
+            } = concern;
+            format!("{code} {} {counted} of {limit}", signal.name())
+        }
+        Refusal::RunsADay { rule, runs } => format!("{code} rule {rule} runs {runs}"),
         Refusal::Suspended { aborts } => format!("{code} {aborts}"),
         Refusal::DayBudget { charge, left } | Refusal::EpochBudget { charge, left } => {
             format!("{code} charge {charge} left {left}")

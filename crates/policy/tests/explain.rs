@@ -45,7 +45,7 @@ fn what_is_allowed() {
             day: 8_192,
             epoch: 100_000,
         },
-        one_sided_aborts: 0,
+        ..LedgerFacts::default()
     };
     let told = explained(&QUESTION, &ledger);
     let expected = "\
@@ -53,7 +53,10 @@ serve email to fjord for abuse-prevention by lookup: allowed
   rule         1 (line 46)
   legal basis  consortium-agreement: Consortium agreement of 2026, schedule B; assessment LIA-2026-04. (404 days left, until 2027-12-31)
   budget       8,380,416 of 8,388,608 left today, 67,008,864 of 67,108,864 in this epoch
+  runs         0 of 256 today
   set          at least 1,000 items
+  evidence     a row needs 2 reports and a reason (enforced: we see our own rows)
+  key          at most 4,294,967,296 evaluations by all peers (enforced: all are charged)
   until        2026-12-22T12:00:00Z
   roster            holds    enforced     the roster is signed and the clock is ours
   enrolment         holds    enforced     the connection proves who the peer is
@@ -69,6 +72,8 @@ serve email to fjord for abuse-prevention by lookup: allowed
   size_class        holds    enforced     the number of values on the wire is counted
   minimum_set_size  open     enforced     we count our own set
   suspension        holds    enforced     the count is in our own ledger
+  probing           holds    enforced     evaluations and runs are counted in our own ledger; what is asked for is hidden
+  runs_a_day        holds    enforced     the runs are counted in our own ledger
   budget            holds    enforced     every evaluation is charged before it is made
 ";
     assert_eq!(told, [expected]);
@@ -95,8 +100,8 @@ ask pan of quay-payments for payment-fraud by batch: refused
   legal basis  fraud-exception: Fraud prevention, GDPR recital 47; assessment DPIA-2026-11. (220 days left, until 2027-06-30)
   set          at least 10,000 items
   sweep        allowed
-  feedback     not allowed
-  matches      at most 5,000 are opened
+  feedback     not allowed (enforced: our own node gives it)
+  matches      at most 5,000 are opened (honest-peer: the node that asks opens them)
 ";
     assert!(told[0].starts_with(expected), "{}", told[0]);
     for line in [

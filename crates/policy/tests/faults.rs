@@ -65,7 +65,7 @@ fn every_fault_says_where_and_what_would_be_right() {
         (
             "#rule",
             "zebra = true",
-            "line 16, column 1: unknown key `zebra`; known here: peers, types, directions, purposes, protocols, legal_basis, minimum_set_size, maximum_matches, budget, sweep, feedback",
+            "line 16, column 1: unknown key `zebra`; known here: peers, types, directions, purposes, protocols, legal_basis, minimum_set_size, maximum_matches, maximum_match_percent, runs_a_day, budget, sweep, feedback",
         ),
         (
             "#rule",
@@ -95,12 +95,47 @@ fn every_fault_says_where_and_what_would_be_right() {
         (
             "#file",
             "[evidence]\nreports = 3",
-            "line 7, column 1: unknown key `reports`; known here: minimum_reports, reason_required",
+            "line 7, column 1: unknown key `reports`; known here: minimum_reports, reason_required, types",
         ),
         (
             "#file",
             "[conduct]\nsuspend = 3",
             "line 7, column 1: unknown key `suspend`; did you mean `suspend_after`?",
+        ),
+        (
+            "#file",
+            "[probe]\nweeks = 3",
+            "line 7, column 1: unknown key `weeks`; did you mean `week`?",
+        ),
+        (
+            "#file",
+            "[probe.runs]\nslow = 63",
+            "line 6, column 1: levels out of order: warn may not be above slow, nor slow above stop",
+        ),
+        (
+            "#file",
+            "[probe.runs]\nstop = 1",
+            "line 7, column 8: `stop` must be at least 2",
+        ),
+        (
+            "#file",
+            "[caps]\nevaluations_per_key = 68_719_476_737",
+            "line 7, column 23: `evaluations_per_key` must be at most 68,719,476,736",
+        ),
+        (
+            "#file",
+            "[evidence.types]\nipv4 = 3",
+            "line 7, column 1: unknown key `ipv4`; known here: ip, network, email, email_folded, phone, account, domain, registrable_domain, url, url_host, pan, card_weak, iban, btc, eth, tron, ssh_key, ja4, asn, lei",
+        ),
+        (
+            "#rule",
+            "runs_a_day = 0",
+            "line 16, column 14: `runs_a_day` must be at least 1",
+        ),
+        (
+            "#rule",
+            "maximum_match_percent = 101",
+            "line 16, column 25: `maximum_match_percent` must be at most 100",
         ),
         (
             "#file",

@@ -4,6 +4,14 @@ use blindmatch_policy::{Member, Policy, Role, check};
 
 const SAMPLE: &str = include_str!("../../../examples/policy.toml");
 
+#[test]
+fn the_levels_and_caps_of_the_sample_are_the_defaults() {
+    let (before, _) = SAMPLE
+        .split_once("# From where on what a peer asks")
+        .expect("there");
+    assert_eq!(Policy::parse(before), Ok(sample()));
+}
+
 /// 2026-11-22T00:00:00Z.
 const NOW: u64 = 1_795_305_600;
 

@@ -19,7 +19,9 @@ mod mac;
 mod memory;
 mod sled;
 
-pub use facts::{Charged, Facts, FactsError, Opening, Restored, RunState, Witnessed};
+pub use facts::{
+    Activity, Charged, Facts, FactsError, Opening, Restored, Revealed, RunState, Stopped, Witnessed,
+};
 pub use memory::MemoryIndex;
 
 pub use self::sled::SledIndex;

@@ -26,7 +26,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use blindmatch_audit::{commitment::Opening, receipt::Side, record::Event, tree::Hash};
+use blindmatch_audit::{
+    commitment::Opening,
+    receipt::Side,
+    record::{Class, Event},
+    tree::Hash,
+};
 use blindmatch_psi::{agreement::RunId, batch::setup::SetupTerms, session::Debit};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
@@ -497,11 +502,13 @@ impl Beginning<'_> {
             side: head.side,
             agreement,
         };
+        let mut events = vec![(run::draw(rng), agreed)];
+        events.extend(asked(id, &head).map(|asked| (run::draw(rng), asked)));
         let begun = stored().and_then(|()| {
             let log = Loaded::read(home, &id)?;
             let file = home.disk.open_to_append(&home.log(&id))?;
             let run = log.open(home, id, file, BTreeMap::new());
-            home.ledger.append_ahead(vec![(run::draw(rng), agreed)])?;
+            home.ledger.append_ahead(events)?;
             Ok(Arc::new(run))
         });
         let slot = match &begun {
@@ -519,6 +526,18 @@ impl Beginning<'_> {
         runs.lock().insert(id, slot);
         begun
     }
+}
+
+/// That this node asks, where it does, and for how much (`spec/42 §2`, kind 25).
+fn asked(id: RunId, head: &Head) -> Option<Event> {
+    let items = head.direction()?.querier_input.class;
+    (head.side == Side::Querier).then_some(Event::Asked {
+        run: id.0,
+        peer: head.peer.clone(),
+        view: head.view()?,
+        epoch: head.epoch,
+        items: Class::exactly(items)?,
+    })
 }
 
 /// Takes in what the ledger says of these runs from a record on.

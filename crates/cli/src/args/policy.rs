@@ -19,6 +19,9 @@ pub(crate) enum PolicyCommand {
     /// Say what would be decided about a run with a peer, why, and what to do about it.
     #[command(after_help = EXPLAIN_EXAMPLE)]
     Explain(ExplainArguments),
+    /// Vouch for a peer that was stopped, slowed or suspended; the ledger records who, why and until when.
+    #[command(after_help = OVERRIDE_EXAMPLE)]
+    Override(OverrideArguments),
 }
 
 #[derive(Args, Debug)]
@@ -54,6 +57,26 @@ pub(crate) struct ExplainArguments {
     /// How many items the responder's set has; otherwise it counts as large enough.
     #[arg(long, value_name = "ITEMS")]
     pub(crate) set_size: Option<u64>,
+}
+
+const OVERRIDE_EXAMPLE: &str = "\
+Example:
+  blindmatch policy override --peer bank --days 7 --why 'ticket 4711'
+
+Until then nothing that bank asks slows or stops it, nor what is asked of it, and runs that it broke off are
+forgotten; budgets, and the runs of a day, hold as before. What looks like probing is still recorded.";
+
+#[derive(Args, Debug)]
+pub(crate) struct OverrideArguments {
+    /// The other member.
+    #[arg(long, value_name = "MEMBER", value_parser = parse_name)]
+    pub(crate) peer: Name,
+    /// For so many days, 366 at most.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=366))]
+    pub(crate) days: u64,
+    /// Why: a ticket or a case. It stands in the ledger in clear, so no indicator may be in it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
 }
 
 impl From<DirectionName> for Direction {

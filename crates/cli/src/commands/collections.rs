@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use blindmatch_indicator::Canonicaliser;
+use blindmatch_indicator::{Canonicaliser, IndicatorType};
 use blindmatch_node::Node;
 use blindmatch_node::collections::{contents, under_other_key};
 use blindmatch_node::payment::PaymentKeyId;
+use blindmatch_node::rules::Lacks;
 use blindmatch_node::store::collection::{CollectionName, Contents, Source};
 use serde::Serialize;
 
@@ -57,7 +58,12 @@ pub(crate) fn run(arguments: &CollectionsArguments, global: &Global) -> Result<E
             };
             let canonicaliser = Canonicaliser::new(public_suffixes(tables.tables.as_deref())?);
             let excluded = node.excluded(&collections, &contents, &canonicaliser)?;
-            let shown = Shown::of(&contents, key, excluded);
+            // Without a policy nothing is served anyhow.
+            let held = match node.policy() {
+                Ok(policy) => node.held_back(&collections, &contents, &policy)?,
+                Err(_) => BTreeMap::new(),
+            };
+            let shown = Shown::of(&contents, key, excluded, &held);
             output::show("collections_show", &shown, global)?;
         }
         Some(CollectionsCommand::Remove { name, yes }) => remove(&node, name, *yes, global)?,
@@ -184,6 +190,44 @@ struct Shown {
     under_other_payment_key: Vec<String>,
     /// What lists exclude that came after the imports: it is neither served nor asked with.
     excluded: Vec<ShownExcluded>,
+    /// What lacks the evidence that the policy wants, and is not served.
+    held_back: Vec<HeldBack>,
+}
+
+/// Rows that are not served, of one type and for one reason.
+#[derive(Serialize)]
+pub(super) struct HeldBack {
+    r#type: &'static str,
+    lacks: &'static str,
+    /// The reports that a row needs, where that is what it lacks.
+    minimum_reports: Option<u16>,
+    pub(super) rows: u64,
+}
+
+impl HeldBack {
+    pub(super) fn of(held: &BTreeMap<(IndicatorType, Lacks), u64>) -> Vec<Self> {
+        let shown = held.iter().map(|((kind, lacks), rows)| Self {
+            r#type: kind.name(),
+            lacks: match lacks {
+                Lacks::Reports(_) => "reports",
+                Lacks::Reason => "reason",
+            },
+            minimum_reports: match lacks {
+                Lacks::Reports(minimum) => Some(*minimum),
+                Lacks::Reason => None,
+            },
+            rows: *rows,
+        });
+        shown.collect()
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let why = match self.minimum_reports {
+            Some(minimum) => format!("reported fewer than {minimum} times"),
+            None => "without a reason".to_owned(),
+        };
+        format!("{} {} {why}", grouped(self.rows), self.r#type)
+    }
 }
 
 #[derive(Serialize)]
@@ -211,6 +255,7 @@ impl Shown {
         contents: &Contents,
         key: Option<PaymentKeyId>,
         excluded: BTreeMap<(String, String), u64>,
+        held: &BTreeMap<(IndicatorType, Lacks), u64>,
     ) -> Self {
         let excluded = excluded.into_iter();
         let sources = contents.sources.iter();
@@ -221,6 +266,7 @@ impl Shown {
             excluded: excluded
                 .map(|((list, reason), rows)| ShownExcluded { list, reason, rows })
                 .collect(),
+            held_back: HeldBack::of(held),
             collection: contents.name.to_string(),
             kind: contents.kind.name(),
             snapshot: hex(&contents.digest()),
@@ -301,6 +347,12 @@ impl Report for Shown {
             ));
             for ShownExcluded { reason, rows, .. } in &self.excluded {
                 shown.push_str(&format!("\n  {}: {reason}", grouped(*rows)));
+            }
+        }
+        if !self.held_back.is_empty() {
+            shown.push_str("\nheld back by [evidence] of policy.toml, and not served:");
+            for held in &self.held_back {
+                shown.push_str(&format!("\n  {}", held.in_words()));
             }
         }
         shown

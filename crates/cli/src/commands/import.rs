@@ -9,6 +9,7 @@ use blindmatch_node::import::{ImportError, import};
 use blindmatch_node::store::collection::{CollectionKind, Mode};
 use serde::Serialize;
 
+use super::collections::HeldBack;
 use crate::args::collections::ImportArguments;
 use crate::args::indicators::Reading;
 use crate::args::{Global, Output};
@@ -40,6 +41,8 @@ struct Imported {
     expired: u64,
     /// Names the state of the collection.
     snapshot: String,
+    /// What of the collection lacks the evidence that the policy wants, and is not served.
+    held_back: Vec<HeldBack>,
 }
 
 pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, Error> {
@@ -143,8 +146,20 @@ pub(crate) fn run(arguments: &ImportArguments, global: &Global) -> Result<Exit, 
             .collect(),
         expired: expired.values,
         snapshot: hex(&report.contents.digest()),
+        held_back: match node.policy() {
+            Ok(policy) => HeldBack::of(&node.held_back(&collections, &report.contents, &policy)?),
+            // Without a policy nothing is served anyhow.
+            Err(_) => Vec::new(),
+        },
     };
     output::show("import", &imported, global)?;
+    if !imported.held_back.is_empty() && !global.quiet && global.output == Output::Table {
+        let held: Vec<_> = imported.held_back.iter().map(HeldBack::in_words).collect();
+        global.tell(format_args!(
+            "held back by [evidence] of policy.toml, and not served: {}",
+            held.join(", ")
+        ));
+    }
     let refused = imported.counts.refused_total();
     if refused > 0 && arguments.refused.is_none() && !global.quiet && global.output == Output::Table
     {

@@ -5,15 +5,19 @@ use blindmatch_node::store::home::HomeError;
 use blindmatch_node::{NodeFiles, policy};
 use serde::Serialize;
 
+use super::{at_work, ledger};
 use crate::args::Global;
-use crate::args::policy::{ExplainArguments, PolicyCheckArguments, PolicyCommand};
+use crate::args::policy::{
+    ExplainArguments, OverrideArguments, PolicyCheckArguments, PolicyCommand,
+};
 use crate::error::{Error, Exit, named_in_backticks};
-use crate::output::{self, Report, Table};
+use crate::output::{self, Report, Table, time};
 
 pub(crate) fn run(command: &PolicyCommand, global: &Global) -> Result<Exit, Error> {
     match command {
         PolicyCommand::Check(arguments) => check(arguments, global),
         PolicyCommand::Explain(arguments) => explain(arguments, global),
+        PolicyCommand::Override(arguments) => vouch(arguments, global),
     }
 }
 
@@ -96,6 +100,43 @@ impl Report for Checked {
 }
 
 #[derive(Serialize)]
+struct Vouched {
+    peer: String,
+    operator: String,
+    until: String,
+    why: String,
+}
+
+fn vouch(arguments: &OverrideArguments, global: &Global) -> Result<Exit, Error> {
+    let OverrideArguments { peer, days, why } = arguments;
+    let node = global.node()?;
+    let ledger = ledger::open(&node, global)?;
+    let operator = at_work::acting(global);
+    let until = node.vouch(&ledger, peer, &operator, *days, why)?;
+    let vouched = Vouched {
+        peer: peer.to_string(),
+        operator,
+        until: time(until),
+        why: why.clone(),
+    };
+    output::show("policy_override", &vouched, global)?;
+    Ok(Exit::Done)
+}
+
+impl Report for Vouched {
+    fn table(&self) -> String {
+        format!(
+            "{} vouches for {} until {}: {}",
+            self.operator, self.peer, self.until, self.why
+        )
+    }
+
+    fn rows(&self) -> Vec<impl Serialize> {
+        vec![self]
+    }
+}
+
+#[derive(Serialize)]
 struct Explained {
     decisions: Vec<Decision>,
     #[serde(skip)]
@@ -118,6 +159,10 @@ struct Decision {
     legal_basis_days_left: Option<u64>,
     budget_day_left: Option<u64>,
     budget_epoch_left: Option<u64>,
+    runs_today: Option<u64>,
+    runs_a_day: Option<u64>,
+    /// What it looks like beside what was asked before: `warn`, `slow` or `stop`, and by what.
+    probing: Option<String>,
     refusals: Vec<ShownRefusal>,
     conditions: Vec<ShownCondition>,
 }
@@ -204,6 +249,11 @@ impl Decision {
             legal_basis_days_left: explanation.legal_basis_days_left,
             budget_day_left: explanation.budget_left.map(|left| left.day),
             budget_epoch_left: explanation.budget_left.map(|left| left.epoch),
+            runs_today: explanation.runs.map(|(today, _)| today),
+            runs_a_day: explanation.runs.map(|(_, most)| most),
+            probing: explanation
+                .concern
+                .map(|concern| format!("{}: {concern}", concern.level.name())),
             refusals: refusals
                 .map(|refusal| ShownRefusal {
                     what: refusal.what.clone(),

@@ -8,7 +8,8 @@ use blindmatch_node::NodeFiles;
 use blindmatch_node::exchange::{Coverage as Covered, Footing};
 use blindmatch_node::expiry::{Expiring as What, Expiry, days_left};
 use blindmatch_node::ledger::shown::Shown as Behind;
-use blindmatch_node::status::{PeerStatus, PolicyStatus, Spent, Status};
+use blindmatch_node::rules::Direction;
+use blindmatch_node::status::{PeerStatus, PolicyStatus, Revealed, Spent, Status};
 use serde::Serialize;
 
 use super::at_work::AtWork;
@@ -58,6 +59,8 @@ struct Shown {
     views: Vec<View>,
     peers: Vec<Peer>,
     budgets: Vec<Budget>,
+    /// The leakage ledger: what was revealed to whom.
+    revealed: Vec<Leak>,
     unfinished: Vec<Unfinished>,
     exclusions: Vec<String>,
     storage_key_exported: bool,
@@ -144,6 +147,25 @@ struct Budget {
 }
 
 #[derive(Serialize)]
+struct Leak {
+    peer: String,
+    view: String,
+    /// Whether the peer was served, or asked.
+    direction: &'static str,
+    epoch: u64,
+    evaluations_in_epoch: u64,
+    evaluations_in_all: u64,
+    /// Of the epoch's budget, of which the present one may have had nothing yet.
+    epoch_percent: Option<u64>,
+    /// What the budget lets the peer find out, in words.
+    reach: Option<String>,
+    runs_today: Option<u64>,
+    stopped: Option<String>,
+    slowed_days: Option<u64>,
+    vouched_until: Option<String>,
+}
+
+#[derive(Serialize)]
 struct Unfinished {
     peer: Option<String>,
     view: Option<String>,
@@ -214,6 +236,7 @@ impl Shown {
             peers: status.peers.iter().map(Peer::of).collect(),
             warnings: warnings(status, &footing, &budgets, global),
             budgets,
+            revealed: status.revealed.iter().map(Leak::of).collect(),
             unfinished: status
                 .unfinished
                 .iter()
@@ -334,6 +357,54 @@ impl Budget {
     }
 }
 
+impl Leak {
+    fn of(revealed: &Revealed) -> Self {
+        let serves = revealed.direction == Direction::Serve;
+        let held = Some(&revealed.held).filter(|_| serves);
+        let of_budget = |reach: &blindmatch_node::rules::Reach| {
+            let spent = reach.budget.epoch.saturating_sub(reach.left.epoch);
+            percent((spent, reach.budget.epoch))
+        };
+        Self {
+            peer: revealed.peer.clone(),
+            view: revealed.view.clone(),
+            direction: revealed.direction.name(),
+            epoch: revealed.epoch,
+            evaluations_in_epoch: revealed.in_epoch,
+            evaluations_in_all: revealed.in_all,
+            epoch_percent: revealed.reach.as_ref().map(of_budget),
+            reach: revealed.reach.map(|reach| reach.to_string()),
+            runs_today: held.map(|held| held.runs),
+            stopped: held.and_then(|held| held.stopped.clone()),
+            slowed_days: held.map(|held| held.slowed),
+            vouched_until: held.and_then(|held| held.vouched).map(time),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let what = match self.direction {
+            "serve" => "answered",
+            _ => "asked by us",
+        };
+        let mut said = format!(
+            "{} evaluations {what} in epoch {}, {} in all",
+            grouped(self.evaluations_in_epoch),
+            self.epoch,
+            grouped(self.evaluations_in_all)
+        );
+        if let Some(percent) = self.epoch_percent {
+            said.push_str(&format!("; {percent} % of the present epoch's budget"));
+        }
+        if let Some(why) = &self.stopped {
+            said.push_str(&format!("; stopped: {why}"));
+        }
+        if let Some(until) = &self.vouched_until {
+            said.push_str(&format!("; vouched for until {until}"));
+        }
+        said
+    }
+}
+
 /// Rounded up, and no more than 100.
 fn percent((charged, budget): (u64, u64)) -> u64 {
     let percent = u128::from(charged) * 100;
@@ -398,6 +469,18 @@ fn warnings(
     }
     for damage in &status.damaged {
         warn(damage.clone(), "blindmatch doctor");
+    }
+    for revealed in &status.revealed {
+        if let Some(why) = &revealed.held.stopped {
+            let (peer, view) = (&revealed.peer, &revealed.view);
+            warn(
+                format!("{peer} is stopped at {view}: {why}"),
+                &format!(
+                    "talk to its operator; if it is meant: blindmatch policy override --peer {peer} --days 7 \
+                     --why TICKET"
+                ),
+            );
+        }
     }
     for budget in budgets {
         let most = budget.day_percent.max(budget.epoch_percent);
@@ -585,6 +668,19 @@ impl Report for Shown {
             budgets,
             self.budgets.is_empty(),
         );
+        let mut leaks = Table::of_texts(3);
+        for leak in &self.revealed {
+            leaks.row(&[&leak.peer, &leak.view, &leak.in_words()]);
+            // In words where values can be listed: what the rest of the budget lets the peer find out.
+            if let Some(reach) = leak
+                .reach
+                .as_ref()
+                .filter(|reach| !reach.contains("guesses"))
+            {
+                leaks.row(&["", "", reach]);
+            }
+        }
+        section("revealed so far", leaks, self.revealed.is_empty());
         let mut unfinished = Table::of_texts(4);
         for run in &self.unfinished {
             unfinished.row(&[
@@ -634,6 +730,14 @@ impl Report for Shown {
             let of = format!("{} {}", budget.peer, budget.view);
             let most = budget.day_percent.max(budget.epoch_percent);
             facts.push(Fact::new("budget_percent", of, most));
+        }
+        for leak in &self.revealed {
+            let of = format!("{} {} {}", leak.direction, leak.peer, leak.view);
+            facts.push(Fact::new(
+                "revealed_in_epoch",
+                of,
+                leak.evaluations_in_epoch,
+            ));
         }
         for warning in &self.warnings {
             facts.push(Fact::new("warning", "", &warning.what));

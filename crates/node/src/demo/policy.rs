@@ -40,6 +40,14 @@ pub(super) fn lenient(other_cards: IndicatorType, now: u64) -> String {
          \n\
          # As far as a policy may go.\n\
          {budgets}\
+         # A demonstration asks for all at once, again and again.\n\
+         [probe]\n\
+         growth = {{ slow = 1_000_000, stop = 1_000_000 }}\n\
+         week = {{ slow = 701, stop = 701 }}\n\
+         runs = {{ slow = 65_536, stop = 65_536 }}\n\
+         dense = {{ slow = 16_777_216, stop = 16_777_216 }}\n\
+         slow_days = 29\n\
+         \n\
          # Lists of others rarely say how often and why.\n\
          [evidence]\n\
          minimum_reports = 0\n\
@@ -53,6 +61,7 @@ pub(super) fn lenient(other_cards: IndicatorType, now: u64) -> String {
          protocols = [\"lookup\"]\n\
          legal_basis = \"demonstration\"\n\
          minimum_set_size = 1\n\
+         runs_a_day = 65_536\n\
          sweep = true\n"
     )
 }

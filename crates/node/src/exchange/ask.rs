@@ -8,6 +8,7 @@ mod error;
 mod finish;
 mod over;
 mod plan;
+mod probe;
 mod subject;
 mod whole;
 

@@ -38,6 +38,9 @@ pub struct Foreseen {
     /// What the peer's budget is charged: the same, padded, of which the peer learns, in batch twice
     /// as much.
     pub charged: u64,
+    /// What the peer was asked of the epoch that was accepted last, in items of classes: what it knows of
+    /// how many there are.
+    pub asked: u64,
     /// How many nights that takes by a day's budget as our own policy has it: the peer's may be another.
     pub nights: u64,
     /// Items of customers that did not change and would not be asked for.
@@ -47,6 +50,17 @@ pub struct Foreseen {
     pub publication: Option<u64>,
     /// [`Outcome::Done`], or why our own policy would refuse it.
     pub outcome: Outcome,
+}
+
+impl Foreseen {
+    /// What the peer learns of how many items are asked for.
+    #[must_use]
+    pub const fn class(&self) -> u64 {
+        match self.protocol {
+            Protocol::Lookup => self.charged,
+            Protocol::Batch => self.charged / 2,
+        }
+    }
 }
 
 impl Daemon {
@@ -109,6 +123,12 @@ impl Daemon {
             ..request(peer.as_str(), &view, &payment_key, known.roster.number)
         };
         let allowed = allow(self, &known.roster, &request);
+        let name = view.to_string();
+        let epoch = accepted.as_ref().map(|(epoch, _)| epoch.domain().epoch);
+        let asked = match epoch {
+            Some(epoch) => self.facts(|facts| facts.asked(&name, peer.as_str(), epoch))?,
+            None => 0,
+        };
         let rule = self.policy().rule_for(&request);
         let day = rule.map_or(0, |rule| self.policy().budget(rule, kind).day);
         Ok(Foreseen {
@@ -122,6 +142,7 @@ impl Daemon {
             batch,
             ask,
             charged,
+            asked,
             nights: charged.div_ceil(day.max(1)),
             left_out,
             publication: accepted.map(|(_, newest)| newest.manifest.edition.file_length()),

@@ -211,7 +211,7 @@ impl Daemon {
     }
 
     fn serves_anything(&self, view: &View) -> Result<bool, Error> {
-        let evidence = self.policy().evidence();
+        let evidence = self.policy().evidence(view.indicator_type);
         let walked = self
             .reading()?
             .serve(view.indicator_type, evidence, |_, _| Err(Walk::Found));

@@ -1,5 +1,6 @@
 //! What a node answers to its peers.
 
+mod probe;
 mod propose;
 mod quoted;
 mod served;

@@ -10,7 +10,7 @@ use crate::{Direction, Protocol};
 use super::source::{At, Source, Table};
 use super::{MOST_NAMES, MOST_RULES, bounded, budget, ids, tables};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "peers",
     "types",
     "directions",
@@ -19,6 +19,8 @@ const KEYS: [&str; 11] = [
     "legal_basis",
     "minimum_set_size",
     "maximum_matches",
+    "maximum_match_percent",
+    "runs_a_day",
     "budget",
     "sweep",
     "feedback",
@@ -28,6 +30,9 @@ const KEYS: [&str; 11] = [
 const DEFAULT_SET_SIZE: u64 = 1_000;
 /// The largest set that can be published (`spec/32-publication.md` §1).
 const LARGEST_SET: u64 = 7 << 32;
+/// Runs of a day where the rule says nothing, and at most.
+const DEFAULT_RUNS: u64 = 256;
+const MOST_RUNS: u64 = 1 << 16;
 
 pub(super) fn read<'t>(source: &mut Source<'t>, file: Table<'_, 't>) -> Vec<Rule> {
     let Some(value) = file.entries.get("allow") else {
@@ -79,6 +84,8 @@ fn rule<'t>(
         Some(_) => bounded(source, table, "minimum_set_size", 1, LARGEST_SET),
     };
     let maximum_matches = bounded(source, table, "maximum_matches", 1, LARGEST_SET);
+    let maximum_match_percent = bounded(source, table, "maximum_match_percent", 1, 100);
+    let runs_a_day = bounded(source, table, "runs_a_day", 1, MOST_RUNS);
     let budget = own_budget(source, table, types.as_deref());
     let mut flag = |key| {
         let value = table.entries.get(key);
@@ -102,6 +109,8 @@ fn rule<'t>(
         sweep: sweep.unwrap_or(false),
         feedback: feedback.unwrap_or(false),
         maximum_matches,
+        maximum_match_percent,
+        runs_a_day: runs_a_day.unwrap_or(DEFAULT_RUNS),
     })
 }
 
@@ -112,6 +121,8 @@ fn meaningless<'t>(source: &mut Source<'t>, table: Table<'_, 't>, directions: &[
         ("sweep", Direction::Ask),
         ("feedback", Direction::Ask),
         ("maximum_matches", Direction::Ask),
+        ("maximum_match_percent", Direction::Ask),
+        ("runs_a_day", Direction::Serve),
     ] {
         if let Some((own, _)) = table.entries.get_key_value(key)
             && !directions.contains(&direction)

@@ -71,7 +71,7 @@ fn a_rule_that_only_asks_gives_no_budget() {
 fn what_a_row_needs_before_it_is_served() {
     let with = |settings: &str| {
         let text = format!("[evidence]\n{settings}\n{POLICY}");
-        Policy::parse(&text).unwrap().evidence()
+        Policy::parse(&text).unwrap().evidence(IndicatorType::Ip)
     };
     let fraud = Reason::PaymentFraud;
     let none = Reason::Unspecified;
@@ -105,4 +105,52 @@ fn conduct_as_it_is_written() {
         open_unreceipted_after_hours: 672,
     };
     assert_eq!(Policy::parse(text).unwrap().conduct(), conduct);
+}
+
+#[test]
+fn the_cap_of_a_key_is_above_no_total() {
+    let capped = format!("{POLICY}\n[caps]\nevaluations_per_key = 10_000\n");
+    let policy = Policy::parse(&capped).unwrap();
+    let total = |peers: &[&str]| policy.epoch_total(IndicatorType::Ip, "a", peers.iter().copied());
+    assert_eq!(total(&["fjord"]), 7_000);
+    assert_eq!(total(&["fjord", "dune"]), 10_000);
+    assert_eq!(Policy::parse(POLICY).unwrap().caps(), Caps::DEFAULT);
+}
+
+#[test]
+fn types_may_need_reports_of_their_own() {
+    let text = "[evidence]\nminimum_reports = 3\n[evidence.types]\nip = 5\nemail = 0\n";
+    let policy = Policy::parse(text).unwrap();
+    for (kind, reports) in [
+        (IndicatorType::Ip, 5),
+        (IndicatorType::Email, 0),
+        (IndicatorType::Phone, 3),
+    ] {
+        let evidence = policy.evidence(kind);
+        assert_eq!(evidence.minimum_reports, reports, "{kind}");
+        assert!(evidence.reason_required);
+    }
+    assert_eq!(
+        Policy::parse("").unwrap().evidence(IndicatorType::Ip),
+        Evidence::DEFAULT
+    );
+}
+
+#[test]
+fn the_most_matches_are_a_number_or_a_share() {
+    let rule = |keys: &str| {
+        let text = POLICY.replace("[\"ask\", \"serve\"]", &format!("[\"ask\"]\n{keys}"));
+        let policy = Policy::parse(&text).unwrap();
+        policy.rules()[2].clone()
+    };
+    let (both, share) = ("maximum_matches = 5\n", "maximum_match_percent = 10\n");
+    let most = |keys: &str, asked| rule(keys).most_matches(asked);
+    assert_eq!(most("", 1_000), None);
+    assert_eq!(most(both, 1_000), Some(5));
+    assert_eq!(most(share, 1_000), Some(100));
+    assert_eq!(most(share, 9), Some(1));
+    assert_eq!(most(share, 0), Some(1));
+    assert_eq!(most(share, u64::MAX), Some(u64::MAX / 10));
+    assert_eq!(most(&format!("{both}{share}"), 1_000), Some(5));
+    assert_eq!(most(&format!("{both}{share}"), 40), Some(4));
 }

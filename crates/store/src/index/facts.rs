@@ -11,9 +11,11 @@ use crate::{
     ledger::{LedgerError, Log, least_number},
 };
 
+mod activity;
 mod apply;
 mod keys;
 
+pub use self::activity::{Activity, Revealed, Stopped};
 use self::{apply::Batch, keys::Keyed};
 
 /// So many records are applied at once.

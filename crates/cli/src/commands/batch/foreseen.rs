@@ -24,6 +24,9 @@ struct Pair {
     ask: u64,
     /// What the peer learns of how many they are, and charges.
     charged: u64,
+    /// What the peer was asked already in this epoch, as classes, and what it will have been.
+    revealed_before: u64,
+    revealed_after: u64,
     /// How many nights that takes, by a day's budget as our own policy has it.
     nights: u64,
     /// Items of customers that did not change and would not be asked for.
@@ -76,6 +79,8 @@ impl Foreseen {
             items: pair.items,
             ask: pair.ask,
             charged: pair.charged,
+            revealed_before: pair.asked,
+            revealed_after: pair.asked.saturating_add(pair.class()),
             nights: pair.nights,
             left_out: pair.left_out,
             fetch_bytes: pair.publication,
@@ -102,6 +107,8 @@ impl Report for Foreseen {
             ("rows", Side::Right),
             ("ask", Side::Right),
             ("charged", Side::Right),
+            ("so far", Side::Right),
+            ("then", Side::Right),
             ("fetch", Side::Right),
             ("by", Side::Left),
             ("lookup", Side::Right),
@@ -128,6 +135,8 @@ impl Report for Foreseen {
                 &grouped(pair.items),
                 &grouped(pair.ask),
                 &grouped(pair.charged),
+                &grouped(pair.revealed_before),
+                &grouped(pair.revealed_after),
                 fetch.as_deref().unwrap_or("not known"),
                 pair.protocol,
                 &pair.lookup.shown(),
@@ -141,7 +150,8 @@ impl Report for Foreseen {
         format!(
             "{}\nNobody was contacted. Of each line the peer learns the type, the purpose, and how \
              many are asked for rounded up to the number charged, or in batch to half of it; not \
-             which, and not what matches. A peer may refuse, or serve no such view, or not by batch. \
+             which, and not what matches. \"so far\" and \"then\" are these numbers of the peer's present epoch, \
+             added up, before and after. A peer may refuse, or serve no such view, or not by batch. \
              Times and bytes of lookup and batch are estimates, for a link of 100 Mbit/s.\n",
             table.render()
         )

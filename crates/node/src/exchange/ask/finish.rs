@@ -6,11 +6,14 @@ use blindmatch_audit::VerifyingKey;
 use blindmatch_audit::receipt::SignedReceipt;
 use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_membership::Name;
+use blindmatch_policy::Protocol;
+use blindmatch_psi::agreement::Protocol as Agreed;
 use blindmatch_psi::batch;
 use blindmatch_psi::lookup::{Concluded, Item, MatchError, find};
 use blindmatch_psi::session::Record;
 use blindmatch_psi::stop::Fault;
 use blindmatch_store::runs::{Match, Run};
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::subject::asked;
@@ -183,6 +186,40 @@ pub(super) fn receipt_keys(
     Ok(pairs.collect())
 }
 
+/// Of what is held no more than the policy has opened of one run (`spec/50-policy.md` §8): whichever come
+/// first, which says nothing of those that do not.
+fn opened(daemon: &Daemon, run: &Run, kind: IndicatorType, asked: usize, held: &Held) -> Held {
+    let head = run.head();
+    let view: Option<View> = head.view().and_then(|view| view.as_str().parse().ok());
+    let protocol = if head.agreement.protocol == Agreed::Batch {
+        Protocol::Batch
+    } else {
+        Protocol::Lookup
+    };
+    let asked = u64::try_from(asked).unwrap_or(u64::MAX);
+    let most = view.and_then(|view| {
+        let policy = daemon.policy();
+        let rule = policy.rule_asking(head.peer.as_str(), kind, &view.purpose, protocol);
+        rule.and_then(|rule| rule.most_matches(asked))
+    });
+    let most = most.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    let left = held.len().saturating_sub(most);
+    if left > 0 {
+        warn!(
+            peer = head.peer.as_str(),
+            left,
+            next = "see maximum_matches and maximum_match_percent: blindmatch policy check",
+            "matches of a run beyond what the policy has opened are left alone"
+        );
+    }
+    held.iter()
+        .take(most)
+        .map(|(at, label)| (*at, *label))
+        .collect()
+}
+
 /// Ends a run with the rows of what is held; it is to be [settled](Run::settle).
 pub(super) fn end(
     daemon: &Daemon,
@@ -195,6 +232,7 @@ pub(super) fn end(
 ) -> Result<Vec<Finding>, AskError> {
     let mut rng = rand::rng();
     let place = |at: &u64| usize::try_from(*at).ok();
+    let held = &opened(daemon, run, kind, items.len(), held);
     let of_held = held.keys().filter_map(place).filter_map(|at| items.get(at));
     let of_held: Vec<Item> = of_held.cloned().collect();
     let labels: Vec<_> = held.values().copied().collect();

@@ -17,6 +17,7 @@ use blindmatch_store::views::PeerEpoch;
 use rand::RngExt;
 
 use super::finish::{LookedUp, Outputs};
+use super::probe::look;
 use super::subject::bare;
 use super::{AskError, Subject};
 use crate::exchange::daemon::Daemon;
@@ -135,6 +136,7 @@ impl Plan {
             )
         };
         allow(daemon, &known.roster, &request)?;
+        look(daemon, request.peer, view, &open.left)?;
 
         let mut rng = rand::rng();
         let direction = Direction {

@@ -58,7 +58,8 @@ impl Daemon {
         let mut evaluating = Evaluating::new(epoch, |label: &[u8; Label::LENGTH], output| {
             first.push(output, label)
         });
-        let (day, evidence) = (self.day(), self.policy().evidence());
+        let evidence = self.policy().evidence(view.indicator_type);
+        let day = self.day();
         self.reading()?
             .serve(view.indicator_type, evidence, |key, label| {
                 let row = served(key, label, Place::Held, day);
@@ -140,8 +141,8 @@ impl Daemon {
     ) -> Result<(), Error> {
         let mut orders = Orders::default();
         let mut rows = epoch.rows()?;
-        let (reading, evidence) = (self.reading()?, self.policy().evidence());
         let (kind, day) = (view.indicator_type, self.day());
+        let (reading, evidence) = (self.reading()?, self.policy().evidence(kind));
         changed(&mut rows, &reading, kind, evidence, day, |row| {
             draft.row(row).map_err(disk)?;
             match orders.of(row) {

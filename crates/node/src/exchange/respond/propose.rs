@@ -30,6 +30,7 @@ use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::publish::Place;
 use crate::exchange::view::View;
 use crate::policy::role;
+use crate::probing::activity;
 
 /// Runs of one peer that may be unfinished at once.
 const UNFINISHED: usize = 64;
@@ -243,7 +244,16 @@ impl Serving {
         let now = daemon.now();
         let ledger = self.ledger_facts(peer, view, against.epoch);
         let ledger = ledger.map_err(internal)?;
-        match decide(&facts, daemon.policy(), &request, &ledger, now) {
+        let decided = decide(&facts, daemon.policy(), &request, &ledger, now);
+        let found = daemon.record_concern(&request, view, &ledger);
+        if let Some(found) = found.map_err(internal)? {
+            let labels = [
+                ("level", found.level.name()),
+                ("signal", found.signal.name()),
+            ];
+            self.counters().add("blindmatch_probing_total", &labels, 1);
+        }
+        match decided {
             Ok(grant) => Ok(Ok(grant.ends)),
             Err(refusal) => {
                 let rule = [("rule", refusal.code())];
@@ -276,6 +286,7 @@ impl Serving {
                     epoch: charged.epoch,
                 },
                 one_sided_aborts: u32::try_from(aborts).unwrap_or(u32::MAX),
+                activity: activity(facts, &view.to_string(), peer, time)?,
             })
         })
     }

@@ -154,7 +154,7 @@ impl Daemon {
     /// What the collections have for a view now.
     fn set(&self, view: &View) -> Result<Set, Error> {
         let mut set = Set::new();
-        let evidence = self.policy().evidence();
+        let evidence = self.policy().evidence(view.indicator_type);
         let take = |key: &[u8], label: &Label| {
             set.push((Item::new(key.to_vec()), label.encode()));
             Ok::<_, Error>(())

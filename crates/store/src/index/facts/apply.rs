@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use blindmatch_audit::{checkpoint::Origin, record::Event};
+use blindmatch_audit::{
+    checkpoint::Origin,
+    receipt::Side,
+    record::{Event, Level},
+};
 
 use super::{
-    DAY, Facts, Restored, RunState, Witnessed,
+    DAY, Facts, Restored, RunState, Stopped, Witnessed,
     keys::{self, Keyed},
 };
 use crate::index::{Doubt, Index};
@@ -57,6 +61,9 @@ impl<'f, I: Index> Batch<'f, I> {
                 self.add(keys::epoch(view, peer, *epoch), amount)?;
                 self.add(keys::all(view, *epoch), amount)?;
                 self.put(keys::debit(run, *batch, digest), number);
+                if self.value::<u64>(&keys::charged(run))?.is_none() {
+                    self.add(keys::runs(view, peer, time / DAY), 1)?;
+                }
                 self.put(keys::charged(run), number);
             }
             Event::RunAgreed { run, peer, .. } => {
@@ -117,6 +124,43 @@ impl<'f, I: Index> Batch<'f, I> {
             }
             Event::Readmitted { peer, .. } => {
                 self.put(keys::equivocation(peer.as_str()), (number, false));
+            }
+            Event::Asked {
+                peer,
+                view,
+                epoch,
+                items,
+                ..
+            } => {
+                let key = keys::asked(view.as_str(), peer.as_str(), *epoch);
+                self.add(key, items.count())?;
+            }
+            Event::Probing {
+                peer,
+                view,
+                side,
+                level,
+                signal,
+                counted,
+                limit,
+            } => {
+                let (view, peer) = (view.as_str(), peer.as_str());
+                let key = keys::probing(*side, view, peer, time / DAY);
+                let before: u64 = self.value(&key)?.unwrap_or(0);
+                self.put(key, before.max(level.code().into()));
+                if *level == Level::Stop && *side == Side::Responder {
+                    let stopped = Stopped {
+                        record: number,
+                        signal: *signal,
+                        counted: *counted,
+                        limit: *limit,
+                    };
+                    self.put(keys::stopped(view, peer), stopped);
+                }
+            }
+            Event::Vouched { peer, until, .. } => {
+                self.put(keys::vouched(peer.as_str()), (*until, number));
+                self.put(keys::unreceipted(peer.as_str()), 0_u64);
             }
             _ => {}
         }

@@ -1,6 +1,8 @@
 //! The keys and values of the facts: a tag, then parts that are fixed or carry their length.
 
-use super::{Restored, RunState, Witnessed};
+use blindmatch_audit::{receipt::Side, record::Signal};
+
+use super::{Restored, RunState, Stopped, Witnessed};
 
 /// A value as bytes.
 pub(super) trait Keyed: Sized {
@@ -70,6 +72,45 @@ pub(super) fn equivocation(peer: &str) -> Vec<u8> {
 
 pub(super) fn charged(run: &[u8; 32]) -> Vec<u8> {
     [&[15], run.as_slice()].concat()
+}
+
+/// Runs that charged a peer for a view on a day.
+pub(super) fn runs(view: &str, peer: &str, day: u64) -> Vec<u8> {
+    [&[21], &*name(view), &name(peer), &day.to_be_bytes()].concat()
+}
+
+/// The gravest that was recorded on a day of what a peer asks of a view, or this node of it.
+pub(super) fn probing(side: Side, view: &str, peer: &str, day: u64) -> Vec<u8> {
+    let side = side.code();
+    [&[22, side], &*name(view), &name(peer), &day.to_be_bytes()].concat()
+}
+
+/// The newest record that stops a peer at a view.
+pub(super) fn stopped(view: &str, peer: &str) -> Vec<u8> {
+    [&[23], &*name(view), &name(peer)].concat()
+}
+
+/// Until when an operator vouches for a peer, and the record that says so.
+pub(super) fn vouched(peer: &str) -> Vec<u8> {
+    [&[24], &*name(peer)].concat()
+}
+
+/// What this node asked of a view of a peer in an epoch.
+pub(super) fn asked(view: &str, peer: &str, epoch: u64) -> Vec<u8> {
+    [&[25], &*name(view), &name(peer), &epoch.to_be_bytes()].concat()
+}
+
+/// View, peer and epoch of what a peer was charged, or this node asked.
+pub(super) fn revealed(key: &[u8]) -> Option<(Side, &str, &str, u64)> {
+    let (&tag, key) = key.split_first()?;
+    let side = match tag {
+        2 => Side::Responder,
+        25 => Side::Querier,
+        _ => return None,
+    };
+    let (view, rest) = read_name(key)?;
+    let (peer, epoch) = read_name(rest)?;
+    Some((side, view, peer, u64::decode(epoch)?))
 }
 
 /// What a key says about the views that may have charged a peer.
@@ -195,6 +236,39 @@ impl Keyed for Restored {
             record: u64::from_be_bytes(*record),
             time: u64::from_be_bytes(*time),
             incarnation: u64::decode(incarnation)?,
+        })
+    }
+}
+
+impl Keyed for (u64, u64) {
+    fn encode(&self) -> Vec<u8> {
+        [self.0, self.1].map(u64::to_be_bytes).concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (first, second) = bytes.split_first_chunk()?;
+        Some((u64::from_be_bytes(*first), u64::decode(second)?))
+    }
+}
+
+impl Keyed for Stopped {
+    fn encode(&self) -> Vec<u8> {
+        let numbers = [self.record, self.counted, self.limit].map(u64::to_be_bytes);
+        [numbers.as_flattened(), &[self.signal.code()]].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (record, bytes) = bytes.split_first_chunk()?;
+        let (counted, bytes) = bytes.split_first_chunk()?;
+        let (limit, &[code]) = bytes.split_first_chunk()? else {
+            return None;
+        };
+        let mut signals = Signal::ALL.into_iter();
+        Some(Self {
+            record: u64::from_be_bytes(*record),
+            signal: signals.find(|signal| signal.code() == code)?,
+            counted: u64::from_be_bytes(*counted),
+            limit: u64::from_be_bytes(*limit),
         })
     }
 }

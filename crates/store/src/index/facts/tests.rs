@@ -6,7 +6,7 @@ use blindmatch_audit::{
     SigningKey,
     note::KeyName,
     receipt::Side,
-    record::{Class, Event, Name, Salted},
+    record::{Class, Event, Level, Name, Salted, Signal},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
@@ -360,4 +360,136 @@ fn an_equivocation_stands_until_an_operator_has_the_peer_asked_again() {
     assert_eq!(at(&ledger), (None, None));
     ledger.append(vec![tells()]).unwrap();
     assert_eq!(at(&ledger), (Some(4), None));
+}
+
+#[test]
+fn what_a_peer_asked_is_known_by_its_days() {
+    let (_place, ledger) = ledger();
+    let name = |name: &str| Name::new(name).unwrap();
+    let debit = |run: u8, batch, count| Event::Debit {
+        peer: name("b"),
+        view: name("v"),
+        epoch: 1,
+        run: [run; 32],
+        batch,
+        digest: [9; 32],
+        amount: Class::exactly(count).unwrap(),
+    };
+    let probing = |side, level| Event::Probing {
+        peer: name("b"),
+        view: name("v"),
+        side,
+        level,
+        signal: Signal::Week,
+        counted: 310,
+        limit: 300,
+    };
+    let of = |ledger: &Ledger, time| {
+        let facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+        facts.activity("v", "b", time, [7, 35, 28]).unwrap()
+    };
+    assert_eq!(of(&ledger, NOW), Activity::default());
+    // Two runs, of which one is charged twice.
+    ledger
+        .append(vec![debit(1, 1, 8), debit(1, 2, 8), debit(2, 1, 32)])
+        .unwrap();
+    let today = of(&ledger, NOW);
+    assert_eq!((today.runs, today.week, today.largest), (2, 0, 0));
+    let tomorrow = of(&ledger, NOW + DAY);
+    assert_eq!((tomorrow.runs, tomorrow.week), (0, 48));
+    assert_eq!((tomorrow.largest, tomorrow.days), (48, 1));
+    let at = |days| of(&ledger, NOW + days * DAY);
+    assert_eq!((at(6).week, at(7).week), (48, 0));
+    assert_eq!((at(35).largest, at(36).largest), (48, 0));
+
+    // A warning slows nobody, and what this node asks is its own.
+    ledger
+        .append(vec![
+            probing(Side::Responder, Level::Warn),
+            probing(Side::Querier, Level::Stop),
+        ])
+        .unwrap();
+    let warned = of(&ledger, NOW);
+    assert_eq!((warned.recorded, warned.stopped), (1, None));
+    assert_eq!(of(&ledger, NOW + DAY).slowed, 0);
+    let slow = vec![
+        probing(Side::Responder, Level::Slow),
+        probing(Side::Responder, Level::Warn),
+    ];
+    ledger.append(slow).unwrap();
+    assert_eq!(of(&ledger, NOW).recorded, 2);
+    let at = |days| of(&ledger, NOW + days * DAY).slowed;
+    assert_eq!((at(0), at(1), at(27), at(28)), (0, 1, 1, 0));
+
+    // Stopped until somebody vouches for it, and stopped again by a later record.
+    let record = ledger
+        .append(vec![probing(Side::Responder, Level::Stop)])
+        .unwrap()
+        .first;
+    let stopped = of(&ledger, NOW + 100 * DAY).stopped.unwrap();
+    assert_eq!((stopped.record, stopped.counted), (record, 310));
+    let vouched = Event::Vouched {
+        peer: name("b"),
+        operator: name("ada"),
+        until: NOW + 5,
+        why: name("ticket 1"),
+    };
+    ledger.append(vec![vouched]).unwrap();
+    assert_eq!(of(&ledger, NOW).stopped, None);
+    let facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+    assert_eq!(facts.vouched("b"), Ok(NOW + 5));
+    assert_eq!(facts.vouched("c"), Ok(0));
+    ledger
+        .append(vec![probing(Side::Responder, Level::Stop)])
+        .unwrap();
+    assert!(of(&ledger, NOW).stopped.is_some());
+}
+
+#[test]
+fn what_was_revealed_is_listed_by_peer_view_and_epoch() {
+    let (_place, ledger) = ledger();
+    let name = |name: &str| Name::new(name).unwrap();
+    let debit = |peer, epoch, batch| Event::Debit {
+        peer: name(peer),
+        view: name("v"),
+        epoch,
+        run: [1; 32],
+        batch,
+        digest: [9; 32],
+        amount: Class::exactly(8).unwrap(),
+    };
+    let asked = |epoch, count| Event::Asked {
+        run: [2; 32],
+        peer: name("b"),
+        view: name("w"),
+        epoch,
+        items: Class::exactly(count).unwrap(),
+    };
+    let events = vec![
+        debit("b", 1, 1),
+        debit("b", 1, 2),
+        debit("b", 2, 3),
+        debit("c", 2, 4),
+        asked(4, 16),
+        asked(4, 32),
+    ];
+    ledger.append(events).unwrap();
+    let facts = over(MemoryIndex::default(), &ledger.log()).unwrap();
+    let found = facts.revealed().unwrap().into_iter();
+    let found: Vec<_> = found
+        .map(|one| (one.side, one.peer, one.view, one.epoch, one.evaluations))
+        .collect();
+    let of = |side, peer: &str, view: &str, epoch, evaluations| {
+        (side, peer.to_owned(), view.to_owned(), epoch, evaluations)
+    };
+    assert_eq!(
+        found,
+        [
+            of(Side::Querier, "b", "w", 4, 48),
+            of(Side::Responder, "b", "v", 1, 16),
+            of(Side::Responder, "b", "v", 2, 8),
+            of(Side::Responder, "c", "v", 2, 8),
+        ]
+    );
+    assert_eq!(facts.asked("w", "b", 4), Ok(48));
 }
