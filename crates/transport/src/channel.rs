@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use blindmatch_wire::exchange::exchange_client::ExchangeClient;
 use blindmatch_wire::message::{
     Answer, FileRequest, Greeting, Manifest, ManifestRequest, Proposal, RosterRequest, RunMessage,
-    Views,
+    Told, Views,
 };
 use blindmatch_wire::problem::{Kind, METADATA};
 use blindmatch_wire::{Malformed, Problem, exchange as wire, limits};
@@ -229,6 +229,17 @@ impl Channel {
         let mut client = self.client();
         let request = wire::ProposeRequest::from(proposal);
         Ok(self.answer(client.propose(request)).await?.try_into()?)
+    }
+
+    /// Tells something about matches, and comes back once the peer keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`].
+    pub async fn tell(&self, told: Told) -> Result<(), CallError> {
+        let mut client = self.client();
+        let request = wire::TellRequest::from(told);
+        self.answer(client.tell(request)).await.map(drop)
     }
 
     /// Opens the stream of a run.

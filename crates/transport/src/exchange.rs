@@ -5,8 +5,9 @@ use bytes::Bytes;
 use blindmatch_wire::Problem;
 use blindmatch_wire::message::{
     Answer, Cosigned, FileRequest, Greeting, Manifest, ManifestRequest, Proposal, RosterRequest,
-    Views,
+    Told, Views,
 };
+use blindmatch_wire::problem::Kind;
 
 use crate::chunks::ChunkSender;
 use crate::frames::Frames;
@@ -56,6 +57,12 @@ pub trait Exchange: Send + Sync + 'static {
         peer: &Peer,
         proposal: Proposal,
     ) -> impl Future<Output = Result<Answer, Problem>> + Send;
+
+    /// Takes what the peer tells about matches; that it was taken is said once it is kept. Who keeps
+    /// none says so.
+    fn tell(&self, _peer: &Peer, _told: Told) -> impl Future<Output = Result<(), Problem>> + Send {
+        async { Err(Kind::NotFound.into()) }
+    }
 
     /// Runs one side of a run; its end ends the stream.
     fn run(&self, peer: &Peer, frames: Frames) -> impl Future<Output = Result<(), Problem>> + Send;

@@ -126,6 +126,12 @@ impl<E: Exchange> exchange_server::Exchange for Service<E> {
         Ok(Response::new(answer.into()))
     }
 
+    async fn tell(&self, request: Request<wire::TellRequest>) -> Answer<wire::TellResponse> {
+        let told = request.into_inner().try_into().map_err(malformed)?;
+        self.exchange.tell(&self.peer, told).await?;
+        Ok(Response::new(wire::TellResponse {}))
+    }
+
     type RunStream = Messages<wire::RunMessage>;
 
     async fn run(&self, request: Request<Streaming<wire::RunMessage>>) -> Answer<Self::RunStream> {

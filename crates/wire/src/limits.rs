@@ -36,6 +36,9 @@ pub const CHUNK: usize = 128 * 1_024;
 /// A proposal, an agreement, or a refusal.
 pub const AGREEMENT: usize = 65_536;
 
+/// What is told about matches (`spec/70-matches.md` §7).
+pub const TOLD: usize = 96 * 1_024;
+
 /// A frame of a run.
 pub const FRAME: usize = 256 * 1_024;
 

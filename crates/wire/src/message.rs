@@ -118,6 +118,10 @@ pub enum Answer {
     Refusal(Bytes),
 }
 
+/// What a member tells another about matches (`spec/70-matches.md` §7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told(pub Bytes);
+
 /// A message on the stream of a run.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RunMessage {
@@ -400,6 +404,21 @@ impl TryFrom<wire::ProposeRequest> for Proposal {
     fn try_from(request: wire::ProposeRequest) -> Result<Self, Malformed> {
         filled(limits::AGREEMENT, &request.proposal)?;
         Ok(Self(request.proposal))
+    }
+}
+
+impl From<Told> for wire::TellRequest {
+    fn from(Told(told): Told) -> Self {
+        Self { told }
+    }
+}
+
+impl TryFrom<wire::TellRequest> for Told {
+    type Error = Malformed;
+
+    fn try_from(request: wire::TellRequest) -> Result<Self, Malformed> {
+        filled(limits::TOLD, &request.told)?;
+        Ok(Self(request.told))
     }
 }
 

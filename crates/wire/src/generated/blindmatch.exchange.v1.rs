@@ -125,6 +125,13 @@ pub mod propose_response {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TellRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub told: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TellResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RunMessage {
     #[prost(oneof = "run_message::Message", tags = "1, 2, 3")]
     pub message: ::core::option::Option<run_message::Message>,
@@ -541,6 +548,28 @@ pub mod exchange_client {
                 .insert(GrpcMethod::new("blindmatch.exchange.v1.Exchange", "Run"));
             self.inner.streaming(req, path, codec).await
         }
+        /// What a member tells another about matches, acknowledged once it is kept.
+        pub async fn tell(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TellRequest>,
+        ) -> std::result::Result<tonic::Response<super::TellResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/blindmatch.exchange.v1.Exchange/Tell",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("blindmatch.exchange.v1.Exchange", "Tell"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Requests to cosign a checkpoint, in both directions, and what the witnesses answer.
         pub async fn witness(
             &mut self,
@@ -637,6 +666,11 @@ pub mod exchange_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::RunMessage>>,
         ) -> std::result::Result<tonic::Response<Self::RunStream>, tonic::Status>;
+        /// What a member tells another about matches, acknowledged once it is kept.
+        async fn tell(
+            &self,
+            request: tonic::Request<super::TellRequest>,
+        ) -> std::result::Result<tonic::Response<super::TellResponse>, tonic::Status>;
         /// Server streaming response type for the Witness method.
         type WitnessStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::WitnessMessage, tonic::Status>,
@@ -1029,6 +1063,49 @@ pub mod exchange_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/blindmatch.exchange.v1.Exchange/Tell" => {
+                    #[allow(non_camel_case_types)]
+                    struct TellSvc<T: Exchange>(pub Arc<T>);
+                    impl<T: Exchange> tonic::server::UnaryService<super::TellRequest>
+                    for TellSvc<T> {
+                        type Response = super::TellResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TellRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Exchange>::tell(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TellSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
