@@ -10,6 +10,7 @@
 mod asked;
 mod damage;
 mod end;
+mod entries;
 mod error;
 mod head;
 mod log;
@@ -41,6 +42,7 @@ pub use self::{
     asked::Asked,
     damage::{discard_damaged, examine, key_ids},
     end::{End, Outcome, Retention},
+    entries::{Entries, EntryId, MAX_ENTRY, Said, Shelf, entry_key_ids},
     error::RunError,
     head::{Head, MAX_TEXT},
     records::Records,

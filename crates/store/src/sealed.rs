@@ -49,6 +49,8 @@ pub enum Kind {
     Results = 8,
     /// One side's half of a setup that no run has used up.
     Setup = 9,
+    /// What was decided about a match, or is told about it.
+    Entry = 10,
 }
 
 /// Why a sealed file cannot be read.
