@@ -42,6 +42,7 @@ pub mod server;
 mod service;
 mod tasks;
 mod tls;
+pub mod webhook;
 pub mod witness;
 
 pub use self::{

@@ -8,4 +8,5 @@ mod certificates;
 mod floods;
 mod lifetime;
 mod slow;
+mod webhook;
 mod world;
