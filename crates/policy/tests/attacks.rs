@@ -167,7 +167,7 @@ fn a_prober_of_a_dense_range_is_stopped_after_a_stated_number_of_answers() {
             if more.is_empty() { "with" } else { "without" },
             responder.answered(),
             responder.days.len(),
-            responder.answered() * 10_000 >> 32,
+            (responder.answered() * 10_000) >> 32,
             stopped.as_deref().unwrap_or("never"),
         );
         assert_eq!(stopped.is_some(), more.is_empty());

@@ -96,8 +96,16 @@ fn what_a_decision_rests_on_is_the_same_from_every_index() {
 /// the home, and in memory by anybody.
 fn charged(node: &Node, peer: &str) -> (u64, u64, u32) {
     let files: &NodeFiles = node;
-    let owner = node.ledger_facts(peer).unwrap();
-    assert_eq!(owner, files.ledger_facts(peer).unwrap());
+    let question = Question {
+        peer,
+        indicator_type: IndicatorType::Ip,
+        purpose: "fraud",
+        direction: None,
+        protocol: None,
+        set_size: None,
+    };
+    let owner = node.ledger_facts(&question).unwrap();
+    assert_eq!(owner, files.ledger_facts(&question).unwrap());
     let Charged { day, epoch } = owner.charged;
     (day, epoch, owner.one_sided_aborts)
 }

@@ -44,20 +44,32 @@ pub struct Held {
     pub vouched: Option<u64>,
 }
 
+/// Evaluations in a view, of its newest epoch and of all.
+#[derive(Default)]
+struct Sums {
+    epoch: u64,
+    in_epoch: u64,
+    in_all: u64,
+}
+
 /// All that was revealed, as far as the ledger goes back. Reads the disk.
 pub(super) fn revealed(daemon: &Daemon) -> Result<Vec<Revealed>, Error> {
     let all = daemon.facts(blindmatch_store::index::Facts::revealed)?;
-    let mut views: BTreeMap<(u8, String, String), (Side, u64, u64, u64)> = BTreeMap::new();
+    let mut views: BTreeMap<_, Sums> = BTreeMap::new();
     for one in all {
-        let key = (one.side.code(), one.peer, one.view);
-        let (_, epoch, in_epoch, in_all) = views.entry(key).or_insert((one.side, 0, 0, 0));
+        let view = (one.side == Side::Responder, one.peer, one.view);
+        let sums = views.entry(view).or_default();
         // Epochs ascend.
-        (*epoch, *in_epoch) = (one.epoch, one.evaluations);
-        *in_all = in_all.saturating_add(one.evaluations);
+        (sums.epoch, sums.in_epoch) = (one.epoch, one.evaluations);
+        sums.in_all = sums.in_all.saturating_add(one.evaluations);
     }
     let views = views.into_iter();
-    let found = views.map(|((_, peer, view), (side, epoch, in_epoch, in_all))| {
-        let serves = side == Side::Responder;
+    let found = views.map(|((serves, peer, view), sums)| {
+        let Sums {
+            epoch,
+            in_epoch,
+            in_all,
+        } = sums;
         let (reach, held) = if serves {
             (reach(daemon, &peer, &view)?, held(daemon, &peer, &view)?)
         } else {

@@ -159,7 +159,7 @@ fn proofs_hold_for_what_is_there_and_what_was() {
     let proof = log.prove(7, log.head()).unwrap();
     let read = blindmatch_audit::proof::RecordProof::parse(proof.to_string().as_bytes()).unwrap();
     let none = Quorum::new(Vec::new(), 0).unwrap();
-    let proven = read.verify(&note_key(1), &none).unwrap();
+    let proven = read.verify(&[note_key(1)], &none).unwrap();
     assert_eq!(proven.record.event, event(6));
     assert_eq!(proven.index, 7);
 }

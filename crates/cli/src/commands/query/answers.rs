@@ -150,7 +150,7 @@ impl Answer {
     fn of(indicator: &Indicator, of: &PeerAnswer, now: u64) -> Vec<Self> {
         let word = match &of.outcome {
             Outcome::Done => NOT_HELD,
-            Outcome::NotServed => "not_served",
+            Outcome::NotServed | Outcome::Nothing => "not_served",
             Outcome::Refused(_) => "not_allowed",
             Outcome::Budget(_) => "budget_spent",
             Outcome::Unreachable(_) => "unreachable",
