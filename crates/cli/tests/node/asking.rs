@@ -273,6 +273,17 @@ fn in_a_new_epoch_customers_are_asked_for_as_they_change() -> Test {
     let mut peers = three()?;
     import_customers(&peers.place, 0..40, "")?;
     ends(&peers.place, "batch", 0)?;
+    let covers = |place: &Place, percent: u64, known: u64| -> Test {
+        let status = ends(place, "status", 0)?;
+        let all = status["peers"].as_array().into_iter().flatten();
+        let mut of_b = all.filter(|peer| peer["peer"] == "b");
+        let covered = &of_b.next().ok_or("no b")?["coverage"][0];
+        assert_eq!(covered["collection"], "accounts", "{status}");
+        let found = (&covered["percent"], &covered["known"]);
+        assert_eq!(found, (&json!(percent), &json!(known)), "{status}");
+        Ok(())
+    };
+    covers(&peers.place, 100, 40)?;
     peers.renew("b")?;
     import_customers(&peers.place, 40..45, "--append")?;
     let place = &peers.place;
@@ -280,6 +291,7 @@ fn in_a_new_epoch_customers_are_asked_for_as_they_change() -> Test {
     let at_b = pair(&changed, "b", "ip");
     assert_eq!((&at_b["asked"], &at_b["left_out"]), (&json!(5), &json!(40)));
     assert_eq!((&at_b["matches"], &at_b["new"]), (&json!(5), &json!(5)));
+    covers(place, 11, 5)?;
     // What was found before is kept, and said to be earlier.
     let kept = ends(place, "matches list --peer b", 0)?;
     let kept: Vec<_> = kept["matches"].as_array().into_iter().flatten().collect();
@@ -294,7 +306,7 @@ fn in_a_new_epoch_customers_are_asked_for_as_they_change() -> Test {
     let at_b = pair(&swept, "b", "ip");
     assert_eq!((&at_b["asked"], &at_b["left_out"]), (&json!(40), &json!(0)));
     assert_eq!(at_b["matches"], 25);
-    Ok(())
+    covers(place, 100, 45)
 }
 
 #[test]
