@@ -194,6 +194,7 @@ impl Node {
         used.extend(Views::key_ids(self.home())?);
         used.extend(runs::key_ids(self.home())?);
         used.extend(runs::setup_key_ids(self.home())?);
+        used.extend(runs::entry_key_ids(self.home())?);
         Ok(Some(used))
     }
 

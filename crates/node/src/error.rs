@@ -227,6 +227,10 @@ pub enum Error {
     View(ViewError),
     /// Something about a run failed.
     Run(RunError),
+    /// No rule lets this peer, the contributor of matches in this view, be told of one.
+    FeedbackNotAllowed(String, String),
+    /// What an operator wrote about a decision is too long, or has control characters.
+    DecisionText,
 }
 
 /// How a process ends on an error.
@@ -244,7 +248,10 @@ impl Error {
     /// How the process ends.
     #[must_use]
     pub const fn ending(&self) -> Ending {
-        Ending::Error
+        match self {
+            Self::FeedbackNotAllowed(..) => Ending::Refused,
+            _ => Ending::Error,
+        }
     }
 }
 
@@ -501,6 +508,14 @@ impl fmt::Display for Error {
             Self::Clock => f.write_str("the clock shows a time before 2000 or after 2179"),
             Self::View(error) => error.fmt(f),
             Self::Run(error) => error.fmt(f),
+            Self::FeedbackNotAllowed(peer, view) => write!(
+                f,
+                "no rule of the policy lets {peer} be told of a match in {view}: feedback shows that \
+                 its entry matched"
+            ),
+            Self::DecisionText => {
+                f.write_str("a case or a reason has at most 255 bytes, and no control characters")
+            }
         }
     }
 }

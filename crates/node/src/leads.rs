@@ -1,7 +1,6 @@
 //! Matches on their way to where people work, and what people say of them there (`spec/47-export.md`).
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::Read;
 
 use blindmatch_feeds::{ExportId, FeedError, Finding, Lead, Opinion, Publisher, Said, Tlp};
@@ -26,24 +25,6 @@ pub struct Heard {
     pub peer: String,
     /// What was said.
     pub opinion: Opinion,
-}
-
-/// Why a match does not leave for where it is acted upon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stays {
-    /// No operator has confirmed it.
-    Undecided,
-}
-
-/// Whether a match may leave for where it is acted upon: only one that a person has confirmed
-/// (`spec/47-export.md` §6).
-///
-/// # Errors
-///
-/// [`Stays`] says why it may not.
-pub const fn may_leave(_: &Match) -> Result<(), Stays> {
-    // Until decisions are recorded, there is none.
-    Err(Stays::Undecided)
 }
 
 /// Who writes the matches of `node`, under its own ids.
@@ -131,23 +112,5 @@ impl<'m> Leads<'m> {
         heard.sort_by_key(|one| (one.id, one.opinion));
         heard.dedup();
         Ok((heard, others))
-    }
-}
-
-impl Stays {
-    /// The word for it, as in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Undecided => "undecided",
-        }
-    }
-}
-
-impl fmt::Display for Stays {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Undecided => "no operator has confirmed it: a match is a lead",
-        })
     }
 }

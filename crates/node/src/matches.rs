@@ -1,11 +1,19 @@
-//! The matches that this node keeps: what its runs found, each once (`spec/46-runs-views.md` §3).
+//! The matches that this node keeps: what its runs found, each once (`spec/46-runs-views.md` §3), and
+//! how each of them stands (`spec/70-matches.md`).
+
+mod lives;
+pub mod trace;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use blindmatch_audit::codec::Writer;
 use blindmatch_audit::receipt::Side;
-use blindmatch_indicator::Label;
+use blindmatch_indicator::{IndicatorType, Label};
+pub use blindmatch_matches::decision::Decision;
+pub use blindmatch_matches::sharing;
+use blindmatch_matches::windows::{Window, apart};
+pub use blindmatch_matches::{Disposition, Feedback, Life, State, Stays, Verdict, may_leave};
 use blindmatch_psi::agreement::RunId;
 use blindmatch_store::keys::{Key, StorageKey};
 use blindmatch_store::runs::{End, Match as Found, Outcome, RunError, Runs};
@@ -50,6 +58,20 @@ pub struct Match {
     pub is_in_last_run: bool,
     /// Whether the peer signed for that run.
     pub receipted: bool,
+    /// Whether the row follows from a value of its source, and is none itself.
+    pub derived: bool,
+    /// From when to when this node saw it, where its source says so.
+    pub own_window: Option<Window>,
+    /// How it came to stand as it does.
+    pub life: Life,
+    /// Whether it is shown by itself: a weak type only beside another one of the same reference.
+    pub shows: bool,
+    /// How many different peers hold the row.
+    pub holders: usize,
+    /// The runs that found it, and when each ended.
+    found_by: Vec<(RunId, u64)>,
+    /// The last run of its collection at the view, where that did not find it.
+    missed_by: Option<(RunId, u64)>,
 }
 
 /// Names a match in one node: the same each night. Whoever does not have the node's storage key
@@ -74,11 +96,7 @@ struct Ended {
 
 impl Kept {
     /// Reads what all runs found that is not over its time, which `now` is, in seconds since 1970.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Run`] where the runs cannot be listed.
-    pub fn read(runs: &Runs, storage: &StorageKey, now: u64) -> Result<Self, Error> {
+    fn read(runs: &Runs, storage: &StorageKey, now: u64) -> Result<Self, Error> {
         let key = storage.derive("blindmatch matches v1");
         let mut damaged = Vec::new();
         let mut ended = Vec::new();
@@ -91,14 +109,15 @@ impl Kept {
         // Oldest first, so that what a later one says of a match replaces what an earlier did. Of two
         // that ended in one second the later is the one whose collection had seen more imports.
         ended.sort_by_key(|ended| (ended.end.ended, ended.end.head.imports, ended.run.0));
-        let mut last: BTreeMap<_, RunId> = BTreeMap::new();
+        let mut last: BTreeMap<_, (RunId, u64)> = BTreeMap::new();
         for ended in &ended {
-            last.insert(ended.pair(), ended.run);
+            last.insert(ended.pair(), (ended.run, ended.end.ended));
         }
         let mut matches = BTreeMap::new();
         for ended in &ended {
-            let is_last = last.get(&ended.pair()) == Some(&ended.run);
-            if let Err(error) = ended.read(runs, &key, now, is_last, &mut matches) {
+            let last = last.get(&ended.pair()).copied();
+            let last = last.filter(|(last, _)| *last != ended.run);
+            if let Err(error) = ended.read(runs, &key, now, last, &mut matches) {
                 damaged.push(error);
             }
         }
@@ -132,7 +151,7 @@ impl Ended {
         runs: &Runs,
         key: &Key,
         now: u64,
-        is_last: bool,
+        missed_by: Option<(RunId, u64)>,
         matches: &mut BTreeMap<MatchId, Match>,
     ) -> Result<(), RunError> {
         let mut found = match runs.matches(&self.run, now) {
@@ -149,20 +168,18 @@ impl Ended {
                     return damage.and(Err(RunError::Missing));
                 }
             };
-            let found = self.found(&found.as_match(), key, is_last);
-            let first = matches.get(&found.id).map(|earlier| earlier.first_found);
-            let first_found = first.unwrap_or(found.first_found);
-            matches.insert(
-                found.id,
-                Match {
-                    first_found,
-                    ..found
-                },
-            );
+            let mut found = self.found(&found.as_match(), key, missed_by);
+            if let Some(earlier) = matches.get_mut(&found.id) {
+                let mut found_by = std::mem::take(&mut earlier.found_by);
+                found_by.append(&mut found.found_by);
+                found.found_by = found_by;
+                found.first_found = earlier.first_found;
+            }
+            matches.insert(found.id, found);
         }
     }
 
-    fn found(&self, found: &Found<'_>, key: &Key, is_last: bool) -> Match {
+    fn found(&self, found: &Found<'_>, key: &Key, missed_by: Option<(RunId, u64)>) -> Match {
         let head = &self.end.head;
         let label = found.label.and_then(|label| Label::decode(label).ok());
         let handle = label.as_ref().map_or([0; 16], |label| label.handle);
@@ -194,13 +211,54 @@ impl Ended {
             first_found: self.end.ended,
             last_found: self.end.ended,
             run: self.run,
-            is_in_last_run: is_last,
+            is_in_last_run: missed_by.is_none(),
             receipted: self.end.outcome == Outcome::Concluded,
+            derived: !found.row.origin.given,
+            own_window: Window::of(found.row.fields.first_seen, found.row.fields.last_seen),
+            life: Life::default(),
+            shows: true,
+            holders: 0,
+            found_by: vec![(self.run, self.end.ended)],
+            missed_by,
         }
     }
 }
 
+impl Match {
+    /// The type of the row.
+    #[must_use]
+    pub fn indicator_type(&self) -> Option<IndicatorType> {
+        self.row.indicator_type()
+    }
+
+    /// How it stands. A run found it, so it always stands somehow.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.life.state().unwrap_or(State::New)
+    }
+
+    /// From when to when the peer saw it, where it says so.
+    #[must_use]
+    pub fn their_window(&self) -> Option<Window> {
+        let fields = self.label.as_ref()?.fields;
+        Window::of(fields.first_seen, fields.last_seen)
+    }
+
+    /// Whether both sides saw it, at times too far apart.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        let kind = self.indicator_type();
+        kind.is_some_and(|kind| apart(kind, self.own_window, self.their_window()))
+    }
+}
+
 impl MatchId {
+    /// The bytes of it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+
     /// Reads what [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -7,7 +7,7 @@ use blindmatch_store::collection::Collections;
 use blindmatch_store::home::Home;
 use blindmatch_store::index::{AnyIndex, Doubt, Facts, FactsError};
 use blindmatch_store::ledger::{Ledger, Log};
-use blindmatch_store::runs::Runs;
+use blindmatch_store::runs::{Entries, Runs};
 use blindmatch_store::views::{ViewError, Views};
 
 use crate::error::Error;
@@ -20,6 +20,7 @@ pub(crate) struct Opened {
     index: Shared<LedgerIndex>,
     views: Shared<OpenViews>,
     runs: Shared<Runs>,
+    entries: Shared<Entries>,
     /// Held while a roster is accepted.
     rosters: Mutex<()>,
     home: Home,
@@ -48,6 +49,7 @@ impl Opened {
             index: Shared::default(),
             views: Shared::default(),
             runs: Shared::default(),
+            entries: Shared::default(),
             rosters: Mutex::default(),
             home,
         }
@@ -99,6 +101,19 @@ impl Node {
         let (ledger, _) = self.ledger()?;
         let runs = &self.opened().runs;
         let opened = runs.share(|| Runs::open(self.home(), ledger, &mut rand::rng()));
+        opened.map_err(Error::Run)
+    }
+}
+
+impl Node {
+    /// What was decided about matches, and what members tell each other of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Run`].
+    pub fn entries(&self) -> Result<Arc<Entries>, Error> {
+        let entries = &self.opened().entries;
+        let opened = entries.share(|| Entries::open(self.home()));
         opened.map_err(Error::Run)
     }
 }

@@ -191,6 +191,8 @@ fn whatever_the_exchange_does_not_find_is_said() {
             covered: None,
             receipted: true,
             fresh: 0,
+            gone: 0,
+            changed: 0,
             found: rows.clone(),
             took: Duration::ZERO,
             bytes: 0,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use blindmatch_feeds::Tlp;
 use blindmatch_indicator::IndicatorType;
 use blindmatch_node::exchange::view::View;
-use blindmatch_node::matches::MatchId;
+use blindmatch_node::matches::{MatchId, State};
 use blindmatch_node::membership::Name;
 use blindmatch_node::store::collection::CollectionName;
 use blindmatch_node::store::runs::MAX_TEXT;
@@ -129,6 +129,37 @@ pub(crate) enum MatchesCommand {
         #[command(flatten)]
         tables: TablesArguments,
     },
+    /// Record that a match is what it seems: without that it is exported to nobody who acts on it.
+    #[command(after_help = DECIDE_EXAMPLES)]
+    Confirm(DecideArguments),
+    /// Record that a match is not what it seems.
+    #[command(after_help = DECIDE_EXAMPLES)]
+    Dispute(DecideArguments),
+    /// Tell the contributor of a match what you hold of it. That shows it that its entry matched here:
+    /// the rule about it in policy.toml must have `feedback = true`.
+    #[command(after_help = FEEDBACK_EXAMPLES)]
+    Feedback {
+        /// The match, as the list names it.
+        #[arg(value_name = "ID", value_parser = parse_match)]
+        id: MatchId,
+        /// What you hold of it.
+        #[arg(value_enum)]
+        verdict: FeedbackWord,
+        #[command(flatten)]
+        tables: TablesArguments,
+    },
+    /// List what peers said of your own entries that matched there.
+    #[command(after_help = "Example:\n  blindmatch matches heard")]
+    Heard(TablesArguments),
+    /// Name everybody who got something of a case, as far as this node knows.
+    #[command(after_help = "Example:\n  blindmatch matches trace 2026-117")]
+    Trace {
+        /// The case, as it was given to `query`, `matches confirm` or `matches dispute`.
+        #[arg(value_name = "CASE", value_parser = parse_case)]
+        case: String,
+        #[command(flatten)]
+        tables: TablesArguments,
+    },
     /// Write the matches, values and own references included, for other programs.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(ExportArguments),
@@ -145,8 +176,23 @@ Examples:
 
 A match is listed once, however many runs found it. `earlier`: the last run of its collection did not
 find it again, because the peer withdrew it or because it was not asked for again. What a list of
-exclusions has, or whose label does not open, is left out unless --all is said. Results are kept for 90
-days.";
+exclusions has, whose label does not open, or what is weak (a domain, a host, an account name, a JA4, a
+card without its number) and has no match of another type under the same reference, is left out unless
+--all is said. Results are kept as long as an indicator of the type ([keep_days] in blindmatch.toml).";
+
+const DECIDE_EXAMPLES: &str = "\
+Example:
+  blindmatch matches confirm 5f1c0a9be27d4433 --case 2026-117 --reason 'same device and payout'
+
+It is recorded who decided, when, for which case and why: in this home, sealed, until no result has the
+match; in the ledger as a digest that says none of it. Who withdraws the entry later flags the match
+again, and the decision stays beside it.";
+
+const FEEDBACK_EXAMPLES: &str = "\
+Example:
+  blindmatch matches feedback 5f1c0a9be27d4433 false-positive
+
+It is sent by the node that serves, or with the next `batch`, until the contributor has acknowledged it.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -184,7 +230,10 @@ pub(crate) struct Which {
     /// Only those that were first found from this day or time on, e.g. 2026-11-22.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) since: Option<Timestamp>,
-    /// Also what is excluded, and entries whose label does not open.
+    /// Only those that stand so: new, seen, confirmed, disputed, withdrawn or stale.
+    #[arg(long, value_name = "STATE", value_parser = parse_state)]
+    pub(crate) state: Option<State>,
+    /// Also what is excluded, entries whose label does not open, and weak types by themselves.
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
@@ -198,6 +247,32 @@ pub(crate) struct ListArguments {
     /// Show the values too.
     #[arg(long)]
     pub(crate) values: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DecideArguments {
+    /// The match, as the list names it.
+    #[arg(value_name = "ID", value_parser = parse_match)]
+    pub(crate) id: MatchId,
+    /// The case that it was decided in.
+    #[arg(long, value_name = "CASE", value_parser = parse_case)]
+    pub(crate) case: String,
+    /// Why, in a few words.
+    #[arg(long, value_name = "TEXT", value_parser = parse_case)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) tables: TablesArguments,
+}
+
+/// What a contributor is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeedbackWord {
+    /// You hold the same.
+    Agree,
+    /// You hold otherwise.
+    Disagree,
+    /// It is somebody else's, or nobody's.
+    FalsePositive,
 }
 
 #[derive(Args, Debug)]
@@ -277,6 +352,11 @@ pub(crate) const STATUS_EXAMPLES: &str = "\
 Examples:
   blindmatch status
   blindmatch status --output json | jq '.warnings'";
+
+fn parse_state(text: &str) -> Result<State, String> {
+    State::named(text)
+        .ok_or_else(|| "one of new, seen, confirmed, disputed, withdrawn, stale".to_owned())
+}
 
 fn parse_match(text: &str) -> Result<MatchId, String> {
     MatchId::parse(text).ok_or_else(|| "write it as `matches list` does: 16 digits".to_owned())

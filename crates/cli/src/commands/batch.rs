@@ -97,6 +97,10 @@ struct Pair {
     matches: usize,
     /// Those that the run before did not find.
     new: u64,
+    /// Those of the run before that are no longer found; 0 where not all was asked for.
+    gone: u64,
+    /// Those of which the peer says something else now.
+    changed: u64,
     seconds: f64,
     bytes: u64,
 }
@@ -129,6 +133,8 @@ impl Pair {
             left_out: pair.left_out,
             matches: pair.found.len(),
             new: pair.fresh,
+            gone: pair.gone,
+            changed: pair.changed,
             seconds: pair.took.as_secs_f64(),
             bytes: pair.bytes,
         }
@@ -177,13 +183,15 @@ impl Report for Asked {
             ("asked", Side::Right),
             ("matches", Side::Right),
             ("new", Side::Right),
+            ("gone", Side::Right),
+            ("changed", Side::Right),
             ("bytes", Side::Right),
             ("state", Side::Left),
         ]);
         let failed = self.failed_at_once();
         for (peer, (count, why)) in &failed {
             let count = format!("all {count}");
-            table.row(&[peer, &count, "", "", "", "", "", "", "", why]);
+            table.row(&[peer, &count, "", "", "", "", "", "", "", "", "", why]);
         }
         let shown = |pair: &&Pair| !pair.is_idle() && !failed.contains_key(pair.responder.as_str());
         for pair in self.pairs.iter().filter(shown) {
@@ -204,6 +212,8 @@ impl Report for Asked {
                 &grouped(pair.asked),
                 &grouped(u64::try_from(pair.matches).unwrap_or(u64::MAX)),
                 &grouped(pair.new),
+                &grouped(pair.gone),
+                &grouped(pair.changed),
                 &grouped(pair.bytes),
                 &state,
             ]);

@@ -1,13 +1,16 @@
 //! `blindmatch matches`.
 
+mod decide;
 mod export;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use blindmatch_indicator::IndicatorType;
+use blindmatch_indicator::{Day, IndicatorType};
+use blindmatch_node::demo::RowKey;
 use blindmatch_node::exchange::Daemon;
-use blindmatch_node::matches::{Kept, Match, MatchId};
+use blindmatch_node::matches::{Kept, Match, MatchId, Verdict, may_leave, sharing};
 use serde::Serialize;
 
 use super::at_work::AtWork;
@@ -21,6 +24,17 @@ pub(crate) fn run(command: &MatchesCommand, global: &Global) -> Result<Exit, Err
     match command {
         MatchesCommand::List(arguments) => list(arguments, global),
         MatchesCommand::Show { id, tables } => show(*id, tables.tables.as_deref(), global),
+        MatchesCommand::Confirm(arguments) => decide::decide(arguments, Verdict::Confirmed, global),
+        MatchesCommand::Dispute(arguments) => decide::decide(arguments, Verdict::Disputed, global),
+        MatchesCommand::Feedback {
+            id,
+            verdict,
+            tables,
+        } => decide::feedback(*id, *verdict, tables.tables.as_deref(), global),
+        MatchesCommand::Heard(tables) => trace::heard(tables.tables.as_deref(), global),
+        MatchesCommand::Trace { case, tables } => {
+            trace::trace(case, tables.tables.as_deref(), global)
+        }
         MatchesCommand::Export(arguments) => export::export(arguments, global),
         MatchesCommand::Opinions(arguments) => export::opinions(arguments, global),
     }
@@ -39,20 +53,24 @@ fn list(arguments: &ListArguments, global: &Global) -> Result<Exit, Error> {
 
 fn show(id: MatchId, tables: Option<&Path>, global: &Global) -> Result<Exit, Error> {
     let work = AtWork::open(tables, global)?;
-    let kept = kept(&work.daemon, global)?;
-    let found = kept.matches.iter().find(|one| one.id == id);
-    let found = found.ok_or_else(|| {
-        Error::new(format!("there is no match {id}"))
-            .hint("see which there are: blindmatch matches list --all")
-    })?;
-    let shown = Shown(Line::of(&work.daemon, found));
+    let found = one(&work.daemon, id, global)?;
+    let shown = Shown(Line::of(&work.daemon, &found));
     output::show("matches_show", &shown, global)?;
     Ok(Exit::Done)
 }
 
+/// One match.
+fn one(daemon: &Daemon, id: MatchId, global: &Global) -> Result<Match, Error> {
+    let kept = kept(daemon, global)?;
+    let found = kept.matches.into_iter().find(|one| one.id == id);
+    found.ok_or_else(|| {
+        Error::new(format!("there is no match {id}"))
+            .hint("see which there are: blindmatch matches list --all")
+    })
+}
+
 fn kept(daemon: &Daemon, global: &Global) -> Result<Kept, Error> {
-    let storage = daemon.node().home().storage_key();
-    let kept = Kept::read(daemon.runs(), storage, daemon.now())?;
+    let kept = Kept::of(daemon)?;
     for damage in &kept.damaged {
         global.tell(format_args!(
             "warning: {damage}; what was found there is not shown"
@@ -67,6 +85,7 @@ struct Chosen {
     /// How many are left out because a list of exclusions has them, by reason.
     excluded: BTreeMap<String, u64>,
     unreadable: u64,
+    weak: u64,
     damaged: usize,
 }
 
@@ -76,6 +95,7 @@ fn chosen(daemon: &Daemon, which: &Which, global: &Global) -> Result<Chosen, Err
         matches: Vec::new(),
         excluded: BTreeMap::new(),
         unreadable: 0,
+        weak: 0,
         damaged: kept.damaged.len(),
     };
     for found in kept.matches.into_iter().filter(|found| which.has(found)) {
@@ -90,6 +110,8 @@ fn chosen(daemon: &Daemon, which: &Which, global: &Global) -> Result<Chosen, Err
             *chosen.excluded.entry(reason).or_default() += 1;
         } else if found.label.is_none() {
             chosen.unreadable += 1;
+        } else if !found.shows {
+            chosen.weak += 1;
         } else {
             chosen.matches.push(found);
         }
@@ -114,6 +136,8 @@ struct List {
     excluded: BTreeMap<String, u64>,
     /// Entries that are left out because their label does not open.
     unreadable: u64,
+    /// Matches that are left out because they are weak, and no other one has their reference.
+    weak: u64,
     /// Results that are damaged.
     damaged: usize,
     #[serde(skip)]
@@ -146,6 +170,31 @@ struct Line {
     reports: Option<u16>,
     first_found: String,
     last_found: String,
+    /// How it stands.
+    state: &'static str,
+    /// Since when.
+    state_since: String,
+    /// Why it may not go to who acts on it; nothing where it may.
+    stays: Option<&'static str>,
+    /// What an operator decided last.
+    decided: Option<Decided>,
+    /// When its contributor withdrew it.
+    withdrawn: Option<String>,
+    /// What its contributor was told.
+    feedback: Option<&'static str>,
+    /// When this node saw it, first and last.
+    own_first_seen: Option<String>,
+    own_last_seen: Option<String>,
+    /// Whether both sides saw it more than 30 days apart.
+    apart: bool,
+    /// Whether more of our own rows stand behind it than say anything of any.
+    shared: bool,
+    /// How many peers hold it.
+    peers: usize,
+    /// Whether it follows from a value of its source: `strict`, or `derived`.
+    form: &'static str,
+    /// The length of the network that was asked for, of an address or a network.
+    prefix: Option<u8>,
     /// Whether the last run of its collection found it.
     in_last_run: bool,
     case: String,
@@ -157,6 +206,16 @@ struct Line {
     excluded: Option<String>,
     #[serde(skip)]
     words: Option<String>,
+}
+
+/// What an operator decided.
+#[derive(Serialize)]
+struct Decided {
+    verdict: &'static str,
+    by: String,
+    at: String,
+    case: String,
+    reason: String,
 }
 
 /// The same of plain fields.
@@ -179,6 +238,8 @@ struct Flat<'a> {
     reports: Option<u16>,
     first_found: &'a str,
     last_found: &'a str,
+    state: &'a str,
+    stays: Option<&'a str>,
     in_last_run: bool,
     case: &'a str,
     operator: &'a str,
@@ -195,6 +256,7 @@ impl List {
             matches: lines.collect(),
             excluded: chosen.excluded,
             unreadable: chosen.unreadable,
+            weak: chosen.weak,
             damaged: chosen.damaged,
             values: false,
         })
@@ -217,6 +279,7 @@ impl Which {
         let peer = self.peer.as_ref();
         let collection = self.collection.as_ref();
         peer.is_none_or(|peer| peer.as_str() == found.peer)
+            && self.state.is_none_or(|state| state == found.state())
             && collection.is_none_or(|collection| collection.as_str() == found.collection)
             && self
                 .indicator_type
@@ -255,6 +318,27 @@ impl Line {
             last_seen: fields.and_then(|fields| fields.last_seen),
             first_found: time(found.first_found),
             last_found: time(found.last_found),
+            state: found.state().name(),
+            state_since: time(found.life.since()),
+            stays: may_leave(&found.life).err().map(|stays| stays.name()),
+            decided: found.life.disposition().map(|decided| Decided {
+                verdict: decided.verdict.name(),
+                by: decided.by.clone(),
+                at: time(decided.at),
+                case: decided.case.clone(),
+                reason: decided.reason.clone(),
+            }),
+            withdrawn: found.life.withdrawn().map(time),
+            feedback: found.life.feedback().map(|feedback| feedback.name()),
+            own_first_seen: found.own_window.map(|window| seen(window.first)),
+            own_last_seen: found.own_window.map(|window| seen(window.last)),
+            apart: found.is_apart(),
+            shared: kind.is_some_and(|kind| {
+                sharing::is_shared(kind, found.references_total, sharing::SHARED_ABOVE)
+            }),
+            peers: found.holders,
+            form: if found.derived { "derived" } else { "strict" },
+            prefix: prefix_of(&found.row),
             in_last_run: found.is_in_last_run,
             case: found.case.clone(),
             operator: found.operator.clone(),
@@ -281,11 +365,29 @@ impl Line {
         if !self.in_last_run {
             said.push("earlier".to_owned());
         }
+        if self.apart {
+            said.push("seen at other times".to_owned());
+        }
+        if self.shared {
+            said.push("shared".to_owned());
+        }
         if let Some(excluded) = &self.excluded {
             said.push(format!("excluded: {excluded}"));
         }
         said.retain(|part| !part.is_empty());
         said.join("; ")
+    }
+
+    /// In which form it was asked for.
+    fn asked_for_as(&self) -> String {
+        let mut form = match self.form {
+            "derived" => format!("{}, which follows from a value of the source", self.r#type),
+            _ => format!("{}, as the source has it", self.r#type),
+        };
+        if let Some(prefix) = self.prefix {
+            form.push_str(&format!(", /{prefix}"));
+        }
+        form
     }
 
     fn references(&self) -> String {
@@ -319,6 +421,8 @@ impl<'a> Flat<'a> {
             reports: line.reports,
             first_found: &line.first_found,
             last_found: &line.last_found,
+            state: line.state,
+            stays: line.stays,
             in_last_run: line.in_last_run,
             case: &line.case,
             operator: &line.operator,
@@ -339,6 +443,7 @@ impl Report for List {
             ("references", Side::Left),
             ("first found", Side::Left),
             ("last found", Side::Left),
+            ("state", Side::Left),
             ("the peer says", Side::Left),
         ];
         if self.values {
@@ -356,6 +461,7 @@ impl Report for List {
                 &references,
                 day(&line.first_found),
                 day(&line.last_found),
+                line.state,
                 &said,
             ];
             if self.values {
@@ -374,6 +480,12 @@ impl Report for List {
             let count = grouped(self.unreadable);
             text.push_str(&format!("left out: {count}, whose label does not open\n"));
         }
+        if self.weak > 0 {
+            let count = grouped(self.weak);
+            text.push_str(&format!(
+                "left out: {count}, weak by themselves: no match of another type has their reference\n"
+            ));
+        }
         text
     }
 
@@ -390,10 +502,15 @@ impl Report for Shown {
     fn table(&self) -> String {
         let line = &self.0;
         let mut table = Table::of_fields();
-        let state = if line.in_last_run {
-            "found by the last run"
+        let last_run = if line.in_last_run {
+            "found it"
         } else {
-            "not found by the last run"
+            "did not find it"
+        };
+        let state = format!("{} since {}", line.state, line.state_since);
+        let leaves = match line.stays {
+            None => "yes: somebody confirmed it".to_owned(),
+            Some(why) => format!("no: {why}"),
         };
         let receipt = if line.receipted {
             "signed by both"
@@ -422,9 +539,48 @@ impl Report for Shown {
             .row(&["case", &line.case])
             .row(&["first found", &line.first_found])
             .row(&["last found", &line.last_found])
-            .row(&["state", state])
+            .row(&["state", &state])
+            .row(&["may leave", &leaves])
+            .row(&["last run", last_run])
+            .row(&["asked for as", &line.asked_for_as()])
+            .row(&["held by", &format!("{} of the peers", line.peers)])
             .row(&["run", &line.run])
             .row(&["receipt", receipt]);
+        if let Some(decided) = &line.decided {
+            let Decided {
+                verdict,
+                by,
+                at,
+                case,
+                reason,
+            } = decided;
+            table.row(&[
+                "decided",
+                &format!("{verdict} by {by}, {at}, case {case}: {reason}"),
+            ]);
+        }
+        if let Some(withdrawn) = &line.withdrawn {
+            table.row(&["withdrawn", &format!("by its contributor, {withdrawn}")]);
+        }
+        if let Some(feedback) = line.feedback {
+            table.row(&["feedback", feedback]);
+        }
+        if let Some((first, last)) = line
+            .own_first_seen
+            .as_ref()
+            .zip(line.own_last_seen.as_ref())
+        {
+            table.row(&["seen here", &format!("{} to {}", day(first), day(last))]);
+        }
+        if let Some((first, last)) = line.first_seen.as_ref().zip(line.last_seen.as_ref()) {
+            table.row(&["seen there", &format!("{} to {}", day(first), day(last))]);
+        }
+        if line.apart {
+            table.row(&["apart", "more than 30 days lie between the two"]);
+        }
+        if line.shared {
+            table.row(&["shared", "many of your own rows stand behind it"]);
+        }
         if let Some(excluded) = &line.excluded {
             table.row(&["excluded", excluded]);
         }
@@ -433,6 +589,24 @@ impl Report for Shown {
 
     fn rows(&self) -> Vec<impl Serialize> {
         vec![Flat::of(&self.0)]
+    }
+}
+
+fn seen(day: Day) -> String {
+    time(u64::try_from(day.unix_seconds()).unwrap_or(0))
+}
+
+/// The length of an address or a network that is a row.
+fn prefix_of(row: &RowKey) -> Option<u8> {
+    let bytes = row.as_bytes();
+    match row.indicator_type()? {
+        IndicatorType::Ip => match bytes.len() {
+            0..16 => Some(32),
+            _ => Some(128),
+        },
+        // Behind the codes of type and version (spec/10 §1).
+        IndicatorType::Network => bytes.get(2).copied(),
+        _ => None,
     }
 }
 

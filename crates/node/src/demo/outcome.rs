@@ -61,6 +61,10 @@ pub struct PairResult {
     pub found: BTreeSet<RowKey>,
     /// Those of them that the run before did not find.
     pub fresh: u64,
+    /// Rows that the run before found and this one did not; 0 where not all was asked for.
+    pub gone: u64,
+    /// Rows that both found and of which the responder says something else now.
+    pub changed: u64,
     /// How long it took.
     pub took: Duration,
     /// Bytes on the wire, both ways, the publication included where it was fetched for this run.

@@ -438,6 +438,11 @@ impl Error {
                 "name an address of this machine that is free: listen, in [serve] of blindmatch.toml"
                     .to_owned(),
             ],
+            Self::FeedbackNotAllowed(..) => vec![
+                "set `feedback = true` in the rule about it, in policy.toml, where that is meant"
+                    .to_owned(),
+            ],
+            Self::DecisionText => vec!["name a file of the case in it, and say no more".to_owned()],
             Self::NoMember(_) => vec!["see who is: blindmatch roster show".to_owned()],
             Self::NotInRoster(path, _) => {
                 vec![format!("see who is: blindmatch roster show {}", quoted_path(path))]

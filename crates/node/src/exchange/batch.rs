@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blindmatch_audit::receipt::Side;
-use blindmatch_indicator::IndicatorType;
+use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_membership::{Name, Role};
 use blindmatch_policy::{Direction, Protocol};
 use blindmatch_psi::agreement::RunId;
@@ -15,8 +15,9 @@ use blindmatch_store::runs::{Run, RunError};
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel};
 use tokio::task::JoinSet;
+use tracing::warn;
 
-use super::ask::{Answered, AskError, Asker, Asking, Occasion, Subject};
+use super::ask::{Answered, AskError, Asker, Asking, Finding, Occasion, Subject};
 use super::daemon::Daemon;
 use super::history::History;
 use super::peers::patiently;
@@ -103,6 +104,10 @@ impl Asker {
             pairs.extend(of_peer.unwrap_or_default());
         }
         self.settle().await;
+        // What cannot be told now stays due.
+        if let Err(error) = self.tell_peers().await {
+            warn!(%error, "cannot tell peers what is due to them");
+        }
         let asker = self.clone();
         let noted = pairs.clone();
         let noting = move || asker.note(&noted);
@@ -208,9 +213,13 @@ impl Asker {
                 return pair;
             }
         };
-        let found = answered.found.into_iter();
-        let found = found.filter(|found| found.label.is_some());
-        pair.found = found.map(|found| found.row).collect();
+        let mut now: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for Finding { row, label } in answered.found {
+            if let Some(label) = label {
+                now.entry(row).or_default().insert(label.encode());
+            }
+        }
+        pair.found = now.keys().cloned().collect();
         pair.asked = answered.asked;
         pair.charged = answered.charged;
         pair.left_out = answered.left_out;
@@ -227,8 +236,21 @@ impl Asker {
         let daemon = Arc::clone(&self.daemon);
         let before = blocking(move || last.map(|last| found_by(&daemon, &last))).await;
         let before = before.ok().flatten().unwrap_or_default();
-        let fresh = pair.found.difference(&before).count();
-        pair.fresh = u64::try_from(fresh).unwrap_or(u64::MAX);
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let (mut fresh, mut changed) = (0, 0);
+        for (row, labels) in &now {
+            match before.get(row) {
+                None => fresh += 1,
+                Some(earlier) if earlier != labels => changed += 1,
+                Some(_) => {}
+            }
+        }
+        (pair.fresh, pair.changed) = (count(fresh), count(changed));
+        // Of what was not asked for it is not known.
+        if pair.left_out == 0 && pair.outcome == Outcome::Done {
+            let gone = before.keys().filter(|row| !now.contains_key(row));
+            pair.gone = count(gone.count());
+        }
         pair
     }
 
@@ -327,6 +349,8 @@ impl Asker {
             receipted: false,
             found: BTreeSet::new(),
             fresh: 0,
+            gone: 0,
+            changed: 0,
             took: Duration::ZERO,
             bytes: 0,
         }
@@ -424,14 +448,17 @@ fn holdings(
     Ok(holdings)
 }
 
-/// What a run found; nothing where that is no longer there.
-fn found_by(daemon: &Daemon, run: &RunId) -> BTreeSet<RowKey> {
-    let mut rows = BTreeSet::new();
+/// What a run found, and what the peer said of each; nothing where that is no longer there.
+fn found_by(daemon: &Daemon, run: &RunId) -> BTreeMap<RowKey, BTreeSet<[u8; Label::LENGTH]>> {
+    let mut rows: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     if let Ok(mut matches) = daemon.runs().matches(run, daemon.now()) {
         while let Ok(Some(found)) = matches.next() {
             let found = found.as_match();
-            if found.label.is_some() {
-                rows.insert(RowKey::from(found.row.key));
+            let label = found.label.filter(|label| Label::decode(label).is_ok());
+            if let Some(label) = label {
+                rows.entry(RowKey::from(found.row.key))
+                    .or_default()
+                    .insert(*label);
             }
         }
     }

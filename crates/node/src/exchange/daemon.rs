@@ -10,7 +10,7 @@ use blindmatch_policy::Policy;
 use blindmatch_store::collection::Collections;
 use blindmatch_store::index::{AnyIndex, Doubt, Facts};
 use blindmatch_store::ledger::Ledger;
-use blindmatch_store::runs::Runs;
+use blindmatch_store::runs::{Entries, Runs};
 use blindmatch_store::views::{ViewError, Views};
 use blindmatch_transport::directory::Known;
 use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits, Peer};
@@ -37,6 +37,7 @@ pub struct Daemon {
     collections: Arc<Collections>,
     views: Arc<OpenViews>,
     runs: Arc<Runs>,
+    entries: Arc<Entries>,
     directory: Directory,
     /// The number of the roster by which this was read.
     roster: u64,
@@ -53,6 +54,8 @@ pub struct Daemon {
     publishing: Mutex<()>,
     /// Held while states are recorded as lost.
     naming: Mutex<()>,
+    /// Held while entries of the entries are recorded.
+    recording: Mutex<()>,
 }
 
 impl Daemon {
@@ -100,6 +103,7 @@ impl Daemon {
         let (ledger, _) = node.ledger()?;
         let index = node.index(&ledger.log())?;
         let (collections, views, runs) = (node.collections()?, node.views()?, node.runs()?);
+        let entries = node.entries()?;
         let payment_key = node.payment_key()?.map(|key| key.id());
 
         let (signed, expires) = (delegation.to_string(), delegation.expires);
@@ -132,6 +136,7 @@ impl Daemon {
             collections,
             views,
             runs,
+            entries,
             directory,
             roster: number,
             version: before.map_or_else(versions::newest, |before| before.version),
@@ -142,6 +147,7 @@ impl Daemon {
             kept: Mutex::new(kept),
             publishing: Mutex::default(),
             naming: Mutex::default(),
+            recording: Mutex::default(),
             canonicaliser,
             node,
         })
@@ -219,6 +225,12 @@ impl Daemon {
         &self.runs
     }
 
+    /// What was decided about matches, and what members tell each other of them.
+    #[must_use]
+    pub fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
     /// Who is a member at present.
     #[must_use]
     pub const fn directory(&self) -> &Directory {
@@ -290,6 +302,10 @@ impl Daemon {
 
     pub(super) const fn naming(&self) -> &Mutex<()> {
         &self.naming
+    }
+
+    pub(super) const fn recording(&self) -> &Mutex<()> {
+        &self.recording
     }
 
     pub(super) const fn publishing(&self) -> &Mutex<()> {

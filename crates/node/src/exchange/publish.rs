@@ -85,6 +85,9 @@ impl Daemon {
         let _one = lock(self.publishing());
         let anything = self.serves_anything(view)?;
         if anything {
+            if let Some(before) = self.own_epoch(view) {
+                self.tell_gone(view, &before)?;
+            }
             self.first_publication(view)?;
         }
         Ok(anything)
@@ -104,17 +107,24 @@ impl Daemon {
                     self.record_publication(view, &epoch, &publication.manifest, opened)?;
                     recorded = true;
                 }
-                Standing::Daily(epoch) => match self.next_publication(view, &epoch) {
-                    // It has had all its numbers, or two items have one tag under its key.
-                    Err(Error::View(ViewError::Publish(
-                        PublishError::EpochFull | PublishError::SameTag,
-                    ))) => self.first_publication(view)?,
-                    published => published?,
-                },
+                Standing::Daily(epoch) => {
+                    self.tell_gone(view, &epoch)?;
+                    match self.next_publication(view, &epoch) {
+                        // It has had all its numbers, or two items have one tag under its key.
+                        Err(Error::View(ViewError::Publish(
+                            PublishError::EpochFull | PublishError::SameTag,
+                        ))) => self.first_publication(view)?,
+                        published => published?,
+                    }
+                }
                 Standing::Due(before) => {
                     if self.serves_anything(view)? {
+                        if let Some(before) = self.own_epoch(view) {
+                            self.tell_gone(view, &before)?;
+                        }
                         self.first_publication(view)?;
                     } else if let Some(before) = before.filter(|before| self.is_due_today(before)) {
+                        self.tell_gone(view, &before)?;
                         self.next_publication(view, &before)?;
                     } else {
                         return Ok(recorded);

@@ -20,7 +20,7 @@ use blindmatch_psi::publication::Stored;
 use blindmatch_store::views::{OwnEpoch, OwnPublication};
 use blindmatch_transport::message::{
     Answer, Cosigned, FileRequest, Greeting, Lost, Manifest, ManifestRequest, Proposal,
-    RosterRequest, View as ViewMessage, Views,
+    RosterRequest, Told, View as ViewMessage, Views,
 };
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{ChunkSender, Exchange, Frames, Peer, Witness};
@@ -33,9 +33,10 @@ use tracing::{error, warn};
 pub(super) use self::quoted::Quoted;
 use super::daemon::{Daemon, lock};
 use super::footing::Footing;
-use super::publish::Offered;
+use super::publish::{DAY, Offered};
 use super::service::Counters;
 use super::setups::UnderWay;
+use super::telling::{MOST_A_DAY, NotKept};
 use super::versions::Versions;
 use super::view::{View, with};
 use super::work::blocking;
@@ -67,6 +68,8 @@ struct Inner {
     witnesses: Mutex<BTreeMap<Name, Witness>>,
     /// The items of publications, by the digests of their manifests.
     sizes: Mutex<BTreeMap<[u8; 32], u64>>,
+    /// How many messages were taken of each peer, on which day.
+    taken: Mutex<BTreeMap<Name, (u64, u32)>>,
     /// Who said last that it has a newer roster.
     newer_rosters: watch::Sender<Option<Name>>,
     footing: Mutex<Footing>,
@@ -87,6 +90,7 @@ impl Serving {
             streams: Mutex::default(),
             witnesses: Mutex::default(),
             sizes: Mutex::default(),
+            taken: Mutex::default(),
             newer_rosters: watch::Sender::default(),
             counters: Counters::default(),
         }))
@@ -157,6 +161,18 @@ impl Serving {
         } else {
             Err(Kind::NotFound.into())
         }
+    }
+
+    /// Counts a message of a peer; whether it is within what is taken of one on a day.
+    fn takes_more(&self, peer: &Name) -> bool {
+        let today = self.daemon().now() / DAY;
+        let mut taken = lock(&self.0.taken);
+        let (day, count) = taken.entry(peer.clone()).or_default();
+        if *day != today {
+            (*day, *count) = (today, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= MOST_A_DAY
     }
 
     fn offered(&self, view: &View) -> Result<Offered, Problem> {
@@ -359,6 +375,21 @@ impl Exchange for Serving {
         let peer = peer.id().clone();
         self.blocking(move |serving| serving.answer(&peer, &proposal))
             .await
+    }
+
+    async fn tell(&self, peer: &Peer, Told(told): Told) -> Result<(), Problem> {
+        self.firm()?;
+        let peer = peer.member().clone();
+        self.blocking(move |serving| {
+            let heard = serving
+                .daemon()
+                .hear(&peer, &told, || serving.takes_more(&peer));
+            heard.map_err(|error| match error {
+                NotKept::Refused(problem) => problem,
+                NotKept::Failed(error) => internal(error),
+            })
+        })
+        .await
     }
 
     async fn run(&self, peer: &Peer, frames: Frames) -> Result<(), Problem> {

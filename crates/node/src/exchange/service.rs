@@ -5,6 +5,7 @@ mod cosigning;
 mod events;
 mod rosters;
 mod status;
+mod telling;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -85,9 +86,12 @@ impl Service {
                 Arc::clone(&changed),
             )),
         ];
+        let asker = Asker::new(daemon, endpoint);
+        let telling = telling::whenever_due(serving.clone(), asker.clone());
+        let jobs = jobs.into_iter().chain([tokio::spawn(telling)]).collect();
         Ok(Self {
             serving,
-            asker: Asker::new(daemon, endpoint),
+            asker,
             address,
             server: Mutex::new(Some(server)),
             changed,

@@ -29,6 +29,8 @@ pub struct Tidied {
     pub runs: u64,
     /// Runs whose results were destroyed.
     pub results: u64,
+    /// What was said of matches that are gone.
+    pub said: u64,
 }
 
 /// What was rotated because members are gone.
@@ -169,6 +171,12 @@ impl Daemon {
             Ok(expired) => tidied.results = expired,
             Err(error) => {
                 count(Err(error.into()));
+            }
+        }
+        match self.tidy_said(now) {
+            Ok(destroyed) => tidied.said = destroyed,
+            Err(error) => {
+                failed.get_or_insert(error);
             }
         }
         failed.map_or(Ok(tidied), Err)

@@ -10,7 +10,7 @@ use blindmatch_node::matches::Match;
 use blindmatch_node::{Error as NodeError, files};
 use serde::Serialize;
 
-use super::{Flat, Line, cannot_encode, chosen};
+use super::{Flat, Line, cannot_encode, chosen, may_leave};
 use crate::args::Global;
 use crate::args::exchange::{ExportArguments, ExportFormat, OpinionsArguments, Use};
 use crate::commands::at_work::AtWork;
@@ -25,15 +25,13 @@ pub(super) fn export(arguments: &ExportArguments, global: &Global) -> Result<Exi
     let mut chosen = chosen(&work.daemon, &arguments.which, global)?;
     let mut stay = BTreeMap::new();
     if arguments.purpose == Use::Enforcement {
-        chosen
-            .matches
-            .retain(|found| match leads::may_leave(found) {
-                Ok(()) => true,
-                Err(why) => {
-                    *stay.entry(why).or_insert(0_u64) += 1;
-                    false
-                }
-            });
+        chosen.matches.retain(|found| match may_leave(&found.life) {
+            Ok(()) => true,
+            Err(why) => {
+                *stay.entry(why).or_insert(0_u64) += 1;
+                false
+            }
+        });
     }
     let export = Export {
         matches: &chosen.matches,

@@ -130,6 +130,26 @@ impl Daemon {
         Ok(true)
     }
 
+    /// Tells the peers of a view what is served no longer of what an epoch has published, and was until
+    /// its newest publication (`spec/70-matches.md` §6).
+    pub(super) fn tell_gone(&self, view: &View, epoch: &OwnEpoch) -> Result<(), Error> {
+        if epoch.publications().is_empty() {
+            return Ok(());
+        }
+        let mut rows = epoch.rows()?;
+        let (reading, evidence) = (self.reading()?, self.policy().evidence());
+        let (kind, day) = (view.indicator_type, self.day());
+        self.tell_withdrawn(view, |tell| {
+            changed(&mut rows, &reading, kind, evidence, day, |row| {
+                let is_new = Place::of(row.origin) == Place::Leaving && row.since == day;
+                match row.handle.filter(|_| is_new) {
+                    Some(handle) => tell(handle),
+                    None => Ok(()),
+                }
+            })
+        })
+    }
+
     /// Writes the rows that were published or are served, and finds which of them change.
     fn changed_rows(
         &self,

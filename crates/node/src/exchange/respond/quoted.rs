@@ -3,7 +3,7 @@
 
 use blindmatch_transport::message::{
     Answer, Cosigned, FileRequest, Greeting, Manifest, ManifestRequest, Proposal, RosterRequest,
-    Views,
+    Told, Views,
 };
 use blindmatch_transport::{ChunkSender, Exchange, Frames, Peer, Witness};
 use blindmatch_wire::Problem;
@@ -65,6 +65,10 @@ impl Exchange for Quoted {
 
     async fn propose(&self, peer: &Peer, proposal: Proposal) -> Result<Answer, Problem> {
         self.told(peer, "propose", self.0.propose(peer, proposal).await)
+    }
+
+    async fn tell(&self, peer: &Peer, told: Told) -> Result<(), Problem> {
+        self.told(peer, "tell", self.0.tell(peer, told).await)
     }
 
     async fn run(&self, peer: &Peer, frames: Frames) -> Result<(), Problem> {

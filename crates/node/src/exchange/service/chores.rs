@@ -115,6 +115,7 @@ fn tidy(daemon: &Daemon, counters: &Counters) {
             forgotten,
             runs,
             results,
+            said,
         }) => {
             counters.add(
                 "blindmatch_ttl_deletions_total",
@@ -123,7 +124,7 @@ fn tidy(daemon: &Daemon, counters: &Counters) {
             );
             info!(
                 closed,
-                forgotten, runs, results, "epochs, runs and matches ended whose time is over"
+                forgotten, runs, results, said, "epochs, runs and matches ended whose time is over"
             );
         }
         Err(error) => failed(&error, "cannot end all whose time is over"),
