@@ -35,19 +35,27 @@ impl Exit {
     /// How a command ended that asked several peers: what they have in common, or that it is partly
     /// done.
     pub(crate) fn of<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> Self {
+        let mut serves_nothing = false;
         let outcomes = outcomes.into_iter();
-        let exits = outcomes.filter_map(|outcome| match outcome {
+        let exits = outcomes.inspect(|outcome| serves_nothing |= **outcome == Outcome::Nothing);
+        let exits = exits.filter_map(|outcome| match outcome {
             // Nothing was to be had, and nothing went wrong.
-            Outcome::NotServed => None,
+            Outcome::NotServed | Outcome::Nothing => None,
             Outcome::Done => Some(Self::Done),
             Outcome::Refused(_) => Some(Self::Refused),
             Outcome::Budget(_) => Some(Self::BudgetExhausted),
             Outcome::Unreachable(_) => Some(Self::Unreachable),
-            Outcome::Preparing(_) | Outcome::Nothing => Some(Self::Partly),
+            Outcome::Preparing(_) => Some(Self::Partly),
             Outcome::Failed(_) => Some(Self::Error),
         });
         let all = exits.reduce(|all, exit| if all == exit { all } else { Self::Partly });
-        all.unwrap_or(Self::Done)
+        // Where nobody serves anything, nothing was done.
+        let nothing = if serves_nothing {
+            Self::Partly
+        } else {
+            Self::Done
+        };
+        all.unwrap_or(nothing)
     }
 }
 

@@ -39,7 +39,7 @@ Where rules of both sides name the protocols `lookup` and `batch`, large lists g
 for all of them each time and keeps nothing, unless the epoch's answers are here already; of customers
 only where the rule has `sweep = true`. What both would take shows under --dry-run.
 
-Exits with 0 where every peer answered, with 6 where some did, or where one serves nothing at all.";
+Exits with 0 where every peer answered, with 6 where some did, or where none serves anything.";
 
 #[derive(Args, Debug)]
 pub(crate) struct BatchArguments {

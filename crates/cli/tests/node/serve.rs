@@ -508,9 +508,25 @@ fn probes_are_answered_to_this_machine() -> Test {
     let success = "\nblindmatch_last_success_seconds{peer=\"bolt\"} ";
     assert!(!metrics.contains(success), "{metrics}");
     let _bolt = net.serve("bolt")?;
-    net.place.ok(&net.line("acme", "batch"))?;
+    // It has nothing yet: that is said, and no success.
+    let nothing = net.place.run(&net.line("acme", "batch"))?;
+    let said = String::from_utf8_lossy(&nothing.stdout);
+    assert_eq!(nothing.status.code(), Some(6), "{said}");
+    assert!(said.contains("published nothing"), "{said}");
+    let (_, metrics) = ask("/metrics")?;
+    assert!(!metrics.contains(success), "{metrics}");
+    let never = "\nblindmatch_never_succeeded{peer=\"bolt\"} ";
+    assert!(metrics.contains(&format!("{never}1\n")), "{metrics}");
+    net.place
+        .ok(&net.line("bolt", "import --collection fraud --kind abuse ips.txt"))?;
+    let begin = Instant::now();
+    while !net.place.run(&net.line("acme", "batch"))?.status.success() {
+        assert!(begin.elapsed() < MOST, "nothing is published");
+        sleep(Duration::from_millis(200));
+    }
     let (_, metrics) = ask("/metrics")?;
     assert!(metrics.contains(success), "{metrics}");
+    assert!(metrics.contains(&format!("{never}0\n")), "{metrics}");
     let budget = "blindmatch_budget_left_evaluations{view=\"abuse/ip/abuse-prevention\",peer=\"bolt\",span=\"day\"} ";
     assert!(metrics.contains(budget), "{metrics}");
     let records = metrics
