@@ -4,6 +4,7 @@ use std::fs;
 
 use blindmatch_audit::receipt::Side;
 use blindmatch_audit::record::{Class, Event, Name, Salted};
+use blindmatch_indicator::IndicatorType;
 use blindmatch_store::index::{ASIDE, INDEX};
 use blindmatch_store::ledger::Ledger;
 

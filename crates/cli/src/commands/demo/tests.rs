@@ -47,6 +47,8 @@ fn results(
             covered: None,
             receipted: true,
             fresh: 0,
+            gone: 0,
+            changed: 0,
             found: found.iter().cloned().collect(),
             took: Duration::from_millis(20),
             bytes: 4_096,

@@ -137,8 +137,8 @@ impl Daemon {
             return Ok(());
         }
         let mut rows = epoch.rows()?;
-        let (reading, evidence) = (self.reading()?, self.policy().evidence());
         let (kind, day) = (view.indicator_type, self.day());
+        let (reading, evidence) = (self.reading()?, self.policy().evidence(kind));
         self.tell_withdrawn(view, |tell| {
             changed(&mut rows, &reading, kind, evidence, day, |row| {
                 let is_new = Place::of(row.origin) == Place::Leaving && row.since == day;
