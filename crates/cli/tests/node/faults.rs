@@ -181,7 +181,7 @@ impl Disk {
 
     fn remount(&self, how: &str) -> Test {
         let mut command = Command::new("mount");
-        let command = command.args(["-o", &format!("remount,{how}")]);
+        let command = command.args(["-o", &format!("remount,bind,{how}")]);
         assert!(command.arg(&self.0).status()?.success());
         Ok(())
     }
