@@ -38,6 +38,11 @@ fn the_report_adds_up_and_says_what_changed() -> Test {
         "removed": 0,
         "discarded": [],
         "expired": 0,
+        // Of a plain list nothing says how often.
+        "held_back": [
+            { "type": "ip", "lacks": "reports", "minimum_reports": 2, "rows": 2 },
+            { "type": "network", "lacks": "reports", "minimum_reports": 2, "rows": 3 },
+        ],
     });
     expected["snapshot"] = report["snapshot"].clone();
     assert_eq!(report, expected);

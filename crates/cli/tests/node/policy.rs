@@ -218,3 +218,104 @@ fn nothing_is_allowed_to_a_node_that_the_roster_does_not_list() -> Test {
     ];
     place.fails(explain, 1, &says)
 }
+
+#[test]
+fn an_operator_vouches_for_a_peer_by_a_record() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    let line = "--home acme policy override --days 7";
+    let says = ["the reason stands in the ledger", "--why 'ticket 4711'"];
+    place.fails(
+        &format!("{line} --peer bank --why bob@example.org"),
+        1,
+        &says,
+    )?;
+    place.fails(
+        &format!("{line} --peer bnak --why INC-7"),
+        1,
+        &["no member bnak"],
+    )?;
+    place.fails(
+        "--home acme policy override --days 367 --peer bank --why x",
+        2,
+        &["366"],
+    )?;
+    let vouched = place.json(&format!("{line} --peer bank --why INC-7"))?;
+    assert_eq!(vouched["schema"], "blindmatch.policy_override.v1");
+    assert_eq!(
+        (&vouched["peer"], &vouched["why"]),
+        (&json!("bank"), &json!("INC-7"))
+    );
+    // For whoever verifies the ledger: who, why and until when.
+    let head = place.json("--home acme ledger checkpoint")?;
+    let last = head["size"].as_u64().unwrap_or_default() - 1;
+    place.ok(&format!("--home acme ledger proof {last} last.proof"))?;
+    let proven = place.json("--home acme ledger verify last.proof")?;
+    assert_eq!(proven["event"], "vouched");
+    assert_eq!(proven["fields"]["why"], "INC-7");
+    let operator = proven["fields"]["operator"].as_str().unwrap_or_default();
+    assert!(operator.starts_with("uid "), "{proven}");
+    Ok(())
+}
+
+#[test]
+fn every_rule_is_marked_with_whom_it_binds() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    let line = "--home acme policy explain --type email --purpose abuse-prevention --peer bank";
+    let explained = place.json(line)?;
+    let decisions = explained["decisions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    for decision in &decisions {
+        let conditions = decision["conditions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(conditions.len(), 17, "{decision}");
+        for condition in conditions {
+            let binding = condition["binding"].as_str().unwrap_or_default();
+            assert!(
+                ["enforced", "honest-peer"].contains(&binding),
+                "{condition}"
+            );
+        }
+    }
+    let serve = &decisions[2];
+    assert_eq!(
+        (&serve["runs_today"], &serve["runs_a_day"]),
+        (&json!(0), &json!(256))
+    );
+    assert_eq!(serve["probing"], Value::Null);
+    Ok(())
+}
+
+#[test]
+fn what_lacks_evidence_is_said_to_be_held_back() -> Test {
+    let consortium = Consortium::new()?;
+    let place = &consortium.place;
+    place.write("acme/policy.toml", POLICY)?;
+    place.write("feed", "one@shop.example.com\ntwo@shop.example.com\n")?;
+    let imported = place.json("--home acme import --collection main --kind abuse feed")?;
+    let of = |kind| json!({ "type": kind, "lacks": "reports", "minimum_reports": 2, "rows": 2 });
+    let held = json!([of("email"), of("email_folded")]);
+    assert_eq!(imported["held_back"], held);
+    let shown = place.json("--home acme collections show main")?;
+    assert_eq!(shown["held_back"], held);
+    let text = place.ok("--home acme collections show main")?;
+    assert!(
+        text.contains("2 email reported fewer than 2 times"),
+        "{text}"
+    );
+    // By the type's own threshold, or by none.
+    let none = format!(
+        "{POLICY}\n[evidence]\nreason_required = false\ntypes = {{ email = 0, email_folded = 0 }}\n"
+    );
+    place.write("acme/policy.toml", none)?;
+    let shown = place.json("--home acme collections show main")?;
+    assert_eq!(shown["held_back"], json!([]));
+    Ok(())
+}
