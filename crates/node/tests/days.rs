@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use blindmatch_audit::checkpoint::Checkpoint;
 use blindmatch_audit::proof::RecordProof;
-use blindmatch_audit::record::Event;
+use blindmatch_audit::receipt::Side;
+use blindmatch_audit::record::{Event, Level, Signal};
 use blindmatch_feeds::Options;
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_membership::{Digest, Name, WitnessQuorum};
@@ -144,6 +145,10 @@ impl World {
 
     fn import(&self, member: &str, set: &BTreeSet<u32>) {
         let feed: String = set.iter().map(|n| address(*n) + "\n").collect();
+        self.import_feed(member, &feed);
+    }
+
+    fn import_feed(&self, member: &str, feed: &str) {
         let read = |canonicaliser: &Canonicaliser,
                     sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
             blindmatch_feeds::read(feed.as_bytes(), &Options::default(), canonicaliser, sink)
@@ -965,4 +970,151 @@ async fn a_peer_that_has_published_nothing_is_named() {
     world.finds_the_same().await;
     let standing = world.daemon("a").standings().unwrap();
     assert!(standing.get("b").unwrap().batch.is_some());
+}
+
+impl World {
+    /// Changes a place of a member's policy, by which it goes from then on.
+    fn change_policy(&self, member: &str, old: &str, new: &str) {
+        let node = self.nodes.get(member).unwrap();
+        let file = node.daemon.node().disk().root().join("policy.toml");
+        let policy = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(policy.matches(old).count(), 1, "{policy}");
+        std::fs::write(&file, policy.replace(old, new)).unwrap();
+        node.serving.read_again().unwrap();
+    }
+
+    /// What a member that asks by what its policy is now has of the other.
+    async fn ask_again(&self, member: &str) -> PairResult {
+        let node = self.nodes.get(member).unwrap();
+        let asker = Asker::new(node.serving.daemon(), node.endpoint.clone());
+        let watch: Watch = Arc::new(|_| {});
+        let mut pairs = asker.batch(&Batch::default(), &watch).await.unwrap();
+        pairs.retain(|pair| pair.outcome != Outcome::NotServed);
+        assert_eq!(pairs.len(), 1, "{pairs:?}");
+        pairs.pop().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asks_too_often_is_stopped_until_an_operator_vouches_for_it() {
+    let world = World::first_night().await;
+    let b = world.nodes.get("b").unwrap();
+    let runs = "runs = { warn = 2, slow = 2, stop = 3 }";
+    world.change_policy("b", "runs = { slow = 65_536, stop = 65_536 }", runs);
+    let probing = || -> Vec<Event> {
+        let log = b.daemon.ledger().log();
+        let events = log
+            .records(0..u64::MAX)
+            .map(|record| record.unwrap().1.event);
+        events
+            .filter(|event| matches!(event, Event::Probing { .. } | Event::Vouched { .. }))
+            .collect()
+    };
+    let levels = || -> Vec<(Level, u64, u64)> {
+        let levels = probing().into_iter().filter_map(|event| match event {
+            Event::Probing {
+                level,
+                counted,
+                limit,
+                side: Side::Responder,
+                ..
+            } => Some((level, counted, limit)),
+            _ => None,
+        });
+        levels.collect()
+    };
+    assert_eq!(levels(), []);
+    // The second run is slowed, which leaves it an eighth of the runs; it is answered.
+    world.finds_the_same().await;
+    assert_eq!(levels(), [(Level::Slow, 2, 2)]);
+    let charged = world.charged("b");
+    for _ in 0..3 {
+        let Outcome::Refused(why) = world.ask("a").await.outcome else {
+            panic!("the third run is answered");
+        };
+        assert!(why.contains("probing: until our operator vouches"), "{why}");
+        world.pass(DAY);
+    }
+    // Recorded once, on whichever day it comes back.
+    assert_eq!(levels()[..2], [(Level::Slow, 2, 2), (Level::Stop, 3, 3)]);
+    assert_eq!(world.charged("b"), charged);
+
+    let status = blindmatch_node::status::Status::of(&b.serving.daemon()).unwrap();
+    let served = |one: &&blindmatch_node::status::Revealed| one.in_all > 0 && one.peer == "a";
+    let revealed = status.revealed.iter().find(served).unwrap();
+    let total: u64 = status
+        .revealed
+        .iter()
+        .filter(served)
+        .map(|one| one.in_all)
+        .sum();
+    assert!(revealed.held.stopped.is_some());
+    // What `a` was answered, and what `b` asked of it: nothing.
+    assert_eq!(total, charged);
+
+    let (a, operator) = ("a".parse().unwrap(), "uid 1000");
+    let node = b.daemon.node();
+    let refused = node.vouch(b.daemon.ledger(), &a, operator, 7, "bob@example.org");
+    assert!(matches!(refused, Err(Error::Why)));
+    let nobody = "nobody".parse().unwrap();
+    let refused = node.vouch(b.daemon.ledger(), &nobody, operator, 7, "ticket 1");
+    assert!(matches!(refused, Err(Error::NoMember(_))));
+    let until = node.vouch(b.daemon.ledger(), &a, operator, 2, "ticket 1");
+    assert_eq!(until.unwrap(), b.daemon.now() + 2 * DAY);
+    for _ in 0..4 {
+        world.finds_the_same().await;
+    }
+    let Some(Event::Vouched { why, operator, .. }) = probing()
+        .into_iter()
+        .find(|event| matches!(event, Event::Vouched { .. }))
+    else {
+        panic!("nobody vouched");
+    };
+    assert_eq!((why.as_str(), operator.as_str()), ("ticket 1", "uid 1000"));
+    // Then it is as before.
+    world.pass(2 * DAY);
+    for _ in 0..2 {
+        world.finds_the_same().await;
+    }
+    assert!(matches!(world.ask("a").await.outcome, Outcome::Refused(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_does_not_go_through_all_addresses_itself() {
+    let world = World::first_night().await;
+    // 20 blocks of neighbours and nothing else, which is no set of customers.
+    let neighbours = (0..5_120).map(|n| format!("{}\n", Ipv4Addr::from(0x2d10_0000 + n)));
+    world.import_feed("a", &neighbours.collect::<String>());
+    let charged = world.charged("b");
+    let (old, new) = (
+        "dense = { slow = 16_777_216, stop = 16_777_216 }",
+        "dense = {}",
+    );
+    world.change_policy("a", old, new);
+    let Outcome::Refused(why) = world.ask_again("a").await.outcome else {
+        panic!("it is asked");
+    };
+    assert!(
+        why.contains("looks like going through all values of ip"),
+        "{why}"
+    );
+    assert_eq!(world.charged("b"), charged);
+    let a = world.daemon("a");
+    let recorded = a.ledger().log().records(0..u64::MAX).any(|record| {
+        matches!(
+            record.unwrap().1.event,
+            Event::Probing {
+                side: Side::Querier,
+                level: Level::Stop,
+                signal: Signal::Dense,
+                ..
+            }
+        )
+    });
+    assert!(recorded);
+    let vouched = a
+        .node()
+        .vouch(a.ledger(), &"b".parse().unwrap(), "uid 0", 1, "ticket 2");
+    vouched.unwrap();
+    assert_eq!(world.ask_again("a").await.outcome, Outcome::Done);
 }
