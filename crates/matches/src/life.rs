@@ -91,10 +91,11 @@ pub struct Life {
 }
 
 impl Life {
-    /// What follows from these events, the oldest first; of one time in the order of their ids.
+    /// What follows from these events, the oldest first. Of one time, what people decided comes last, so
+    /// that nothing of the same second takes its place.
     #[must_use]
     pub fn of(mut events: Vec<Event>) -> Self {
-        events.sort_by_key(|event| (event.time, event.id));
+        events.sort_by_key(|event| (event.time, event.what.kind().rank(), event.id));
         let mut life = Self::default();
         for event in &events {
             life.apply(event);

@@ -108,6 +108,18 @@ impl Kind {
         Self::Over,
     ];
 
+    /// Its place among events of one time (`spec/70-matches.md` §2).
+    pub(crate) const fn rank(self) -> u8 {
+        match self {
+            Self::Found => 0,
+            Self::Missed | Self::Apart => 1,
+            Self::Rotated | Self::Feedback => 2,
+            Self::Withdrawn => 3,
+            Self::Confirmed | Self::Disputed => 4,
+            Self::Over => 5,
+        }
+    }
+
     /// The word for it in the table.
     #[must_use]
     pub const fn name(self) -> &'static str {

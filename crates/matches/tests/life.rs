@@ -158,6 +158,23 @@ fn what_nobody_found_stays() {
 }
 
 #[test]
+fn a_decision_of_the_second_of_its_run_stands() {
+    let event = |id: u8, what| Event {
+        id: EventId([id; 32]),
+        time: 1,
+        what,
+    };
+    for id in [0, 9] {
+        let events = [
+            event(1, Happening::Found),
+            event(2, Happening::Withdrawn),
+            event(id, decided(Verdict::Confirmed, 1)),
+        ];
+        assert_eq!(may_leave(&Life::of(events.to_vec())), Ok(()));
+    }
+}
+
+#[test]
 fn a_withdrawal_flags_what_was_confirmed_until_somebody_decides_again() {
     let confirmed = Kind::ALL
         .iter()
