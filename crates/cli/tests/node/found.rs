@@ -113,6 +113,81 @@ fn matches_are_kept_once_with_the_owners_references() -> Test {
 }
 
 #[test]
+fn what_an_operator_decides_is_kept_shown_and_traced() -> Test {
+    let peers = three()?;
+    let place = &peers.place;
+    import_customers(place, 0..40, "")?;
+    ends(place, "batch", 0)?;
+    let list = ends(place, "matches list --peer b --state new", 0)?;
+    assert_eq!(list["matches"].as_array().map(Vec::len), Some(20));
+    let id = |at: usize| list["matches"][at]["id"].as_str().unwrap_or_default();
+    assert_eq!(list["matches"][0]["stays"], "undecided");
+
+    ends(
+        place,
+        &format!("matches confirm {} --case T-1 --reason seen", id(0)),
+        0,
+    )?;
+    ends(
+        place,
+        &format!("matches dispute {} --case T-2 --reason ours", id(1)),
+        0,
+    )?;
+    let confirmed = ends(place, &format!("matches show {}", id(0)), 0)?;
+    assert_eq!(
+        (&confirmed["state"], &confirmed["stays"]),
+        (&json!("confirmed"), &json!(null))
+    );
+    let decided = &confirmed["decided"];
+    assert_eq!(
+        (&decided["case"], &decided["reason"]),
+        (&json!("T-1"), &json!("seen"))
+    );
+    assert!(
+        decided["by"]
+            .as_str()
+            .is_some_and(|by| by.starts_with("uid ")),
+        "{decided}"
+    );
+    let disputed = ends(place, &format!("matches show {}", id(1)), 0)?;
+    assert_eq!(
+        (&disputed["state"], &disputed["stays"]),
+        (&json!("disputed"), &json!("disputed"))
+    );
+    for (state, count) in [("confirmed", 1), ("disputed", 1), ("new", 18)] {
+        let of = ends(place, &format!("matches list --peer b --state {state}"), 0)?;
+        assert_eq!(
+            of["matches"].as_array().map(Vec::len),
+            Some(count),
+            "{state}"
+        );
+    }
+    // No run takes the place of what a person said.
+    let batch = ends(place, "batch", 0)?;
+    assert_eq!(
+        (&batch["pairs"][0]["gone"], &batch["pairs"][0]["changed"]),
+        (&json!(0), &json!(0))
+    );
+    let again = ends(place, &format!("matches show {}", id(0)), 0)?;
+    assert_eq!(again["state"], "confirmed");
+    let found_again = ends(place, &format!("matches show {}", id(2)), 0)?;
+    assert_eq!(found_again["state"], "seen");
+
+    // To tell the contributor would show it the match, which no rule here allows.
+    place.fails(
+        &format!("--home {HOME} matches feedback {} agree", id(0)),
+        3,
+        &["feedback", "policy.toml"],
+    )?;
+    let trace = ends(place, "matches trace T-1", 0)?;
+    let recipients = trace["recipients"].as_array().into_iter().flatten();
+    let who: BTreeSet<_> = recipients.map(|one| one["who"].to_string()).collect();
+    assert!(who.contains("\"b\"") && who.len() == 2, "{trace}");
+    assert_eq!(trace["unknown"].as_array().map(Vec::len), Some(4));
+    Ok(())
+}
+
+#[test]
 fn what_a_query_finds_is_kept_with_its_case() -> Test {
     let peers = three()?;
     let place = &peers.place;
