@@ -241,10 +241,8 @@ fn incarnations_go_on_from_what_stands_before() {
     assert_eq!(started(vec![first(), second(), lost(1), lost(1)]), Ok(4));
     for (events, index) in [
         (vec![Event::Filler], 0),
-        (vec![incarnation(0, 0, empty)], 0),
         (vec![incarnation(1, 5, [7; 32])], 0),
         (vec![incarnation(2, 5, [7; 32])], 0),
-        (vec![lost(0)], 0),
         (vec![first(), lost(1)], 1),
         (vec![first(), lost(7)], 1),
         (vec![first(), second(), lost(2)], 2),
