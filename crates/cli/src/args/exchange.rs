@@ -181,8 +181,9 @@ card without its number) and has no match of another type under the same referen
 --all is said. Results are kept as long as an indicator of the type ([keep_days] in blindmatch.toml).";
 
 const DECIDE_EXAMPLES: &str = "\
-Example:
-  blindmatch matches confirm 5f1c0a9be27d4433 --case 2026-117 --reason 'same device and payout'
+Examples:
+  blindmatch matches confirm 5f1c0a9be27d4433 --case 2026-117 --reason same-device
+  blindmatch matches dispute 5f1c0a9be27d4433 --case 2026-117 --reason a-shared-address
 
 It is recorded who decided, when, for which case and why: in this home, sealed, until no result has the
 match; in the ledger as a digest that says none of it. Who withdraws the entry later flags the match

@@ -61,7 +61,7 @@ pub(crate) struct ExplainArguments {
 
 const OVERRIDE_EXAMPLE: &str = "\
 Example:
-  blindmatch policy override --peer bank --days 7 --why 'ticket 4711'
+  blindmatch policy override --peer bank --days 7 --why ticket-4711
 
 Until then nothing that bank asks slows or stops it, nor what is asked of it, and runs that it broke off are
 forgotten; budgets, and the runs of a day, hold as before. What looks like probing is still recorded.";

@@ -207,7 +207,11 @@ impl World {
     fn new(rng: &mut StdRng) -> Result<Self, Box<dyn Error>> {
         let net = Network::of(&MEMBERS)?;
         let types = Kind::ALL.map(Kind::name);
-        let policy = policy(&types, &types, "");
+        // Batch behind batch, all on one day.
+        let often = "[probe]\ngrowth = { slow = 1_000_000, stop = 1_000_000 }\n\
+                     runs = { slow = 65_536, stop = 65_536 }\n\n[[allow]]";
+        let policy = policy(&types, &types, "runs_a_day = 65_536\n");
+        let policy = policy.replacen("[[allow]]", often, 1);
         for member in MEMBERS {
             fs::write(net.home(member).join("policy.toml"), &policy)?;
         }
@@ -513,7 +517,15 @@ impl World {
                 let of = (pair["responder"].as_str(), pair["type"].as_str());
                 let mut served = self.served.iter();
                 let is_served = served.any(|(peer, kind)| of == (Some(peer), Some(kind.name())));
-                pair["status"] != if is_served { "done" } else { "not_served" }
+                // Of a peer that serves nothing at all that is said once.
+                let ends: &[_] = if is_served {
+                    &["done"]
+                } else {
+                    &["not_served", "nothing_served"]
+                };
+                pair["status"]
+                    .as_str()
+                    .is_none_or(|status| !ends.contains(&status))
             };
             let open: Vec<_> = pairs.iter().filter(is_open).collect();
             if open.is_empty() {

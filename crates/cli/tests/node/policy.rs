@@ -225,7 +225,7 @@ fn an_operator_vouches_for_a_peer_by_a_record() -> Test {
     let place = &consortium.place;
     place.write("acme/policy.toml", POLICY)?;
     let line = "--home acme policy override --days 7";
-    let says = ["the reason stands in the ledger", "--why 'ticket 4711'"];
+    let says = ["the reason stands in the ledger", "--why ticket-4711"];
     place.fails(
         &format!("{line} --peer bank --why bob@example.org"),
         1,

@@ -340,7 +340,7 @@ impl Error {
             Self::NotEquivocated(_) => {
                 vec!["how all members stand: blindmatch status".to_owned()]
             }
-            Self::Why => vec!["name a ticket or a case that says more: --why 'ticket 4711'".to_owned()],
+            Self::Why => vec!["name a ticket or a case that says more: --why ticket-4711".to_owned()],
             Self::PeersRoster(_) => vec![
                 "ask an administrator for the newest roster, then: blindmatch roster install FILE"
                     .to_owned(),

@@ -49,7 +49,7 @@ pub(super) fn look(
                 "what is to be asked of {peer} looks like going through all values of {kind}: {found}"
             ),
             next: format!(
-                "find out who asks for this: `blindmatch ledger export` has the records; if it is meant: \
+                "find out who asks for this: `blindmatch ledger export FILE` has the records; if it is meant: \
                  `blindmatch policy override --peer {peer} --days 1 --why TICKET`"
             ),
             actor: Actor::Own,
