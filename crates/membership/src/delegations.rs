@@ -50,6 +50,9 @@ impl Delegations {
         delegation: &[u8],
         now: u64,
     ) -> Result<bool, DelegationError> {
+        if let Some(held) = self.held(delegation) {
+            return held.check(roster, now).map(|_| false);
+        }
         let delegation = Delegation::read(delegation)?;
         delegation.check(roster, now)?;
         let known = self.0.get(&delegation.member);
@@ -98,6 +101,12 @@ impl Delegations {
     pub fn known(&self, member: &Name) -> impl Iterator<Item = &Delegation> {
         let known = self.0.get(member).into_iter();
         known.flat_map(|known| known.delegations.iter().rev())
+    }
+
+    /// The one of these bytes, whose signatures held when it was taken: greetings repeat it.
+    fn held(&self, delegation: &[u8]) -> Option<&Delegation> {
+        let mut all = self.0.values().flat_map(|known| &known.delegations);
+        all.find(|held| held.to_string().as_bytes() == delegation)
     }
 
     /// The canonical encoding (`spec/41-membership.md` §6.4).
