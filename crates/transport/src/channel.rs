@@ -248,16 +248,56 @@ impl Channel {
     ///
     /// [`CallError`].
     pub async fn run(&self, run: [u8; 32]) -> Result<Frames, CallError> {
+        let (exporter, to, opening) = self.opening(run).await?;
+        let from = opening.await?;
+        Ok(self.frames(run, exporter, to, async { Ok(from) }))
+    }
+
+    /// The same without waiting for the peer to take it: what is sent first is under way already. Why it
+    /// was not taken shows in what is [received](Frames::receive).
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] where there is no connection.
+    pub async fn run_ahead(&self, run: [u8; 32]) -> Result<Frames, CallError> {
+        let (exporter, to, opening) = self.opening(run).await?;
+        Ok(self.frames(run, exporter, to, opening))
+    }
+
+    async fn opening(
+        &self,
+        run: [u8; 32],
+    ) -> Result<
+        (
+            [u8; 32],
+            mpsc::Sender<wire::RunMessage>,
+            impl Future<Output = Result<Streaming<wire::RunMessage>, CallError>> + Send + 'static,
+        ),
+        CallError,
+    > {
         let exporter = self.0.peer.exporter(&run);
         let exporter = exporter.ok_or_else(|| CallError::Failed(Kind::Unavailable.into()))?;
         let (to, messages) = mpsc::channel(QUEUE);
         let opened = to.send(RunMessage::Open(run).into()).await;
         opened.map_err(|_| CallError::Failed(Kind::Unavailable.into()))?;
-        let mut client = self.client();
-        let from = self.answer(client.run(ReceiverStream::new(messages)));
-        let (from, held) = (from.await?, Arc::clone(&self.0));
-        let limits = &self.0.limits;
-        Ok(Frames::new(run, exporter, to, from, limits, Some(held)))
+        let channel = self.clone();
+        let opening = async move {
+            let mut client = channel.client();
+            let opening = client.run(ReceiverStream::new(messages));
+            channel.answer(opening).await
+        };
+        Ok((exporter, to, opening))
+    }
+
+    fn frames(
+        &self,
+        run: [u8; 32],
+        exporter: [u8; 32],
+        to: mpsc::Sender<wire::RunMessage>,
+        from: impl Future<Output = Result<Streaming<wire::RunMessage>, CallError>> + Send + 'static,
+    ) -> Frames {
+        let held = Some(Arc::clone(&self.0));
+        Frames::new(run, exporter, to, from, &self.0.limits, held)
     }
 
     /// Opens the stream on which both sides ask each other to cosign; `exchange` answers.

@@ -56,7 +56,6 @@ pub struct FrameReceiver {
 
 /// Reads the stream of the peer.
 struct Reader {
-    from: Streaming<wire::RunMessage>,
     frames: mpsc::UnboundedSender<Result<Bytes, CallError>>,
     credit: watch::Sender<u64>,
     granted: watch::Receiver<u64>,
@@ -64,12 +63,12 @@ struct Reader {
 }
 
 impl Frames {
-    /// Takes over a stream whose opening message has been read or sent.
+    /// Takes over a stream whose opening message has been read or sent; `from` is what comes of it.
     pub(crate) fn new(
         run: [u8; 32],
         exporter: [u8; 32],
         to: mpsc::Sender<wire::RunMessage>,
-        from: Streaming<wire::RunMessage>,
+        from: impl Future<Output = Result<Streaming<wire::RunMessage>, CallError>> + Send + 'static,
         limits: &Limits,
         connection: Option<Held>,
     ) -> Self {
@@ -77,13 +76,12 @@ impl Frames {
         let (credit_sender, credit) = watch::channel(FIRST_CREDIT);
         let (granted, granted_receiver) = watch::channel(FIRST_CREDIT);
         let reader = Reader {
-            from,
             frames,
             credit: credit_sender,
             granted: granted_receiver,
             received: 0,
         };
-        let reader = Tied::new(&tokio::spawn(reader.read()));
+        let reader = Tied::new(&tokio::spawn(reader.read(from)));
         let receiver = FrameReceiver {
             from: queue,
             to: Some(to.clone()),
@@ -244,9 +242,19 @@ impl FrameReceiver {
 }
 
 impl Reader {
-    async fn read(mut self) {
+    async fn read(
+        mut self,
+        from: impl Future<Output = Result<Streaming<wire::RunMessage>, CallError>>,
+    ) {
+        let mut from = match from.await {
+            Ok(from) => from,
+            Err(error) => {
+                let _ = self.frames.send(Err(error));
+                return;
+            }
+        };
         let end = loop {
-            match self.from.message().await {
+            match from.message().await {
                 Ok(Some(message)) => match self.take(message) {
                     Ok(()) => {}
                     Err(error) => break Some(error.into()),

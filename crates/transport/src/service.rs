@@ -145,6 +145,7 @@ impl<E: Exchange> exchange_server::Exchange for Service<E> {
         let exporter = exporter.map_err(Problem::from)?;
         let limits = self.limits.clone();
         self.stream(move |to, exchange, peer| async move {
+            let from = async { Ok(from) };
             let frames = Frames::new(run, exporter, to, from, &limits, None);
             exchange.run(&peer, frames).await
         })
