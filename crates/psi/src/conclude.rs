@@ -17,6 +17,7 @@ use crate::{
 /// What a completion was asked for.
 pub(crate) enum Awaited {
     Signed,
+    BesideStored,
     Stored,
     CountersignedStored,
 }
@@ -26,6 +27,8 @@ pub(crate) struct Concluding {
     run: RunId,
     connection: Connection,
     receipt: Receipt,
+    /// What is to be durable before the signature is, and may be at once with it.
+    beside: Option<Record>,
     step: Signing,
 }
 
@@ -47,6 +50,7 @@ impl Concluding {
         run: RunId,
         connection: Connection,
         receipt: Receipt,
+        beside: Option<Record>,
         out: &mut Outbox<A>,
     ) -> Self {
         let sign = session::Task::Sign {
@@ -58,6 +62,7 @@ impl Concluding {
             run,
             connection,
             receipt,
+            beside,
             step: Signing::Own,
         }
     }
@@ -71,10 +76,15 @@ impl Concluding {
         let step = mem::replace(&mut self.step, Signing::Own);
         self.step = match (step, awaited, outcome) {
             (Signing::Own, Awaited::Signed, Outcome::Signed(signature)) => {
+                if let Some(beside) = self.beside.take() {
+                    out.store(beside, Awaited::BesideStored.into());
+                }
                 let record = Record::Receipt(Box::new(self.signed(signature, None)));
                 out.store(record, Awaited::Stored.into());
                 Signing::StoringOwn(signature)
             }
+            // Records become durable in their order: the receipt says that this one has.
+            (step, Awaited::BesideStored, Outcome::Stored) => step,
             (Signing::StoringOwn(signature), Awaited::Stored, Outcome::Stored) => {
                 out.send(receipt(&self.receipt, &signature));
                 Signing::AwaitingTheirs(signature)

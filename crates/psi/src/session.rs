@@ -158,6 +158,7 @@ pub trait Keys: Sync {
 pub struct Store {
     ticket: Ticket,
     record: Record,
+    awaited: bool,
 }
 
 /// One entry of a run's durable history. All of them, in order, resume the run.
@@ -266,6 +267,13 @@ impl Store {
         &self.record
     }
 
+    /// Whether the session waits for it. What it does not wait for may become durable with the next
+    /// record, or be lost.
+    #[must_use]
+    pub const fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     /// Says that the record is durable, and gives it back.
     #[must_use]
     pub fn stored(self) -> (Record, Completion) {
@@ -370,8 +378,21 @@ impl<A> Outbox<A> {
     }
 
     pub(crate) fn store(&mut self, record: Record, awaited: A) {
-        let ticket = self.ticket(awaited);
-        self.steps.push_back(Step::Store(Store { ticket, record }));
+        self.store_for(record, awaited, true);
+    }
+
+    /// Stores what nothing waits for.
+    pub(crate) fn store_beside(&mut self, record: Record, awaited: A) {
+        self.store_for(record, awaited, false);
+    }
+
+    fn store_for(&mut self, record: Record, means: A, awaited: bool) {
+        let ticket = self.ticket(means);
+        self.steps.push_back(Step::Store(Store {
+            ticket,
+            record,
+            awaited,
+        }));
     }
 
     fn ticket(&mut self, awaited: A) -> Ticket {

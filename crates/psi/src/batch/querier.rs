@@ -319,7 +319,7 @@ impl<I> Base<I> {
         if signed.is_some_and(|signed| signed.receipt != receipt) {
             return Err(Abort::Transcript.into());
         }
-        let concluding = Concluding::begin(terms.run(), connection, receipt, out);
+        let concluding = Concluding::begin(terms.run(), connection, receipt, None, out);
         Ok(Phase::Concluding(Box::new(concluding), own))
     }
 }

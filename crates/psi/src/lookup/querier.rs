@@ -159,11 +159,13 @@ impl From<conclude::Awaited> for Awaited {
 
 type Out = Outbox<Awaited>;
 
-/// The counter is stored, our attach frame goes out, the responder's comes in.
+/// The counter is stored, our attach frame goes out, the responder's comes in. On the first connection of
+/// a run batches are made ready beside that: nothing of them depends on what the responder says.
 struct Attaching<I> {
-    base: Base<I>,
+    exchanging: Exchanging<I>,
     attach: Attach,
     sent: bool,
+    is_first: bool,
 }
 
 impl<I: Items> Phases for Phase<I> {
@@ -171,7 +173,7 @@ impl<I: Items> Phases for Phase<I> {
 
     fn receive(self, frame: &[u8], out: &mut Out) -> Result<Self, Stop> {
         match (kind(frame, &[ATTACH, ANSWER, COUNTERSIGNATURE]), self) {
-            (Some(ATTACH), Self::Attaching(phase)) => phase.attached(frame),
+            (Some(ATTACH), Self::Attaching(phase)) => phase.attached(frame, out),
             (Some(ANSWER), Self::Exchanging(phase)) => phase.answered(frame, out),
             (Some(COUNTERSIGNATURE), Self::Concluding(phase)) => phase
                 .countersigned(frame, out)
@@ -196,7 +198,17 @@ impl<I: Items> Phases for Phase<I> {
                 phase.sent = true;
                 Ok(Self::Attaching(phase))
             }
-            (Self::Exchanging(phase), awaited, outcome) => phase.complete(awaited, outcome, out),
+            (
+                Self::Attaching(mut phase),
+                awaited @ (Awaited::BlindsStored(_) | Awaited::Blinded(_)),
+                outcome,
+            ) => {
+                phase.exchanging = phase.exchanging.complete(awaited, outcome, out)?;
+                Ok(Self::Attaching(phase))
+            }
+            (Self::Exchanging(phase), awaited, outcome) => {
+                Ok(Self::Exchanging(phase.complete(awaited, outcome, out)?))
+            }
             (Self::Concluding(phase), Awaited::Concluding(awaited), outcome) => {
                 Ok(match phase.complete(awaited, outcome, out)? {
                     Conclusion::Pending(phase) => Self::Concluding(phase),
@@ -209,6 +221,10 @@ impl<I: Items> Phases for Phase<I> {
 
     fn poll(self, now: UnixSeconds, rng: &mut dyn CryptoRng, out: &mut Out) -> Result<Self, Stop> {
         match self {
+            Self::Attaching(mut phase) if phase.is_first => {
+                phase.exchanging.fill_window(now, rng, out)?;
+                Ok(Self::Attaching(phase))
+            }
             Self::Exchanging(mut phase) => {
                 phase.fill_window(now, rng, out)?;
                 phase.conclude_if_done(out)
@@ -245,30 +261,32 @@ impl<I: Items> Attaching<I> {
         let record = attach::record(&run, attach.counter);
         out.store(record, Awaited::CounterStored);
         Ok(Self {
-            base,
+            exchanging: Exchanging::begin(base),
             attach,
             sent: false,
+            is_first: last_counter == 0,
         })
     }
 
     fn counter_stored(&self, out: &mut Out) {
         let sign = session::Task::Sign {
-            key: self.base.connection.signer,
+            key: self.exchanging.base.connection.signer,
             message: self.attach.signing_bytes(),
         };
         out.work(sign, Awaited::AttachSigned);
     }
 
-    fn attached(mut self, frame: &[u8]) -> Result<Phase<I>, Stop> {
+    fn attached(mut self, frame: &[u8], out: &mut Out) -> Result<Phase<I>, Stop> {
         if !self.sent {
             return Err(Abort::UnexpectedFrame.into());
         }
-        let base = &mut self.base;
+        let base = &mut self.exchanging.base;
         let theirs = Attach::accept(frame, &self.attach, &base.connection.peer)?;
         if theirs.counter != self.attach.counter {
             return Err(Abort::StaleAttach.into());
         }
         base.transcript.meet(&theirs, base.terms.batches())?;
-        Ok(Phase::Exchanging(Exchanging::begin(self.base)))
+        self.exchanging.attached(out);
+        Ok(Phase::Exchanging(self.exchanging))
     }
 }

@@ -385,7 +385,7 @@ impl Serving {
                 } = &mut self.base;
                 transcript.absorb(&[blinded.as_flattened(), answer.evaluated.as_flattened()]);
                 let record = journal::answered(&terms.run, answer.batch, transcript.digest());
-                out.store(record, Awaited::AnswerStored);
+                out.store_beside(record, Awaited::AnswerStored);
                 out.send(frame::answer(&terms.run, &answer));
             }
         }

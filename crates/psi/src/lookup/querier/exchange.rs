@@ -17,13 +17,15 @@ use super::{
 };
 use crate::{
     conclude::Concluding,
-    session::{self, Outcome, UnixSeconds},
+    session::{self, Outcome, Record, UnixSeconds},
     stop::{Abort, Fault, Stop},
 };
 
 /// Batches go out, answers come in.
 pub(super) struct Exchanging<I> {
-    base: Base<I>,
+    pub(super) base: Base<I>,
+    /// Whether the responder is there to be sent anything.
+    is_attached: bool,
     in_flight: BTreeMap<u64, InFlight>,
     /// The next batch to blind.
     next: u64,
@@ -33,6 +35,8 @@ pub(super) struct Exchanging<I> {
     next_answer: u64,
     /// Outputs that are not durable yet.
     unsaved: usize,
+    /// The outputs of the last batch: they are stored beside the receipt over them.
+    last: Option<Record>,
 }
 
 /// A batch under way, from blinding to its turn in the transcript.
@@ -52,12 +56,24 @@ impl<I: Items> Exchanging<I> {
         let next = base.transcript.len() + 1;
         Self {
             base,
+            is_attached: false,
             in_flight: BTreeMap::new(),
             next,
             next_sent: next,
             next_answer: next,
             unsaved: 0,
+            last: None,
         }
+    }
+
+    /// The responder is there, and goes on from the same batch.
+    pub(super) fn attached(&mut self, out: &mut Out) {
+        let next = self.base.transcript.len() + 1;
+        if self.in_flight.is_empty() {
+            (self.next, self.next_sent, self.next_answer) = (next, next, next);
+        }
+        self.is_attached = true;
+        self.send_prepared(out);
     }
 
     pub(super) fn complete(
@@ -65,7 +81,7 @@ impl<I: Items> Exchanging<I> {
         awaited: Awaited,
         outcome: Outcome,
         out: &mut Out,
-    ) -> Result<Phase<I>, Stop> {
+    ) -> Result<Self, Stop> {
         use super::super::Outcome::{Blinded, Finalized};
         match (awaited, outcome) {
             (Awaited::BlindsStored(batch), Outcome::Stored) => self.prepared(batch, None, out),
@@ -78,7 +94,7 @@ impl<I: Items> Exchanging<I> {
             (Awaited::OutputsStored, Outcome::Stored) => self.unsaved -= 1,
             _ => return Err(Fault::Completion.into()),
         }
-        Ok(Phase::Exchanging(self))
+        Ok(self)
     }
 
     /// Begins to blind as many batches as the window has room for.
@@ -146,7 +162,13 @@ impl<I: Items> Exchanging<I> {
                 None => *stored = true,
             }
         }
-        while let Some(in_flight) = self.in_flight.get_mut(&self.next_sent) {
+        self.send_prepared(out);
+    }
+
+    fn send_prepared(&mut self, out: &mut Out) {
+        while self.is_attached
+            && let Some(in_flight) = self.in_flight.get_mut(&self.next_sent)
+        {
             match mem::replace(in_flight, InFlight::Verifying) {
                 InFlight::Preparing {
                     asked: Some(asked),
@@ -219,8 +241,12 @@ impl<I: Items> Exchanging<I> {
             let real = real_items(items, batch, answer.outputs.len());
             let outputs = answer.outputs.get(..real).unwrap_or_default();
             let record = journal::outputs(&terms.run, batch, transcript.digest(), outputs);
-            out.store(record, Awaited::OutputsStored);
-            self.unsaved += 1;
+            if batch == terms.batches() {
+                self.last = Some(record);
+            } else {
+                out.store(record, Awaited::OutputsStored);
+                self.unsaved += 1;
+            }
         }
     }
 
@@ -239,7 +265,7 @@ impl<I: Items> Exchanging<I> {
         if signed.is_some_and(|signed| signed.receipt != receipt) {
             return Err(Abort::Transcript.into());
         }
-        let concluding = Concluding::begin(terms.run, connection, receipt, out);
+        let concluding = Concluding::begin(terms.run, connection, receipt, self.last, out);
         Ok(Phase::Concluding(Box::new(concluding)))
     }
 }
