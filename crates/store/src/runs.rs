@@ -27,15 +27,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use blindmatch_audit::{
-    commitment::Opening,
-    receipt::Side,
-    record::{Class, Event},
-    tree::Hash,
-};
+use blindmatch_audit::{commitment::Opening, receipt::Side, record::Event, tree::Hash};
 use blindmatch_psi::{agreement::RunId, batch::setup::SetupTerms, session::Debit};
 use rand_core::CryptoRng;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 pub use self::{
@@ -53,7 +47,7 @@ pub use self::{
 use self::{
     log::{Beginner, FrameKind, Frames},
     place::{DISCARDED, END, Files, LOG},
-    run::{Loaded, unless_missing},
+    run::Loaded,
 };
 use crate::{
     disk::{Aside, DiskFile},
@@ -74,8 +68,6 @@ pub struct Runs {
 }
 
 enum Slot {
-    /// Some thread is beginning it.
-    Beginning,
     Open(Arc<Run>),
     /// It does not read, or it is open what the ledger has of it: nothing is done with it before the
     /// home is opened again.
@@ -103,8 +95,8 @@ struct Recorded {
 }
 
 impl Runs {
-    /// The runs of `home`, whose ledger is `ledger`. What a crash interrupted is finished, or
-    /// removed where it had not happened.
+    /// The runs of `home`, whose ledger is `ledger`. What a crash interrupted is finished, but for logs
+    /// that are [left](Self::left), or removed where it had not happened.
     ///
     /// # Errors
     ///
@@ -128,7 +120,7 @@ impl Runs {
         Ok(runs)
     }
 
-    /// Begins to store a run, which is there once [`Beginning::begin`] says so.
+    /// Begins to store a run.
     ///
     /// # Errors
     ///
@@ -166,11 +158,22 @@ impl Runs {
     pub fn unfinished(&self) -> Vec<RunId> {
         let open = self.lock();
         let unfinished = open.iter().filter(|(_, slot)| match slot {
-            Slot::Beginning => false,
             Slot::Open(run) => !run.is_over(),
             Slot::Doubtful => true,
         });
         unfinished.map(|(id, _)| *id).collect()
+    }
+
+    /// The runs that have ended and whose logs are there still, since a crash came before they were
+    /// [settled](Run::settle): what they were answered can be read from them.
+    #[must_use]
+    pub fn left(&self) -> Vec<Arc<Run>> {
+        let open = self.lock();
+        let left = open.values().filter_map(|slot| match slot {
+            Slot::Open(run) if run.is_left() => Some(Arc::clone(run)),
+            _ => None,
+        });
+        left.collect()
     }
 
     /// A run that is not over.
@@ -315,7 +318,11 @@ impl Runs {
                 self.home.clear(&id)?;
             } else if has(END) {
                 if has(LOG) {
-                    self.home.destroy_log(&id)?;
+                    match Loaded::read(&self.home, &id) {
+                        Ok(log) => self.leave(id, log)?,
+                        // Nothing rests on it any more.
+                        Err(_) => self.home.destroy_log(&id)?,
+                    }
                 }
             } else if has(LOG) {
                 match Loaded::read(&self.home, &id) {
@@ -337,7 +344,7 @@ impl Runs {
         for (id, recorded) in silent {
             if !recorded.agreed {
                 self.home.destroy_log(&id)?;
-                self.forget(&id)?;
+                self.home.forget(&id)?;
             } else if recorded.ended.is_none() || self.home.disk.exists(&self.home.log(&id))? {
                 // Its log is recorded, and may only have been moved away: its key stays.
                 self.lock().insert(id, Slot::Doubtful);
@@ -352,19 +359,19 @@ impl Runs {
             let recorded = said.remove(&id).unwrap_or_default();
             if let Some((ended, outcome)) = recorded.ended {
                 match self.finish(&id, &log, ended, outcome, recorded.root, rng) {
-                    Ok(()) => continue,
+                    Ok(()) => self.leave(id, log)?,
                     Err(RunError::Disk(error)) => return Err(error.into()),
                     Err(_) => _ = self.lock().insert(id, Slot::Doubtful),
                 }
-            } else if recorded.agreed {
+            } else if recorded.agreed || log.has_records() {
                 // What an end that was not recorded has left.
                 self.home.destroy_results(&id)?;
-                let run = log.resume(&self.home, id, recorded.debits)?;
+                let run = log.resume(&self.home, id, recorded)?;
                 self.lock().insert(id, Slot::Open(Arc::new(run)));
             } else {
-                // It was to begin, and nobody was told that it had.
+                // Nobody was told anything in it.
                 self.home.destroy_log(&id)?;
-                self.forget(&id)?;
+                self.home.forget(&id)?;
             }
         }
         Ok(())
@@ -382,6 +389,14 @@ impl Runs {
     ) -> Result<(), RunError> {
         let results = match root {
             Some(root) => {
+                let in_log = log.found.as_ref();
+                let in_log = in_log.filter(|found| results::root(found) == Some(root));
+                if let Some(found) = in_log
+                    && !matches!(self.home.check_results(id), Ok((found, _)) if found == root)
+                {
+                    self.home.destroy_results(id)?;
+                    self.home.publish_results(id, found, rng)?;
+                }
                 let (found, retention) = self.home.check_results(id)?;
                 if found != root {
                     let file = self.home.path(&self.home.results(id));
@@ -406,17 +421,14 @@ impl Runs {
         if results.is_none() {
             self.home.destroy_results(id)?;
         }
-        self.home.destroy_log(id)
+        Ok(())
     }
 
-    /// Removes what is left of a run that never began.
-    fn forget(&self, id: &RunId) -> Result<(), RunError> {
-        let directory = Files::directory(id);
-        for key in [Files::state_key(id), Files::results_key(id)] {
-            unless_missing(self.home.keys.destroy(key))
-                .map_err(|error| self.home.key_error(&directory, error))?;
-        }
-        Ok(self.home.disk.remove_directory(&directory)?)
+    /// Leaves the log of a run that has ended to whoever wants what it was answered.
+    fn leave(&self, id: RunId, log: Loaded) -> Result<(), RunError> {
+        let run = log.ended(&self.home, id)?;
+        self.lock().insert(id, Slot::Open(Arc::new(run)));
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Slot>> {
@@ -456,14 +468,12 @@ impl Beginning<'_> {
         Ok(self.log.push(FrameKind::Setup, &terms.encode(), rng)?)
     }
 
-    /// Makes the run durable, then records in the ledger that it was agreed.
+    /// Begins the run. It is durable with its first record, or once it is [stored](Run::store); the
+    /// ledger has it with what is recorded first of it.
     ///
     /// # Errors
     ///
-    /// [`RunError`]; there is no such run then, unless the ledger [stopped]: opening the home again
-    /// finds out.
-    ///
-    /// [stopped]: LedgerError::Stopped
+    /// [`RunError`]; there is no such run then.
     pub fn begin(self, rng: &mut dyn CryptoRng) -> Result<Arc<Run>, RunError> {
         let Self {
             runs,
@@ -478,68 +488,22 @@ impl Beginning<'_> {
             log.push(FrameKind::Asked, &chunk, rng)?;
         }
         log.push(FrameKind::Begun, &rows.to_be_bytes(), rng)?;
-        let file = log.finish();
+        let aside = log.finish();
         let home = &runs.home;
         let mut open = runs.lock();
         // What is over has a file open for nothing.
         open.retain(|_, slot| !matches!(slot, Slot::Open(run) if run.is_settled()));
-        match open.entry(id) {
-            Entry::Vacant(vacant) if !home.disk.exists(&Files::directory(&id))? => {
-                vacant.insert(Slot::Beginning)
-            }
-            _ => return Err(RunError::Exists),
+        let Entry::Vacant(vacant) = open.entry(id) else {
+            return Err(RunError::Exists);
         };
-        drop(open);
-        let key = home.keys.ready(Files::state_key(&id), &key, rng);
-        let key = key.map_err(|error| home.key_error(&home.log(&id), error));
-        let stored = || {
-            Ok(home
-                .disk
-                .publish_together(vec![key?, (file, home.log(&id))])?)
-        };
-        let agreement = Sha256::digest(head.agreement.encode()).into();
-        let agreed = Event::RunAgreed {
-            run: id.0,
-            peer: head.peer.clone(),
-            side: head.side,
-            agreement,
-        };
-        let mut events = vec![(run::draw(rng), agreed)];
-        events.extend(asked(id, &head).map(|asked| (run::draw(rng), asked)));
-        let begun = stored().and_then(|()| {
-            let log = Loaded::read(home, &id)?;
-            let file = home.disk.open_to_append(&home.log(&id))?;
-            let run = log.open(home, id, file, BTreeMap::new());
-            home.ledger.append_ahead(events)?;
-            Ok(Arc::new(run))
-        });
-        let slot = match &begun {
-            Ok(run) => Slot::Open(Arc::clone(run)),
-            Err(RunError::Ledger(LedgerError::Stopped(_))) => Slot::Doubtful,
-            // What cannot be removed now is when the home is opened again.
-            Err(_) => match home.destroy_log(&id).and_then(|()| runs.forget(&id)) {
-                Ok(()) => {
-                    runs.lock().remove(&id);
-                    return begun;
-                }
-                Err(_) => Slot::Doubtful,
-            },
-        };
-        runs.lock().insert(id, slot);
-        begun
+        if home.disk.exists(&Files::directory(&id))? {
+            return Err(RunError::Exists);
+        }
+        debug_assert_eq!(head.run(), Some(id));
+        let run = Arc::new(Loaded::begun(home, id, aside, key)?);
+        vacant.insert(Slot::Open(Arc::clone(&run)));
+        Ok(run)
     }
-}
-
-/// That this node asks, where it does, and for how much (`spec/42 §2`, kind 25).
-fn asked(id: RunId, head: &Head) -> Option<Event> {
-    let items = head.direction()?.querier_input.class;
-    (head.side == Side::Querier).then_some(Event::Asked {
-        run: id.0,
-        peer: head.peer.clone(),
-        view: head.view()?,
-        epoch: head.epoch,
-        items: Class::exactly(items)?,
-    })
 }
 
 /// Takes in what the ledger says of these runs from a record on.

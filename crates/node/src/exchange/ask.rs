@@ -9,6 +9,7 @@ mod finish;
 mod over;
 mod plan;
 mod probe;
+mod readily;
 mod subject;
 mod whole;
 
@@ -37,13 +38,15 @@ pub(super) use self::carry::Counted;
 use self::carry::{Carried, carry};
 pub use self::error::AskError;
 use self::finish::LookedUp;
+pub(super) use self::finish::keep_left;
 pub(super) use self::over::{end_without_peer, is_held};
 use self::plan::Plan;
 pub(super) use self::plan::{allow, commit, open, payment_key, request};
+pub(super) use self::readily::Flight;
 pub use self::subject::{Asking, Subject};
 use super::daemon::{Daemon, lock};
 use super::peers::{self, patiently};
-use super::prepare::prepare;
+use super::prepare::{Prepared, prepare};
 use super::view::View;
 use super::work;
 use crate::demo::{Outcome, RowKey};
@@ -265,17 +268,36 @@ impl Asker {
         let prepared = prepare(&self.daemon, &self.endpoint, channel, view, self.patience).await?;
         // A download may have outlived the connection that it began on.
         let channel = &self.open(channel).await?;
-        let (epoch, accepted) = (prepared.epoch, prepared.accepted);
         let subject = Arc::new(subject);
         let plan = blocking({
             let (daemon, peer) = (Arc::clone(&self.daemon), channel.peer().id().clone());
-            let (epoch, manifest) = (Arc::clone(&epoch), accepted.manifest.clone());
+            let (epoch, manifest) = (
+                Arc::clone(&prepared.epoch),
+                prepared.accepted.manifest.clone(),
+            );
             let (view, subject) = (view.clone(), Arc::clone(&subject));
             move || Plan::of(&daemon, &peer, &view, &epoch, &manifest, &subject)
         })
         .await?;
+        let agreed = agree(channel, &plan.proposal).await;
+        self.go_on(channel, view, prepared, subject, occasion, plan, agreed)
+            .await
+    }
 
-        let (plan, agreement, budget) = match agree(channel, &plan.proposal).await {
+    /// Asks as a peer has answered the proposal of a plan.
+    #[expect(clippy::too_many_arguments, reason = "all that was prepared for it")]
+    async fn go_on(
+        &self,
+        channel: &Channel,
+        view: &View,
+        prepared: Prepared,
+        subject: Arc<Subject>,
+        occasion: &Occasion,
+        plan: Plan,
+        agreed: Result<Agreement, AskError>,
+    ) -> Result<Answered, AskError> {
+        let (epoch, accepted) = (prepared.epoch, prepared.accepted);
+        let (plan, agreement, budget) = match agreed {
             Ok(agreement) => (plan, agreement, None),
             Err(AskError::Refused(rule, reference)) => {
                 let less = blocking({
@@ -360,9 +382,11 @@ impl Asker {
             late,
             bytes,
             concluded,
+            stream,
         } = carry(self, channel, &going).await?;
-        let (daemon, run) = (Arc::clone(&self.daemon), Arc::clone(&going.run));
-        let answered = blocking(move || {
+        let daemon = Arc::clone(&self.daemon);
+        let settling = Arc::clone(&daemon);
+        let (answered, going, outputs) = blocking(move || {
             let head = going.run.head();
             let class = head.direction().map_or(0, |one| one.querier_input.class);
             let by = match &going.about {
@@ -371,9 +395,9 @@ impl Asker {
             };
             let charged = by.charge(class);
             let asked = going.run.asked()?.count();
-            let found = finish::finish(&daemon, &going, &subject, looked_up, concluded, late)?;
-            Ok(Answered {
-                found,
+            let finished = finish::finish(&daemon, &going, &subject, looked_up, concluded, late)?;
+            let answered = Answered {
+                found: finished.found,
                 asked,
                 charged,
                 known: asked,
@@ -381,15 +405,18 @@ impl Asker {
                 waiting: None,
                 receipted: !late,
                 bytes,
-            })
+            };
+            Ok((answered, going, finished.outputs))
         })
         .await?;
         let going_on = Arc::clone(&self.behind).read_owned().await;
         tokio::spawn(async move {
-            let settled = blocking(move || Ok(run.settle(&mut rand::rng())?)).await;
-            if let Err(error) = settled {
-                // It does not read as ended before the home is opened again.
-                warn!(%error, "the end of a run could not be written");
+            if let Some(stream) = stream {
+                let _ = stream.finish().await;
+            }
+            if let Err(error) = blocking(move || finish::settle(&settling, &going, outputs)).await {
+                // It follows when the home is opened again.
+                warn!(%error, "what follows the end of a run could not be written");
             }
             drop(going_on);
         });

@@ -320,7 +320,7 @@ impl Asker {
         unfinished
     }
 
-    fn unfinished(&self, peer: &Name) -> Vec<Arc<Run>> {
+    pub(super) fn unfinished(&self, peer: &Name) -> Vec<Arc<Run>> {
         let runs = self.daemon.runs();
         let unfinished = runs.unfinished().into_iter();
         let unfinished = unfinished.filter_map(|id| runs.run(&id).ok());

@@ -15,6 +15,7 @@ use blindmatch_store::views::{ViewError, Views};
 use blindmatch_transport::directory::Known;
 use blindmatch_transport::{Clock, Credentials, Directory, Endpoint, Limits, Peer};
 
+use super::ask;
 use super::rows::Reading;
 use super::versions::{self, Versions};
 use crate::error::Error;
@@ -126,7 +127,7 @@ impl Daemon {
         // This node is a witness of others' ledgers, which it verifies like anybody.
         let own = directory.adopt(signed.as_bytes(), node.now());
         own.map_err(Error::NotListed)?;
-        Ok(Self {
+        let daemon = Self {
             id,
             exclusions,
             payment_key,
@@ -150,7 +151,11 @@ impl Daemon {
             recording: Mutex::default(),
             canonicaliser,
             node,
-        })
+        };
+        if before.is_none() {
+            ask::keep_left(&daemon)?;
+        }
+        Ok(daemon)
     }
 
     /// The node.

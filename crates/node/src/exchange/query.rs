@@ -9,7 +9,7 @@ use blindmatch_policy::Direction;
 use blindmatch_transport::Channel;
 use tokio::task::JoinSet;
 
-use super::ask::{AskError, Asker, Finding, Occasion, Subject};
+use super::ask::{AskError, Asker, Finding, Flight, Occasion, Subject};
 use super::peers::patiently;
 use super::view::{self, View};
 use super::work::blocking;
@@ -139,16 +139,32 @@ impl Asker {
         if views.is_empty() {
             return answers;
         }
+        let subject = || Subject::Indicators(query.indicators.clone());
+        let flight = match reached {
+            Some(_) => None,
+            None => self.fly(&peer, &views, subject()).await,
+        };
         let asked = async {
+            if let Some(flight) = flight {
+                return Ok(flight);
+            }
             let channel = match reached {
                 Some(reached) => reached?,
                 None => self.reach(&peer).await?,
             };
             let served = patiently(|| channel.views()).await?;
-            Ok::<_, AskError>((channel, served))
+            Ok::<_, AskError>(Flight {
+                channel,
+                served,
+                proposed: BTreeMap::new(),
+            })
         };
-        let (channel, served) = match asked.await {
-            Ok(reached) => reached,
+        let Flight {
+            channel,
+            served,
+            mut proposed,
+        } = match asked.await {
+            Ok(flight) => flight,
             Err(error) => {
                 let outcome = |view| answer(view, self.outcome(&peer, &error));
                 answers.extend(views.iter().map(outcome));
@@ -166,8 +182,12 @@ impl Asker {
             } else if unfinished.contains(&name) {
                 answer.outcome = AskError::Unfinished.outcome();
             } else {
-                let subject = Subject::Indicators(query.indicators.clone());
-                match self.ask(&channel, &view, subject, &query.occasion).await {
+                let occasion = &query.occasion;
+                let answered = match proposed.remove(&view) {
+                    Some(proposed) => self.ask_proposed(&channel, &view, proposed, occasion).await,
+                    None => self.ask(&channel, &view, subject(), occasion).await,
+                };
+                match answered {
                     Ok(answered) => {
                         answer.found = answered.found;
                         answer.bytes = answered.bytes;

@@ -665,9 +665,13 @@ async fn a_run_that_nobody_went_on_with_ends_with_its_epoch() {
     world.publish("b").await;
     let channel = world.dial("a", "b").await;
     let asking = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
+    let broken = world.ask_until(&channel, "a", &asking, 2).await;
+    assert!(broken.is_err());
+    // One in which nothing was said ends too, and nobody is told that it was.
+    let unsaid = world.agree(&channel, "a", "b", &ASKED).await.unwrap();
     let b = world.daemon("b");
     assert_eq!(b.tidy(b.now()).unwrap().runs, 0);
-    assert_eq!(b.runs().unfinished().len(), 1);
+    assert_eq!(b.runs().unfinished().len(), 2);
     // Its view is rotated, and for a day it could be gone on with.
     b.rotate(&view()).unwrap();
     let Running {
@@ -678,13 +682,16 @@ async fn a_run_that_nobody_went_on_with_ends_with_its_epoch() {
     assert_eq!(b.tidy(b.now()).unwrap().runs, 0);
     world.ahead.store(86_400, Ordering::Relaxed);
     let first = b.tidy(b.now()).unwrap();
-    assert_eq!((first.closed, first.runs), (1, 1));
+    assert_eq!((first.closed, first.runs), (1, 2));
     assert_eq!(b.runs().unfinished(), []);
-    let run = asking
-        .agreement
-        .run_id(asking.agreement.directions.first().unwrap());
+    let [run, unsaid] = [&asking, &unsaid].map(|asking| {
+        let direction = asking.agreement.directions.first().unwrap();
+        asking.agreement.run_id(direction)
+    });
     let state = b.facts(|facts| facts.run(&run.0)).unwrap().unwrap().0;
     assert_eq!(state, RunState::Unreceipted);
+    assert!(b.facts(|facts| facts.run(&unsaid.0)).unwrap().is_none());
+    assert_eq!(b.runs().ended().unwrap(), [run]);
     // On another connection, since the certificate was of the day before.
     let channel = world.dial("a", "b").await;
     let refused = world.ask(&channel, "a", &asking).await.unwrap_err();

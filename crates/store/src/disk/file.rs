@@ -168,6 +168,16 @@ pub struct Aside {
 }
 
 impl Aside {
+    /// The path below the home, as long as it has no other.
+    pub(crate) fn path(&self) -> &str {
+        self.file.path()
+    }
+
+    /// The number of bytes in it.
+    pub(crate) fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+
     /// Opens the file once more, to be read beside what has it open.
     ///
     /// # Errors

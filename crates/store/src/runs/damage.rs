@@ -13,7 +13,7 @@ use super::{
     error::RunError,
     place::{DISCARDED, END, Files, LOG},
     read_ledger,
-    results::Matches,
+    results::{self, Matches},
     run::Loaded,
 };
 use crate::{
@@ -129,7 +129,10 @@ impl Files {
                 Err(error) if error.is_missing_key() && !recorded.agreed => return Ok(()),
                 checked => checked?,
             }
-            recorded.ended.is_some() && recorded.root.is_some()
+            let found = Loaded::read(self, id)?.found;
+            let in_log = found.and_then(|found| results::root(&found));
+            // Where the log has them, they appear when the home is opened.
+            recorded.ended.is_some() && recorded.root.is_some() && recorded.root != in_log
         } else if names.is_empty() && !recorded.agreed {
             false
         } else {

@@ -5,8 +5,11 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use blindmatch_audit::codec::Writer;
-use blindmatch_psi::agreement::RunId;
+use blindmatch_audit::{codec::Writer, receipt::SignedReceipt};
+use blindmatch_psi::{
+    agreement::RunId,
+    session::{Record, State},
+};
 use chacha20poly1305::{KeyInit, Tag, XChaCha20Poly1305, XNonce, aead::AeadInOut};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -45,16 +48,22 @@ pub(super) enum FrameKind {
     Receipt = 5,
     /// The terms of the setup that it uses up.
     Setup = 6,
+    /// States and receipts that were stored at once.
+    Several = 7,
+    /// What the run found, as its results are to have it.
+    Found = 8,
 }
 
 impl FrameKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Head,
         Self::Asked,
         Self::Begun,
         Self::State,
         Self::Receipt,
         Self::Setup,
+        Self::Several,
+        Self::Found,
     ];
 }
 
@@ -312,6 +321,52 @@ fn read(file: &mut (impl Read + Seek), at: u64, length: usize) -> io::Result<Vec
     let mut bytes = Vec::with_capacity(length + 32);
     file.take(length as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Puts a record behind those that are stored at once.
+pub(super) fn join(content: &mut Zeroizing<Vec<u8>>, kind: FrameKind, record: &[u8]) {
+    // Never outgrown while it is filled: it has secrets.
+    let mut grown = Zeroizing::new(Vec::with_capacity(content.len() + 5 + record.len()));
+    grown.extend_from_slice(content);
+    grown.push(kind as u8);
+    // One that is longer than that is too long for a frame.
+    let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
+    grown.extend_from_slice(&length.to_be_bytes());
+    grown.extend_from_slice(record);
+    *content = grown;
+}
+
+/// What one frame holds of a session and of what was found.
+#[derive(Default)]
+pub(super) struct Several {
+    pub(super) records: Vec<Record>,
+    pub(super) found: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// Reads a frame that holds several; nothing where it does not read.
+pub(super) fn split(content: &[u8]) -> Option<Several> {
+    let mut several = Several::default();
+    let mut rest = content;
+    while let Some((kind, behind)) = rest.split_first() {
+        let (length, behind) = behind.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (part, behind) = behind.split_at_checked(length)?;
+        let mut known = FrameKind::ALL.into_iter();
+        match known.find(|known| *known as u8 == *kind)? {
+            FrameKind::State => {
+                let state = State::from_bytes(Zeroizing::new(part.to_vec()));
+                several.records.push(Record::State(state));
+            }
+            FrameKind::Receipt => {
+                let signed = SignedReceipt::decode(part).ok()?;
+                several.records.push(Record::Receipt(Box::new(signed)));
+            }
+            FrameKind::Found => several.found = Some(Zeroizing::new(part.to_vec())),
+            _ => return None,
+        }
+        rest = behind;
+    }
+    Some(several)
 }
 
 /// Writes a beginning: the header, then frames.

@@ -185,6 +185,33 @@ impl Files {
         Ok(unless_gone(self.disk.remove(&path))?)
     }
 
+    /// Removes what is left of a run that never began.
+    pub(super) fn forget(&self, id: &RunId) -> Result<(), RunError> {
+        let directory = Self::directory(id);
+        for key in [Self::state_key(id), Self::results_key(id)] {
+            unless_missing(self.keys.destroy(key))
+                .map_err(|error| self.key_error(&directory, error))?;
+        }
+        Ok(unless_gone(self.disk.remove_directory(&directory))?)
+    }
+
+    /// Publishes what a run found, as [`Found::Few`](super::results::Found) has it, under a new key.
+    pub(super) fn publish_results(
+        &self,
+        id: &RunId,
+        found: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let (path, name) = (self.results(id), Self::results_key(id));
+        let (_, key) = FileKeys::draw(rng);
+        let mut sealed = SealedWriter::new(self.disk.aside()?, Kind::Results, name, &key)?;
+        sealed.write_all(found)?;
+        let file = sealed.finish()?;
+        let key = self.keys.ready(name, &key, rng);
+        let key = key.map_err(|error| self.key_error(&path, error))?;
+        Ok(self.disk.publish_together(vec![key, (file, path)])?)
+    }
+
     /// Destroys what a run found: first its key.
     pub(super) fn destroy_results(&self, id: &RunId) -> Result<(), RunError> {
         let path = self.results(id);

@@ -7,7 +7,7 @@ use blindmatch_psi::session::{Debit, Record, State};
 
 use super::{
     error::RunError,
-    log::{FrameKind, Frames, LogError, Next},
+    log::{self, FrameKind, Frames, LogError, Next},
     run::log_error,
 };
 use crate::disk::DiskFile;
@@ -17,6 +17,8 @@ use crate::disk::DiskFile;
 pub struct Records {
     debits: vec::IntoIter<Debit>,
     spent: Option<[u8; 32]>,
+    /// What is left of a frame that holds several.
+    joined: vec::IntoIter<Record>,
     file: DiskFile,
     frames: Arc<Frames>,
     at: u64,
@@ -38,6 +40,7 @@ impl Records {
         Self {
             debits: debits.into_iter(),
             spent,
+            joined: Vec::new().into_iter(),
             file,
             frames,
             at,
@@ -48,26 +51,38 @@ impl Records {
     }
 
     fn read(&mut self) -> Result<Option<Record>, LogError> {
-        let next = self
-            .frames
-            .next(&mut self.file, self.length, self.at, self.number)?;
-        let place = match next {
-            Next::Frame(place) => place,
-            Next::End => return Ok(None),
-            // All of it was whole when the log was opened, or was written since.
-            Next::Torn => return Err(LogError::Damaged { at: self.at }),
-        };
-        let damaged = LogError::Damaged { at: place.at };
-        let content = self.frames.open(&mut self.file, &place)?;
-        (self.at, self.number) = (place.behind(), self.number + 1);
-        match place.kind {
-            FrameKind::State => Ok(Some(Record::State(State::from_bytes(content)))),
-            FrameKind::Receipt => match SignedReceipt::decode(&content) {
-                Ok(signed) => Ok(Some(Record::Receipt(Box::new(signed)))),
-                Err(_) => Err(damaged),
-            },
-            FrameKind::Head | FrameKind::Asked | FrameKind::Begun | FrameKind::Setup => {
-                Err(damaged)
+        loop {
+            if let Some(record) = self.joined.next() {
+                return Ok(Some(record));
+            }
+            let next = self
+                .frames
+                .next(&mut self.file, self.length, self.at, self.number)?;
+            let place = match next {
+                Next::Frame(place) => place,
+                Next::End => return Ok(None),
+                // All of it was whole when the log was opened, or was written since.
+                Next::Torn => return Err(LogError::Damaged { at: self.at }),
+            };
+            let damaged = LogError::Damaged { at: place.at };
+            let content = self.frames.open(&mut self.file, &place)?;
+            (self.at, self.number) = (place.behind(), self.number + 1);
+            match place.kind {
+                FrameKind::State => return Ok(Some(Record::State(State::from_bytes(content)))),
+                FrameKind::Receipt => {
+                    return match SignedReceipt::decode(&content) {
+                        Ok(signed) => Ok(Some(Record::Receipt(Box::new(signed)))),
+                        Err(_) => Err(damaged),
+                    };
+                }
+                FrameKind::Several => match log::split(&content) {
+                    Some(several) => self.joined = several.records.into_iter(),
+                    None => return Err(damaged),
+                },
+                FrameKind::Found => {}
+                FrameKind::Head | FrameKind::Asked | FrameKind::Begun | FrameKind::Setup => {
+                    return Err(damaged);
+                }
             }
         }
     }

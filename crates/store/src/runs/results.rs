@@ -1,7 +1,10 @@
 //! What a run found: one sealed file under a key of its own, which dies when its time is over
 //! (`spec/46 §3`).
 
-use std::io::{self, Read, Seek, Write};
+use std::{
+    io::{self, Read, Seek, Write},
+    mem,
+};
 
 use blindmatch_audit::{
     codec::{DecodeError, Reader, Writer},
@@ -14,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::rows::{self, OwnedRow};
 use crate::{
-    disk::Aside,
+    disk::{Aside, Disk},
     keys::{FileId, FileKeys, Key},
     row::Row,
     sealed::{Kind, SealedError, SealedReader, SealedWriter},
@@ -42,9 +45,16 @@ pub struct OwnedMatch {
     label: Option<Zeroizing<[u8; LABEL_LENGTH]>>,
 }
 
+/// So many bytes of results are few: they become durable with the run's log.
+const FEW: usize = 48 << 10;
+
 /// Takes what a run found, in any order. What is dropped before the run ends is gone.
 pub struct ResultWriter {
-    sealed: SealedWriter<Aside>,
+    /// What was written so far, as long as that is little.
+    few: Zeroizing<Vec<u8>>,
+    /// What it has gone to, once it was not.
+    many: Option<SealedWriter<Aside>>,
+    disk: Disk,
     key: Key,
     id: FileId,
     run: RunId,
@@ -63,9 +73,16 @@ pub(super) type Committed = Vec<Zeroizing<Vec<u8>>>;
 
 /// Results that are complete, with no name yet.
 pub(super) struct Finished {
-    pub(super) file: Aside,
-    pub(super) key: Key,
+    pub(super) found: Found,
     pub(super) trailer: Trailer,
+}
+
+/// The matches, and the trailer behind them.
+pub(super) enum Found {
+    /// As they are.
+    Few(Zeroizing<Vec<u8>>),
+    /// In a sealed file, with the name of its key and the key.
+    Many(Aside, FileId, Key),
 }
 
 /// What stands behind the matches.
@@ -130,18 +147,20 @@ impl OwnedMatch {
 
 impl ResultWriter {
     pub(super) fn new(
-        aside: Aside,
+        disk: Disk,
         run: RunId,
         id: FileId,
         expires: Option<u64>,
         rng: &mut (impl CryptoRng + ?Sized),
-    ) -> io::Result<Self> {
+    ) -> Self {
         // Drawn for this attempt: one that dies leaves its key to nothing else.
         let (_, key) = FileKeys::draw(rng);
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut_slice());
-        Ok(Self {
-            sealed: SealedWriter::new(aside, Kind::Results, id, &key)?,
+        Self {
+            few: Zeroizing::new(Vec::with_capacity(FEW)),
+            many: None,
+            disk,
             key,
             id,
             run,
@@ -150,7 +169,7 @@ impl ResultWriter {
             seed,
             bytes: Zeroizing::new(Vec::with_capacity(MAX_MATCH)),
             committed: Vec::new(),
-        })
+        }
     }
 
     /// Adds a match.
@@ -171,9 +190,33 @@ impl ResultWriter {
         if written.is_none() || bytes.len() > MAX_MATCH {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        self.sealed.write_all(&length.to_be_bytes())?;
-        self.sealed.write_all(&self.bytes)?;
+        let bytes = mem::take(&mut self.bytes);
+        let written = self.write(&length.to_be_bytes());
+        let written = written.and_then(|()| self.write(&bytes));
+        self.bytes = bytes;
+        written?;
         self.committed.push(found.committed());
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut sealed = match self.many.take() {
+            Some(sealed) => sealed,
+            // It is never outgrown.
+            None if self.few.len() + bytes.len() <= FEW => {
+                self.few.extend_from_slice(bytes);
+                return Ok(());
+            }
+            None => {
+                let aside = self.disk.aside()?;
+                let mut sealed = SealedWriter::new(aside, Kind::Results, self.id, &self.key)?;
+                sealed.write_all(&self.few)?;
+                self.few = Zeroizing::default();
+                sealed
+            }
+        };
+        sealed.write_all(bytes)?;
+        self.many = Some(sealed);
         Ok(())
     }
 
@@ -205,21 +248,33 @@ impl ResultWriter {
             expires: self.expires,
             leaves,
             root: commitment.root(),
-            seed: self.seed,
+            seed: self.seed.clone(),
         };
         let bytes = Zeroizing::new(trailer.encode());
-        self.sealed.write_all(&[0; 4])?;
-        self.sealed.write_all(&bytes)?;
-        Ok(Some(Finished {
-            file: self.sealed.finish()?,
-            key: self.key,
-            trailer,
-        }))
+        self.write(&[0; 4])?;
+        self.write(&bytes)?;
+        let found = match self.many {
+            Some(sealed) => Found::Many(sealed.finish()?, self.id, self.key),
+            None => Found::Few(self.few),
+        };
+        Ok(Some(Finished { found, trailer }))
     }
+}
 
-    /// The id that the file has.
-    pub(super) const fn id(&self) -> FileId {
-        self.id
+/// The root of what stands in few results; nothing where they do not read.
+pub(super) fn root(few: &[u8]) -> Option<Hash> {
+    let (mut rest, mut committed) = (few, Committed::new());
+    loop {
+        let (length, behind) = rest.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        if length == 0 {
+            let trailer = Trailer::decode(behind).ok()?;
+            return Some(trailer.commitment(&committed)?.root());
+        }
+        let (found, behind) = behind.split_at_checked(length)?;
+        let found = OwnedMatch::decode(found)?;
+        committed.push(found.as_match().committed());
+        rest = behind;
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
+    iter, mem,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -17,18 +18,25 @@ use blindmatch_psi::{
     session::{Debit, Record, State},
 };
 use rand_core::CryptoRng;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::{
+    Recorded,
     asked::Asked,
     end::{End, Outcome, Retention},
     error::RunError,
     head::Head,
-    log::{FrameKind, Frames, LogError, Next, Place},
+    log::{self, FrameKind, Frames, LogError, Next, Place},
     place::{Files, Home},
     records::Records,
-    results::{Finished, ResultWriter},
+    results::{Finished, Found, ResultWriter},
 };
-use crate::{disk::DiskFile, keys::KeyError, ledger::LedgerError};
+use crate::{
+    disk::{Aside, DiskFile},
+    keys::{Key, KeyError},
+    ledger::LedgerError,
+};
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +65,34 @@ pub struct Run {
 
 /// What a run has stored so far, as far as the next record is held against it.
 pub(super) struct Account {
-    file: DiskFile,
+    file: LogFile,
     length: u64,
     number: u64,
     /// Where the first record of the session stands.
     records: (u64, u64),
+    /// What is written with the next record: nobody was told of it yet.
+    ahead: Vec<(FrameKind, Zeroizing<Vec<u8>>)>,
+    /// Whether the ledger has it that the run was agreed.
+    is_agreed: bool,
     debits: BTreeMap<u64, Debit>,
     /// Records that others could contradict, other than debits.
     landmarks: Vec<Record>,
     standing: Standing,
     /// How it ended, as long as its file does not say so.
     ending: Option<End>,
+    /// What it found, as long as that is in the log alone.
+    found: Option<Zeroizing<Vec<u8>>>,
+    /// Whether what would resume it is destroyed.
+    cleared: bool,
+}
+
+/// The log of a run.
+enum LogFile {
+    /// Its beginning, which nothing rests on yet, and the key that is to be kept with it.
+    Aside(Aside, Key),
+    Placed(DiskFile),
+    /// Its place is being given to it.
+    Moving,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,6 +116,8 @@ pub(super) struct Loaded {
     landmarks: Vec<Record>,
     length: u64,
     number: u64,
+    /// What was found, where that was little.
+    pub(super) found: Option<Zeroizing<Vec<u8>>>,
     /// Whether something stands behind what was read.
     pub(super) torn: bool,
 }
@@ -146,7 +173,8 @@ impl Run {
                 if !reserve(debit) {
                     return Ok(Taken::Refused);
                 }
-                self.append(&mut account, vec![(draw(rng), event)])?;
+                self.place(&mut account, rng)?;
+                self.append(&mut account, vec![(draw(rng), event)], rng)?;
                 account.debits.insert(debit.batch, *debit);
             }
             Record::State(state) => {
@@ -155,6 +183,7 @@ impl Run {
             Record::Spent { setup } => {
                 let own = self.setup.as_ref().map(SetupTerms::id);
                 let own = own.filter(|own| own.0 == *setup).ok_or(RunError::Setup)?;
+                self.place(&mut account, rng)?;
                 if !self.home.setups.spend(&own)? {
                     return Ok(Taken::Contradicted);
                 }
@@ -167,14 +196,83 @@ impl Run {
         Ok(Taken::Stored)
     }
 
+    /// [Takes](Self::take) several states and receipts, in one write: all of them are durable or none is.
+    /// Nothing where one is of another kind, or all of them are too much for that: then they are to be
+    /// taken one by one.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]; none is acknowledged then.
+    pub fn take_states(
+        &self,
+        records: &[&Record],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Vec<Taken>>, RunError> {
+        let mut account = self.open_account()?;
+        let mut content = Zeroizing::new(Vec::new());
+        let (mut taken, before) = (Vec::new(), account.landmarks.len());
+        for record in records {
+            let earlier = &account.landmarks;
+            if earlier.iter().any(|earlier| record.contradicts(earlier)) {
+                taken.push(Taken::Contradicted);
+                continue;
+            }
+            let (kind, bytes) = match record {
+                Record::State(state) => (FrameKind::State, state.as_bytes().to_vec()),
+                Record::Receipt(signed) => (FrameKind::Receipt, signed.encode()),
+                Record::Debit(_) | Record::Spent { .. } => {
+                    account.landmarks.truncate(before);
+                    return Ok(None);
+                }
+            };
+            log::join(&mut content, kind, &Zeroizing::new(bytes));
+            account.note(record);
+            taken.push(Taken::Stored);
+        }
+        let written = if content.len() > log::MAX_CONTENT {
+            Ok(false)
+        } else if content.is_empty() {
+            return Ok(Some(taken));
+        } else {
+            self.write(&mut account, FrameKind::Several, &content, rng)
+                .map(|()| true)
+        };
+        if !matches!(written, Ok(true)) {
+            account.landmarks.truncate(before);
+        }
+        Ok(written?.then_some(taken))
+    }
+
+    /// [Takes](Self::take) a state or a receipt that nobody is told of yet: it is durable with the next
+    /// record that is taken, or with the run's end.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`].
+    pub fn take_ahead(&self, record: &Record) -> Result<Taken, RunError> {
+        let mut account = self.open_account()?;
+        if account.contradicts(record) {
+            return Ok(Taken::Contradicted);
+        }
+        let (kind, bytes) = match record {
+            Record::State(state) => (FrameKind::State, state.as_bytes().to_vec()),
+            Record::Receipt(signed) => (FrameKind::Receipt, signed.encode()),
+            Record::Debit(_) | Record::Spent { .. } => return Err(RunError::Setup),
+        };
+        account.ahead.push((kind, Zeroizing::new(bytes)));
+        account.note(record);
+        Ok(Taken::Stored)
+    }
+
     /// All records so far, debits first, then that the setup is spent, the others in the order in
-    /// which they were taken: what a resumed session is given.
+    /// which they were taken: what a resumed session is given. They are there until the run is
+    /// [settled](Self::settle).
     ///
     /// # Errors
     ///
     /// [`RunError`].
     pub fn records(&self) -> Result<Records, RunError> {
-        let account = self.open_account()?;
+        let account = self.readable_account()?;
         let debits: Vec<_> = account.debits.values().copied().collect();
         let setup = self.setup.as_ref().map(SetupTerms::id);
         // Whichever run it was that has used it up: this one will not.
@@ -182,11 +280,11 @@ impl Run {
         Ok(Records::new(
             debits,
             spent.map(|spent| spent.0),
-            self.home.disk.open(account.file.path())?,
+            self.home.disk.open(&self.path(&account))?,
             Arc::clone(&self.frames),
             account.records,
             account.length,
-            self.home.path(account.file.path()),
+            self.home.path(&self.path(&account)),
         ))
     }
 
@@ -196,7 +294,7 @@ impl Run {
     ///
     /// [`RunError`].
     pub fn asked(&self) -> Result<Asked, RunError> {
-        let path = self.home.log(&self.id);
+        let path = self.path(&self.lock());
         Ok(Asked::new(
             self.home.disk.open(&path)?,
             self.home.path(&path),
@@ -212,7 +310,7 @@ impl Run {
     ///
     /// [`RunError::Ended`], [`RunError::Stopped`].
     pub fn receipt(&self) -> Result<Option<SignedReceipt>, RunError> {
-        Ok(self.open_account()?.receipt().cloned())
+        Ok(self.readable_account()?.receipt().cloned())
     }
 
     /// Begins to take what the run found, to be handed to [`conclude`](Self::conclude) or
@@ -231,9 +329,9 @@ impl Run {
         if self.head.side == Side::Responder {
             return Err(RunError::Side);
         }
-        let aside = self.home.disk.aside()?;
         let id = Files::results_key(&self.id);
-        Ok(ResultWriter::new(aside, self.id, id, expires, rng)?)
+        let disk = self.home.disk.clone();
+        Ok(ResultWriter::new(disk, self.id, id, expires, rng))
     }
 
     /// Ends the run with its receipt, which both sides have signed: the ledger has it, a querier's
@@ -285,21 +383,42 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`RunError`]; opening the home again does what is left.
+    /// [`RunError`]; opening the home again does what is left, or [gives it out](super::Runs::left).
     pub fn settle(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        self.show(rng)?;
         let mut account = self.lock();
+        if account.standing == Standing::Over && !account.cleared {
+            account.cleared = true;
+            self.home.destroy_log(&self.id)?;
+        }
+        Ok(())
+    }
+
+    /// The same but for what would resume it: what it was answered is there to be read until it is
+    /// [settled](Self::settle).
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub fn show(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        let mut account = self.lock();
+        if account.standing == Standing::Open {
+            self.flush(&mut account, rng)?;
+        }
         if let Some(end) = account.ending.take() {
             account.standing = Standing::Stopped;
+            if let Some(found) = account.found.take() {
+                self.home.publish_results(&self.id, &found, rng)?;
+            }
             self.home.publish_end(&self.id, &end, rng)?;
             account.standing = Standing::Over;
-            self.home.destroy_log(&self.id)?;
         }
         drop(account);
         Ok(self.home.ledger.cover()?)
     }
 
     /// Opens a querier's results that the responder has not signed for, once its time is over. The
-    /// querier has signed.
+    /// querier has signed. The run is to be [settled](Self::settle).
     ///
     /// # Errors
     ///
@@ -323,9 +442,7 @@ impl Run {
             Outcome::OpenedLate,
             Some(results),
             rng,
-        )?;
-        drop(account);
-        self.settle(rng)
+        )
     }
 
     /// Ends the run without a receipt: what it stored is destroyed, and nothing was found.
@@ -354,7 +471,7 @@ impl Run {
     /// Whether it is over, and all that follows from that is done. Whoever is at it has something to do.
     pub(super) fn is_settled(&self) -> bool {
         let account = self.account.try_lock();
-        account.is_ok_and(|account| account.standing == Standing::Over && account.ending.is_none())
+        account.is_ok_and(|account| account.standing == Standing::Over && account.cleared)
     }
 
     /// The steps of an end up to the ledger's, which is the one that counts (`spec/46 §5`).
@@ -366,26 +483,48 @@ impl Run {
         results: Option<ResultWriter>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), RunError> {
-        let mut retention = None;
+        if outcome == Outcome::GivenUp && !account.is_agreed && account.number == account.records.1
+        {
+            // Nobody was told anything in it: there is no such run.
+            account.standing = Standing::Stopped;
+            if let LogFile::Placed(_) = mem::replace(&mut account.file, LogFile::Moving) {
+                self.home.destroy_log(&self.id)?;
+                self.home.forget(&self.id)?;
+            }
+            account.standing = Standing::Over;
+            account.cleared = true;
+            return Ok(());
+        }
+        let (mut retention, mut few) = (None, None);
         if let Some(results) = results {
             if *results.run() != self.id {
                 return Err(RunError::Side);
             }
-            let id = results.id();
             let finished = results.finish()?.ok_or(RunError::Leaves)?;
-            let Finished { file, key, trailer } = finished;
-            let path = self.home.results(&self.id);
-            let key = self.home.keys.ready(id, &key, rng);
-            let key = key.map_err(|error| self.home.key_error(&path, error))?;
-            self.home.disk.publish_together(vec![key, (file, path)])?;
+            let Finished { found, trailer } = finished;
+            match found {
+                Found::Few(found) => {
+                    self.write(account, FrameKind::Found, &found, rng)?;
+                    few = Some(found);
+                }
+                Found::Many(file, id, key) => {
+                    self.flush(account, rng)?;
+                    let path = self.home.results(&self.id);
+                    let key = self.home.keys.ready(id, &key, rng);
+                    let key = key.map_err(|error| self.home.key_error(&path, error))?;
+                    self.home.disk.publish_together(vec![key, (file, path)])?;
+                }
+            }
             let (run, root) = (self.id.0, trailer.root);
             events.push((draw(rng), Event::Results { run, root }));
             let expires = trailer.expires;
             retention = Some(Retention { expires });
         }
-        let ended = self.append(account, events)?;
+        self.flush(account, rng)?;
+        let ended = self.append(account, events, rng)?;
         // From here on the run is over, whether or not what follows works out.
         account.standing = Standing::Over;
+        account.found = few;
         let receipt = match outcome {
             Outcome::GivenUp => None,
             _ => account.receipt().cloned(),
@@ -400,17 +539,106 @@ impl Run {
         Ok(())
     }
 
-    /// Appends to the ledger, which is to be [covered](Self::settle); gives the time.
+    /// Appends to the ledger, which is to be [covered](Self::settle), behind that the run was agreed;
+    /// gives the time.
     fn append(
         &self,
         account: &mut Account,
-        events: Vec<([u8; 32], Event)>,
+        mut events: Vec<([u8; 32], Event)>,
+        rng: &mut dyn CryptoRng,
     ) -> Result<u64, RunError> {
+        if !account.is_agreed {
+            let agreed = Event::RunAgreed {
+                run: self.id.0,
+                peer: self.head.peer.clone(),
+                side: self.head.side,
+                agreement: Sha256::digest(self.head.agreement.encode()).into(),
+            };
+            let begun = iter::once(agreed)
+                .chain(self.asks())
+                .map(|event| (draw(rng), event));
+            events.splice(0..0, begun.collect::<Vec<_>>());
+        }
         let appended = self.home.ledger.append_ahead(events);
         if matches!(appended, Err(LedgerError::Stopped(_))) {
             account.standing = Standing::Stopped;
         }
-        Ok(appended?.time)
+        let appended = appended?;
+        account.is_agreed = true;
+        Ok(appended.time)
+    }
+
+    /// Makes the run durable as it has begun, unless it is.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`].
+    pub fn store(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        let mut account = self.open_account()?;
+        self.place(&mut account, rng)
+    }
+
+    /// Makes it durable, and has the ledger record that it was agreed.
+    #[cfg(test)]
+    pub(super) fn agree(&self, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        self.store(rng)?;
+        self.append(&mut self.lock(), Vec::new(), rng).map(drop)
+    }
+
+    /// Gives the log its place with all that is in it, unless it has it.
+    fn place(&self, account: &mut Account, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        if account.is_placed() {
+            return Ok(());
+        }
+        let LogFile::Aside(aside, key) = mem::replace(&mut account.file, LogFile::Moving) else {
+            return Err(RunError::Stopped);
+        };
+        let (home, path) = (&self.home, self.home.log(&self.id));
+        let key = home.keys.ready(Files::state_key(&self.id), &key, rng);
+        let key = key.map_err(|error| home.key_error(&path, error));
+        let placed = key.and_then(|key| {
+            home.disk
+                .publish_together(vec![key, (aside, path.clone())])?;
+            Ok(home.disk.open_to_append(&path)?)
+        });
+        match placed {
+            Ok(file) => {
+                account.file = LogFile::Placed(file);
+                Ok(())
+            }
+            Err(error) => {
+                // There is no such run, or what cannot be removed now is when the home is opened again.
+                let gone = home
+                    .destroy_log(&self.id)
+                    .and_then(|()| home.forget(&self.id));
+                account.cleared = gone.is_ok();
+                account.standing = match gone {
+                    Ok(()) => Standing::Over,
+                    Err(_) => Standing::Stopped,
+                };
+                Err(error)
+            }
+        }
+    }
+
+    /// Where the log is.
+    fn path(&self, account: &Account) -> String {
+        match &account.file {
+            LogFile::Aside(aside, _) => aside.path().to_owned(),
+            LogFile::Placed(_) | LogFile::Moving => self.home.log(&self.id),
+        }
+    }
+
+    /// That this node asks, where it does, and for how much (`spec/42 §2`, kind 25).
+    fn asks(&self) -> Option<Event> {
+        let items = self.head.direction()?.querier_input.class;
+        (self.head.side == Side::Querier).then_some(Event::Asked {
+            run: self.id.0,
+            peer: self.head.peer.clone(),
+            view: self.head.view()?,
+            epoch: self.head.epoch,
+            items: Class::exactly(items)?,
+        })
     }
 
     fn event(&self, debit: &Debit) -> Result<Event, RunError> {
@@ -432,15 +660,64 @@ impl Run {
         content: &[u8],
         rng: &mut dyn CryptoRng,
     ) -> Result<(), RunError> {
-        let frame = self.frames.seal(kind, account.number, content, rng)?;
-        if let Err(error) = account.file.write_all(&frame) {
-            // What was written of it must not stay before what is written next.
-            if account.file.truncate(account.length).is_err() {
-                account.standing = Standing::Stopped;
-            }
-            return Err(error.into());
+        if account.ahead.is_empty() {
+            return self.write_one(account, kind, content, rng);
         }
-        account.file.sync();
+        let mut several = Zeroizing::new(Vec::new());
+        for (kind, ahead) in &account.ahead {
+            log::join(&mut several, *kind, ahead);
+        }
+        if kind == FrameKind::Several {
+            several.extend_from_slice(content);
+        } else {
+            log::join(&mut several, kind, content);
+        }
+        if several.len() > log::MAX_CONTENT {
+            self.flush(account, rng)?;
+            return self.write_one(account, kind, content, rng);
+        }
+        self.write_one(account, FrameKind::Several, &several, rng)?;
+        account.ahead.clear();
+        Ok(())
+    }
+
+    /// Makes durable what is to be so with the next record.
+    fn flush(&self, account: &mut Account, rng: &mut dyn CryptoRng) -> Result<(), RunError> {
+        while let Some((kind, content)) = account.ahead.first().cloned() {
+            self.write_one(account, kind, &content, rng)?;
+            account.ahead.remove(0);
+        }
+        Ok(())
+    }
+
+    fn write_one(
+        &self,
+        account: &mut Account,
+        kind: FrameKind,
+        content: &[u8],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), RunError> {
+        let frame = self.frames.seal(kind, account.number, content, rng)?;
+        match &mut account.file {
+            LogFile::Aside(aside, _) => {
+                if let Err(error) = aside.write_all(&frame) {
+                    account.standing = Standing::Stopped;
+                    return Err(error.into());
+                }
+                self.place(account, rng)?;
+            }
+            LogFile::Placed(file) => {
+                if let Err(error) = file.write_all(&frame) {
+                    // What was written of it must not stay before what is written next.
+                    if file.truncate(account.length).is_err() {
+                        account.standing = Standing::Stopped;
+                    }
+                    return Err(error.into());
+                }
+                file.sync();
+            }
+            LogFile::Moving => return Err(RunError::Stopped),
+        }
         account.number += 1;
         account.length += frame.len() as u64;
         Ok(())
@@ -453,6 +730,22 @@ impl Run {
             Standing::Stopped => Err(RunError::Stopped),
             Standing::Over => Err(RunError::Ended),
         }
+    }
+
+    /// That of a run that has ended too, as long as its log is there.
+    fn readable_account(&self) -> Result<MutexGuard<'_, Account>, RunError> {
+        let account = self.lock();
+        match account.standing {
+            Standing::Over if account.cleared => Err(RunError::Ended),
+            Standing::Over | Standing::Open => Ok(account),
+            Standing::Stopped => Err(RunError::Stopped),
+        }
+    }
+
+    /// Whether it has ended, and is to be [settled](Self::settle).
+    pub(super) fn is_left(&self) -> bool {
+        let account = self.lock();
+        account.standing == Standing::Over && !account.cleared
     }
 
     fn lock(&self) -> MutexGuard<'_, Account> {
@@ -468,6 +761,10 @@ impl Run {
 }
 
 impl Account {
+    const fn is_placed(&self) -> bool {
+        matches!(self.file, LogFile::Placed(_))
+    }
+
     fn contradicts(&self, record: &Record) -> bool {
         if let Record::Debit(debit) = record {
             let earlier = self.debits.get(&debit.batch);
@@ -528,15 +825,15 @@ impl Loaded {
         frames: Frames,
         id: &RunId,
     ) -> Result<Self, LogError> {
-        super::log::check_header(file)?;
-        let mut at = super::log::HEADER as u64;
+        log::check_header(file)?;
+        let mut at = log::HEADER as u64;
         let mut number = 0;
         let mut head = None;
         let mut asked = Vec::new();
         let mut setup = None;
         let mut begun = None;
         let mut landmarks = Vec::new();
-        let mut torn = false;
+        let (mut found, mut torn) = (None, false);
         loop {
             let place = match frames.next(file, length, at, number)? {
                 Next::End => break,
@@ -584,6 +881,15 @@ impl Loaded {
                     let signed = SignedReceipt::decode(&content).map_err(|_| damaged())?;
                     landmarks.push(Record::Receipt(Box::new(signed)));
                 }
+                (FrameKind::Several, _, Some(_)) => {
+                    let content = frames.open(file, &place)?;
+                    let several = log::split(&content).ok_or_else(damaged)?;
+                    landmarks.extend(several.records.into_iter().filter(is_landmark));
+                    found = several.found.or(found);
+                }
+                (FrameKind::Found, _, Some(_)) => {
+                    found = Some(frames.open(file, &place)?);
+                }
                 _ => return Err(damaged()),
             }
             (at, number) = behind;
@@ -601,6 +907,7 @@ impl Loaded {
             landmarks,
             length: at,
             number,
+            found,
             torn,
         })
     }
@@ -619,27 +926,60 @@ impl Loaded {
         receipt(&self.landmarks)
     }
 
-    /// Goes on with the run: cuts what a crash tore, and makes sure that the rest is on disk.
+    /// Goes on with the run, of which the ledger says so much: cuts what a crash tore, and makes sure
+    /// that the rest is on disk.
     pub(super) fn resume(
         self,
         home: &Arc<Home>,
         id: RunId,
-        debits: BTreeMap<u64, Debit>,
+        recorded: Recorded,
     ) -> Result<Run, RunError> {
         let file = home.disk.open_to_append(&home.log(&id))?;
         if self.torn {
             file.truncate(self.length)?;
         }
         file.sync();
-        Ok(self.open(home, id, file, debits))
+        let Recorded { agreed, debits, .. } = recorded;
+        Ok(self.open(home, id, LogFile::Placed(file), agreed, debits))
     }
 
-    /// Goes on with the run, all of which is on disk.
-    pub(super) fn open(
+    /// Whether it has more than its beginning.
+    pub(super) const fn has_records(&self) -> bool {
+        self.number > self.records.1
+    }
+
+    /// A run of which the whole beginning is in `aside`, and nothing else.
+    pub(super) fn begun(
+        home: &Arc<Home>,
+        id: RunId,
+        mut aside: Aside,
+        key: Key,
+    ) -> Result<Run, RunError> {
+        let frames = Frames::new(id, &key);
+        let length = aside.length()?;
+        let path = home.path(aside.path());
+        let log = Self::walk(&mut aside, length, frames, &id);
+        let log = log.map_err(|error| log_error(error, path))?;
+        aside.seek(SeekFrom::Start(length))?;
+        let file = LogFile::Aside(aside, key);
+        Ok(log.open(home, id, file, false, BTreeMap::new()))
+    }
+
+    /// The run, which has ended and of which only its log is left.
+    pub(super) fn ended(self, home: &Arc<Home>, id: RunId) -> Result<Run, RunError> {
+        let file = home.disk.open(&home.log(&id))?;
+        let mut run = self.open(home, id, LogFile::Placed(file), true, BTreeMap::new());
+        let account = run.account.get_mut();
+        account.unwrap_or_else(PoisonError::into_inner).standing = Standing::Over;
+        Ok(run)
+    }
+
+    fn open(
         self,
         home: &Arc<Home>,
         id: RunId,
-        file: DiskFile,
+        file: LogFile,
+        is_agreed: bool,
         debits: BTreeMap<u64, Debit>,
     ) -> Run {
         Run {
@@ -655,10 +995,14 @@ impl Loaded {
                 length: self.length,
                 number: self.number,
                 records: self.records,
+                ahead: Vec::new(),
+                is_agreed,
                 debits,
                 landmarks: self.landmarks,
                 standing: Standing::Open,
                 ending: None,
+                found: None,
+                cleared: false,
             }),
         }
     }

@@ -22,6 +22,8 @@ use rand::{SeedableRng, rngs::StdRng};
 
 mod setups;
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::{
     disk::Disk,
@@ -78,6 +80,9 @@ impl World {
         };
         let ledger = Arc::new(ledger.unwrap().0);
         let runs = Runs::open(&home, Arc::clone(&ledger), &mut self.rng).unwrap();
+        for run in runs.left() {
+            run.settle(&mut self.rng).unwrap();
+        }
         (home, ledger, runs)
     }
 
@@ -86,7 +91,9 @@ impl World {
         for key in keys {
             beginning.ask(&row(key, b""), &mut self.rng).unwrap();
         }
-        beginning.begin(&mut self.rng).unwrap()
+        let run = beginning.begin(&mut self.rng).unwrap();
+        run.agree(&mut self.rng).unwrap();
+        run
     }
 
     fn take(&mut self, run: &Run, record: &Record) -> Taken {
@@ -319,6 +326,244 @@ fn a_batch_is_charged_once_and_contradictions_are_not_stored() {
 }
 
 #[test]
+fn records_that_are_stored_at_once_are_there_together_or_not_at_all() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let run = world.begin(&runs, Side::Querier, 1, &keys(1));
+    let first = attached(&run, 1);
+    assert_eq!(world.take(&run, &first), Taken::Stored);
+    let path = world.root().join(home_path(&run, "log"));
+    let before = fs::read(&path).unwrap();
+    let state = Record::State(vec![7; 300].into());
+    let (second, signed) = (attached(&run, 2), receipt(&run, false));
+    let taken = run.take_states(&[&second, &first, &state, &signed], &mut world.rng);
+    let expected = [
+        Taken::Stored,
+        Taken::Contradicted,
+        Taken::Stored,
+        Taken::Stored,
+    ];
+    assert_eq!(taken.unwrap().unwrap(), expected);
+    // What one of them contradicts within the group is not stored either, and a debit is none of them.
+    let taken = run.take_states(&[&attached(&run, 3), &attached(&run, 3)], &mut world.rng);
+    assert_eq!(
+        taken.unwrap().unwrap(),
+        [Taken::Stored, Taken::Contradicted]
+    );
+    let fourth = attached(&run, 4);
+    let mixed = run.take_states(&[&fourth, &debit(1, 1)], &mut world.rng);
+    assert_eq!(mixed.unwrap(), None);
+    assert_eq!(world.take(&run, &fourth), Taken::Stored);
+    let all_of_them = [first, second, state, signed, attached(&run, 3), fourth];
+    assert_eq!(all(&run), all_of_them);
+    let after = fs::read(&path).unwrap();
+    let id = run.id();
+    drop((run, runs, ledger, home));
+
+    let (home, ledger, runs) = world.open();
+    let run = runs.run(&id).unwrap();
+    assert_eq!(all(&run), all_of_them);
+    assert!(run.receipt().unwrap().is_some());
+    assert_eq!(world.take(&run, &attached(&run, 4)), Taken::Contradicted);
+    drop((run, runs, ledger, home));
+    // Of a group that was cut nothing is there.
+    for cut in [before.len() + 1, before.len() + 200, before.len() + 500] {
+        fs::write(&path, &after[..cut]).unwrap();
+        let (_home, _ledger, runs) = world.open();
+        assert_eq!(all(&runs.run(&id).unwrap()), all_of_them[..1]);
+    }
+}
+
+/// Whether the ledger has it of a run that it was agreed, and how often.
+fn agreed(ledger: &Ledger, run: &Run) -> usize {
+    let log = ledger.log();
+    let is = |event: Event| matches!(event, Event::RunAgreed { run: id, .. } if id == run.id().0);
+    log.records(0..u64::MAX)
+        .filter(|record| is(record.as_ref().unwrap().1.event.clone()))
+        .count()
+}
+
+#[test]
+fn a_run_is_there_with_its_first_record_and_in_the_ledger_with_what_it_records_first() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let size = ledger.log().size();
+    let begin = |runs: &Runs, nonce, rng: &mut StdRng| {
+        let beginning = runs.begin(head(Side::Responder, nonce), rng).unwrap();
+        beginning.begin(rng).unwrap()
+    };
+    // Nothing is left of one in which nothing was said, whether or not it is on disk.
+    for (nonce, is_stored) in [(1, false), (2, true)] {
+        let run = begin(&runs, nonce, &mut world.rng);
+        assert_eq!(runs.unfinished(), [run.id()]);
+        if is_stored {
+            run.store(&mut world.rng).unwrap();
+        }
+        assert_eq!(
+            world.root().join(home_path(&run, "log")).exists(),
+            is_stored
+        );
+        run.give_up(&mut world.rng).unwrap();
+        assert!(runs.unfinished().is_empty() && runs.ended().unwrap().is_empty());
+        assert!(!world.root().join(home_path(&run, "log")).exists());
+        assert!(matches!(run.store(&mut world.rng), Err(RunError::Ended)));
+    }
+    let [unsaid, stored, said, charged] =
+        [3, 4, 5, 6].map(|nonce| begin(&runs, nonce, &mut world.rng));
+    stored.store(&mut world.rng).unwrap();
+    world.take(&said, &attached(&said, 1));
+    assert_eq!(ledger.log().size(), size);
+    world.take(&charged, &attached(&charged, 1));
+    for batch in 1..=2 {
+        world.take(&charged, &debit(batch, 1));
+    }
+    assert_eq!(agreed(&ledger, &charged), 1);
+    assert_eq!(ledger.log().size(), size + 3);
+    let asides = home.disk().list("aside").unwrap();
+    assert_eq!(asides.len(), 1, "{asides:?}");
+    let ids = [&said, &charged].map(|run| run.id());
+    drop((unsaid, stored, said, charged, runs, ledger, home));
+
+    let (home, ledger, runs) = world.open();
+    let mut expected = ids;
+    expected.sort();
+    assert_eq!(runs.unfinished(), expected);
+    assert_eq!(home.disk().list("runs").unwrap().len(), 2);
+    assert_eq!(home.file_keys().list().unwrap().len(), 2);
+    let [said, charged] = ids.map(|id| runs.run(&id).unwrap());
+    assert_eq!(all(&said), [attached(&said, 1)]);
+    assert_eq!(all(&charged).len(), 3);
+    for run in [&said, &charged] {
+        run.give_up(&mut world.rng).unwrap();
+        assert_eq!(agreed(&ledger, run), 1);
+        assert_eq!(runs.end(&run.id()).unwrap().outcome, Outcome::GivenUp);
+    }
+}
+
+#[test]
+fn what_nobody_is_told_of_is_durable_with_what_comes_next() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let run = world.begin(&runs, Side::Querier, 1, &keys(2));
+    world.take(&run, &receipt(&run, false));
+    let path = world.root().join(home_path(&run, "log"));
+    let before = fs::read(&path).unwrap();
+    assert_eq!(run.take_ahead(&receipt(&run, true)).unwrap(), Taken::Stored);
+    assert!(run.receipt().unwrap().unwrap().responder.is_some());
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(run.take_ahead(&debit(1, 1)).is_err());
+    let state = Record::State(vec![7; 300].into());
+    world.take(&run, &state);
+    let id = run.id();
+    drop((run, runs, ledger, home));
+    let (_home, _ledger, runs) = world.open();
+    let run = runs.run(&id).unwrap();
+    assert_eq!(
+        all(&run),
+        [receipt(&run, false), receipt(&run, true), state]
+    );
+}
+
+/// As a crash leaves it behind the ledger's record of the end: what was found is in the log alone.
+#[test]
+fn few_results_are_in_the_log_until_they_appear() {
+    for is_flipped in [false, true] {
+        let mut world = World::new();
+        let (home, ledger, runs) = world.open();
+        let run = world.begin(&runs, Side::Querier, 1, &keys(3));
+        world.take(&run, &receipt(&run, false));
+        run.take_ahead(&receipt(&run, true)).unwrap();
+        let mut results = run.results(Some(NOW + 9), &mut world.rng).unwrap();
+        for key in keys(2) {
+            let row = row(&key, b"");
+            results.push(&Match { row, label: None }).unwrap();
+        }
+        run.conclude_ahead(Some(results), &mut world.rng).unwrap();
+        let (id, log) = (run.id(), world.root().join(home_path(&run, "log")));
+        assert!(!world.root().join(home_path(&run, "results")).exists());
+        assert!(matches!(runs.end(&id).err(), Some(RunError::Missing)));
+        assert!(examine(&home, &ledger.log(), NOW).unwrap().is_empty());
+        drop((run, runs, ledger, home));
+        if is_flipped {
+            let at = fs::read(&log).unwrap().len() - 100;
+            flip(&log, at);
+        }
+        let (home, ledger, runs) = world.open();
+        if is_flipped {
+            assert_eq!(runs.unfinished(), [id]);
+            assert_eq!(examine(&home, &ledger.log(), NOW).unwrap().len(), 1);
+            continue;
+        }
+        let found = runs.matches(&id, NOW).unwrap().finish().unwrap();
+        assert_eq!(found.0.count, 2);
+        let end = runs.end(&id).unwrap();
+        assert_eq!(end.results.unwrap().expires, Some(NOW + 9));
+        assert!(end.receipt.unwrap().responder.is_some());
+        assert!(!log.exists());
+        assert_eq!(home.file_keys().list().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn what_a_run_was_answered_is_there_until_it_is_settled() {
+    let mut world = World::new();
+    let (home, ledger, runs) = world.open();
+    let run = world.begin(&runs, Side::Querier, 1, &keys(2));
+    let state = Record::State(vec![7; 300].into());
+    world.take(&run, &state);
+    world.take(&run, &receipt(&run, false));
+    world.take(&run, &receipt(&run, true));
+    let results = run.results(None, &mut world.rng).unwrap();
+    run.conclude_ahead(Some(results), &mut world.rng).unwrap();
+    assert_eq!(runs.unfinished(), []);
+    assert_eq!(all(&run)[0], state);
+    let id = run.id();
+    drop((run, runs, ledger, home));
+
+    // As a crash leaves it before its end is written, and behind that.
+    let rng = &mut world.rng;
+    for _ in 0..2 {
+        let home = Home::open(Disk::new(&world.root), NOW).unwrap();
+        let name = KeyName::new("blindmatch/test/a/ledger").unwrap();
+        let settings = Settings {
+            ledger: name,
+            key: SigningKey::from_bytes(&[1; 32]),
+            earlier: Vec::new(),
+            clock: Box::new(|| NOW),
+            random: Box::new(rand::make_rng::<StdRng>()),
+            segment: 1 << 20,
+        };
+        let ledger = Ledger::open(home.disk(), settings).unwrap().0;
+        let runs = Runs::open(&home, Arc::new(ledger), rng).unwrap();
+        assert_eq!(runs.unfinished(), []);
+        assert!(runs.end(&id).is_ok() && runs.matches(&id, NOW).is_ok());
+        let left = runs.left();
+        assert_eq!(left[0].id(), id);
+        assert_eq!(all(&left[0])[0], state);
+        assert_eq!(left[0].asked().unwrap().count(), 2);
+        assert!(matches!(
+            left[0].take(&state, &mut |_| true, rng),
+            Err(RunError::Ended)
+        ));
+    }
+    let (home, _ledger, runs) = world.open();
+    assert!(runs.left().is_empty());
+    assert!(
+        !world
+            .root
+            .join(format!("{}/log", Files::directory(&id)))
+            .exists()
+    );
+    assert!(
+        !home
+            .file_keys()
+            .list()
+            .unwrap()
+            .contains(&Files::state_key(&id))
+    );
+}
+
+#[test]
 fn two_threads_of_one_run_are_charged_for_one_batch() {
     let mut world = World::new();
     let (_home, ledger, runs) = world.open();
@@ -413,6 +658,7 @@ fn late_results_and_runs_given_up() {
     world.take(&late, &receipt(&late, false));
     let results = late.results(None, &mut world.rng).unwrap();
     late.open_late(results, &mut world.rng).unwrap();
+    late.settle(&mut world.rng).unwrap();
     let end = runs.end(&late.id()).unwrap();
     assert_eq!(end.outcome, Outcome::OpenedLate);
     assert_eq!(end.receipt.unwrap().responder, None);

@@ -5,6 +5,7 @@ use std::{
     io::{Read, Seek, Write},
     ops::Range,
     path::PathBuf,
+    sync::Arc,
 };
 
 use blindmatch_audit::codec::DecodeError;
@@ -31,7 +32,12 @@ pub struct CacheWriter {
 /// Cached outputs, ascending by their items.
 pub struct Cached {
     files: Vec<CacheFile<DiskFile>>,
+    /// Those that are not on disk yet.
+    ahead: Vec<Arc<Outputs>>,
 }
+
+/// Outputs, ascending by their items.
+pub(super) type Outputs = Vec<(Zeroizing<Vec<u8>>, Zeroizing<[u8; OUTPUT]>)>;
 
 /// One file of them.
 struct CacheFile<R> {
@@ -95,12 +101,16 @@ impl CacheWriter {
 }
 
 impl Cached {
-    pub(super) fn new(files: Vec<(PathBuf, SealedReader<DiskFile>)>) -> Self {
+    pub(super) fn new(
+        files: Vec<(PathBuf, SealedReader<DiskFile>)>,
+        ahead: Vec<Arc<Outputs>>,
+    ) -> Self {
         let files = files
             .into_iter()
             .map(|(path, sealed)| CacheFile::new(path, sealed));
         Self {
             files: files.collect(),
+            ahead,
         }
     }
 
@@ -110,6 +120,13 @@ impl Cached {
     ///
     /// [`ViewError`].
     pub fn find(&mut self, item: &[u8]) -> Result<Option<Zeroizing<[u8; OUTPUT]>>, ViewError> {
+        let ahead = self.ahead.iter().find_map(|outputs| {
+            let place = outputs.binary_search_by(|(other, _)| other.as_slice().cmp(item));
+            outputs.get(place.ok()?)
+        });
+        if let Some((_, output)) = ahead {
+            return Ok(Some(output.clone()));
+        }
         for file in &mut self.files {
             file.advance_to(item)?;
             if file.item() == Some(item) {
@@ -119,7 +136,7 @@ impl Cached {
         Ok(None)
     }
 
-    /// The next item of all, and its output; what several files have comes once. Not to be mixed
+    /// The next item of all files, and its output; what several files have comes once. Not to be mixed
     /// with [`find`](Self::find).
     ///
     /// # Errors

@@ -2,16 +2,17 @@
 //! (`spec/46 §8`).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use blindmatch_psi::publication::{Domain, Manifest, Publication, apply};
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::{
-    cache::{self, CacheWriter, Cached},
+    cache::{self, CacheWriter, Cached, Outputs},
     error::ViewError,
     file::{SealedScratch, ViewFile},
     folder::{Folder, Written},
@@ -27,6 +28,8 @@ pub struct PeerEpoch {
     folder: Folder,
     domain: Domain,
     state: Mutex<PeerState>,
+    /// Outputs that are to be kept, by the numbers under which they were remembered.
+    ahead: Mutex<BTreeMap<u64, Arc<Outputs>>>,
     /// One change at a time.
     changing: Mutex<()>,
 }
@@ -56,6 +59,7 @@ impl PeerEpoch {
             folder,
             domain: manifest.domain.clone(),
             state: Mutex::new(state),
+            ahead: Mutex::default(),
             changing: Mutex::new(()),
         })
     }
@@ -75,6 +79,7 @@ impl PeerEpoch {
             domain: newest.manifest.domain.clone(),
             folder,
             state: Mutex::new(state),
+            ahead: Mutex::default(),
             changing: Mutex::new(()),
         })
     }
@@ -177,11 +182,42 @@ impl PeerEpoch {
     ///
     /// [`ViewError`].
     pub fn cached(&self) -> Result<Cached, ViewError> {
+        // These first: what is kept meanwhile is in both.
+        let ahead = self.lock_ahead().values().cloned().collect();
         let caches = self.lock().caches.clone();
         let open = |id: FileId| Ok::<_, ViewError>((self.folder.full(id), self.folder.sealed(id)?));
-        Ok(Cached::new(
-            caches.into_iter().map(open).collect::<Result<_, _>>()?,
-        ))
+        let files = caches.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Cached::new(files, ahead))
+    }
+
+    /// Has outputs, which ascend by their items, among those that are [cached](Self::cached) from now on,
+    /// for as long as this process lives or until they are [kept](Self::keep_remembered) by the number that this gives.
+    pub fn remember<'i>(
+        &self,
+        outputs: impl IntoIterator<Item = (&'i [u8], Zeroizing<[u8; 64]>)>,
+    ) -> u64 {
+        let outputs = outputs.into_iter();
+        let outputs = outputs.map(|(item, output)| (Zeroizing::new(item.to_vec()), output));
+        let mut ahead = self.lock_ahead();
+        let number = ahead.last_key_value().map_or(0, |(last, _)| last + 1);
+        ahead.insert(number, Arc::new(outputs.collect()));
+        number
+    }
+
+    /// [Keeps](Self::keep) outputs that were remembered.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk; they are remembered still.
+    pub fn keep_remembered(&self, number: u64, rng: &mut dyn CryptoRng) -> Result<(), ViewError> {
+        let outputs = self.lock_ahead().get(&number).cloned();
+        let mut fresh = self.cache(rng)?;
+        for (item, output) in outputs.iter().flat_map(|outputs| outputs.iter()) {
+            fresh.push(item, output)?;
+        }
+        self.keep(fresh, rng)?;
+        self.lock_ahead().remove(&number);
+        Ok(())
     }
 
     /// Begins to take outputs to be cached.
@@ -220,7 +256,7 @@ impl PeerEpoch {
         }
         if joined.len() > 1 {
             let mut all = CacheWriter::new(self.folder.write(rng)?);
-            cache::copy(&mut Cached::new(joined), &mut all)?;
+            cache::copy(&mut Cached::new(joined, Vec::new()), &mut all)?;
             new = all.writing.finish()?;
         }
         state.caches.push(self.folder.publish(new)?);
@@ -275,6 +311,10 @@ impl PeerEpoch {
         let files: BTreeSet<_> = state.files().collect();
         *self.lock() = state;
         Ok(self.folder.keep_only(&files)?)
+    }
+
+    fn lock_ahead(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Outputs>>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, PeerState> {

@@ -237,6 +237,13 @@ pub(crate) fn open(
         created => created?.0,
     };
     let runs = Runs::open(&home, Arc::new(ledger), rng)?;
+    for run in runs.left() {
+        // All that it took is there to be read.
+        for record in run.records()? {
+            record?;
+        }
+        run.settle(rng)?;
+    }
     Ok((home, runs))
 }
 
@@ -360,7 +367,11 @@ fn conclude(
         .and_then(|results| run.conclude_ahead(results, rng));
     answered(ended.as_ref());
     ended?;
-    // Behind the acknowledgement; what is left of it follows when the home is opened again.
+    settle(run, rng)
+}
+
+/// Behind the acknowledgement; what is left of it follows when the home is opened again.
+fn settle(run: &Run, rng: &mut StdRng) -> Result<(), RunError> {
     let settled = run.settle(rng);
     UNSETTLED.store(settled.is_err(), Ordering::Relaxed);
     settled
@@ -376,7 +387,8 @@ fn open_late(
     let results = results(run, matches, expires, rng);
     let ended = results.and_then(|results| run.open_late(results, rng));
     answered(ended.as_ref());
-    ended
+    ended?;
+    settle(run, rng)
 }
 
 fn give_up(run: &Run, rng: &mut StdRng) -> Result<(), RunError> {
@@ -465,7 +477,8 @@ impl Model {
         match *words {
             ["try", "begin", id, side, rows] => {
                 let known = Known {
-                    begun: acknowledged,
+                    // It is there with its first record.
+                    begun: false,
                     querier: side == "0",
                     rows: rows.parse().unwrap(),
                     records: Vec::new(),
@@ -476,6 +489,7 @@ impl Model {
             }
             ["try", "take", id, line] => {
                 let known = self.0.get_mut(id).ok_or("a run that never began")?;
+                known.begun |= acknowledged;
                 // Of one that is tried again after it failed the later attempt counts; a debit that is
                 // there already is not charged again.
                 let is_debit = line.starts_with("debit");

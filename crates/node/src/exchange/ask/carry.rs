@@ -1,6 +1,7 @@
 //! Carries a run over connections that break, up to its receipt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use blindmatch_oprf::PublicKey;
 use blindmatch_oprf::additive::AuthenticatedKey;
@@ -13,7 +14,7 @@ use blindmatch_store::runs::{Run, Taken};
 use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel, frames};
 use blindmatch_wire::Problem;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::subject::asked;
 use super::{About, AskError, Asker, Going, blocking, whole};
@@ -21,6 +22,9 @@ use crate::exchange::daemon::Daemon;
 use crate::exchange::drive::{Frames, Journal, Lost, drive};
 use crate::exchange::keys::{RunKeys, SIGNER};
 use crate::exchange::peers::{RECONNECTS, pause};
+
+/// How long it is waited for why a stream has ended.
+const WHY: Duration = Duration::from_secs(5);
 
 /// What a run has come to.
 pub(super) struct Carried {
@@ -30,6 +34,9 @@ pub(super) struct Carried {
     pub(super) bytes: u64,
     /// In batch, of the session that ended the run: what our tags are compared by.
     pub(super) concluded: Option<batch::Concluded>,
+    /// To be ended in order once the run has ended here: from then on the responder does not go on with
+    /// it either.
+    pub(super) stream: Option<frames::Frames>,
 }
 
 /// Carries a run up to its receipt.
@@ -44,17 +51,18 @@ pub(super) async fn carry(
     going: &Going,
 ) -> Result<Carried, AskError> {
     let mut bytes = 0;
-    let brought = |late, bytes, concluded| Carried {
+    let brought = |late, bytes| Carried {
         late,
         bytes,
-        concluded,
+        concluded: None,
+        stream: None,
     };
     let mut channel = channel.clone();
     for attempt in 0..=RECONNECTS {
         let (daemon, run) = (Arc::clone(&asker.daemon), Arc::clone(&going.run));
         match blocking(move || standing(&daemon, &run)).await? {
-            Standing::Receipted => return Ok(brought(false, bytes, None)),
-            Standing::Late => return Ok(brought(true, bytes, None)),
+            Standing::Receipted => return Ok(brought(false, bytes)),
+            Standing::Late => return Ok(brought(true, bytes)),
             Standing::Open => {}
         }
         if let Some(earlier) = attempt.checked_sub(1) {
@@ -83,9 +91,19 @@ pub(super) async fn carry(
             Err(error) => return Err(error),
         };
         match ended {
-            Ok(End::Concluded) => return Ok(brought(false, bytes, concluded)),
-            Ok(End::Stopped(stop)) if goes_on(stop) => return Err(AskError::Stopped(stop)),
-            Ok(End::Stopped(stop)) => {
+            Ok((End::Concluded, stream)) => {
+                return Ok(Carried {
+                    concluded,
+                    stream: Some(stream),
+                    ..brought(false, bytes)
+                });
+            }
+            Ok((End::Stopped(stop), stream)) => {
+                // What was said last has to arrive.
+                let _ = stream.finish().await;
+                if goes_on(stop) {
+                    return Err(AskError::Stopped(stop));
+                }
                 return give_up(&asker.daemon, going, AskError::Stopped(stop), bytes).await;
             }
             Err(Lost) => {}
@@ -146,6 +164,7 @@ async fn give_up(
             late: true,
             bytes,
             concluded: None,
+            stream: None,
         });
     }
     Err(why)
@@ -168,14 +187,14 @@ async fn connect(
     going: &Going,
     bytes: &mut u64,
     concluded: &mut Option<batch::Concluded>,
-) -> Result<Result<End, Lost>, AskError> {
+) -> Result<Result<(End, frames::Frames), Lost>, AskError> {
     let (daemon, run) = (Arc::clone(&asker.daemon), Arc::clone(&going.run));
     let (items, records) = blocking(move || {
         let records: Result<Vec<Record>, _> = run.records()?.collect();
         Ok((asked(&run)?, records?))
     })
     .await?;
-    let stream = channel.run(going.run.id().0).await?;
+    let stream = channel.run_ahead(going.run.id().0).await?;
     let peer = daemon.receipt_key(channel.peer());
     let connection = Connection {
         exporter: *stream.exporter(),
@@ -209,11 +228,7 @@ async fn connect(
         }
     };
     match (ended, frames.refused) {
-        (Ok(end), _) => {
-            // What was said last has to arrive, an abort too; the run is over on this side either way.
-            let _ = frames.stream.finish().await;
-            Ok(Ok(end))
-        }
+        (Ok(end), _) => Ok(Ok((end, frames.stream))),
         (Err(Lost), Some(problem)) => Err(CallError::Refused(problem).into()),
         (Err(Lost), None) => Ok(Err(Lost)),
     }
@@ -251,11 +266,39 @@ impl Journal for Kept {
     fn store(&self, store: Store) -> Completion {
         // A querier is charged nothing by itself.
         let mut reserve = |_: &_| false;
-        match self.0.take(store.record(), &mut reserve, &mut rand::rng()) {
-            Ok(Taken::Stored) => store.stored().1,
-            Ok(Taken::Contradicted) => store.contradicted(),
-            Ok(Taken::Refused) | Err(_) => store.refused(),
+        let taken = match store.record() {
+            // Nobody is told of it before the run has ended, with which it becomes durable.
+            Record::Receipt(signed) if signed.responder.is_some() => {
+                self.0.take_ahead(store.record())
+            }
+            record => self.0.take(record, &mut reserve, &mut rand::rng()),
+        };
+        completion(store, taken.ok())
+    }
+
+    fn store_all(&self, stores: Vec<Store>) -> Vec<Completion> {
+        if let [_] = stores.as_slice() {
+            return stores.into_iter().map(|store| self.store(store)).collect();
         }
+        let records: Vec<_> = stores.iter().map(Store::record).collect();
+        let taken = self.0.take_states(&records, &mut rand::rng());
+        match taken {
+            Ok(Some(taken)) => {
+                let stores = stores.into_iter().zip(taken);
+                let completed = stores.map(|(store, taken)| completion(store, Some(taken)));
+                completed.collect()
+            }
+            Ok(None) => stores.into_iter().map(|store| self.store(store)).collect(),
+            Err(_) => stores.into_iter().map(Store::refused).collect(),
+        }
+    }
+}
+
+fn completion(store: Store, taken: Option<Taken>) -> Completion {
+    match taken {
+        Some(Taken::Stored) => store.stored().1,
+        Some(Taken::Contradicted) => store.contradicted(),
+        Some(Taken::Refused) | None => store.refused(),
     }
 }
 
@@ -276,7 +319,13 @@ impl Counted<'_> {
 impl Frames for Counted<'_> {
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
         self.count(&frame);
-        Frames::send(&mut self.stream, frame).await
+        if Frames::send(&mut self.stream, frame).await.is_err() {
+            // Why, stands behind what came.
+            let why = async { while self.receive().await.is_ok() {} };
+            let _ = timeout(WHY, why).await;
+            return Err(Lost);
+        }
+        Ok(())
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Lost> {

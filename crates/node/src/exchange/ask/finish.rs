@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use blindmatch_audit::VerifyingKey;
-use blindmatch_audit::receipt::SignedReceipt;
+use blindmatch_audit::receipt::{Side, SignedReceipt};
 use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_membership::Name;
 use blindmatch_policy::Protocol;
@@ -13,12 +13,14 @@ use blindmatch_psi::lookup::{Concluded, Item, MatchError, find};
 use blindmatch_psi::session::Record;
 use blindmatch_psi::stop::Fault;
 use blindmatch_store::runs::{Match, Run};
+use blindmatch_store::views::PeerEpoch;
 use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::subject::asked;
 use super::{About, AskError, Finding, Going, Subject, whole};
 use crate::demo::RowKey;
+use crate::error::Error;
 use crate::exchange::daemon::Daemon;
 use crate::exchange::publish::DAY;
 use crate::exchange::view::View;
@@ -68,10 +70,21 @@ impl Outputs {
     }
 }
 
-/// Keeps what was paid for, looks all of it up, and ends the run with what was found.
+/// What is made of a run.
+pub(super) struct Finished {
+    pub(super) found: Vec<Finding>,
+    /// The number of the outputs that are remembered, and are to be kept.
+    pub(super) outputs: Option<u64>,
+}
+
+/// So many outputs, one batch of them, are kept behind the answer.
+const FEW: usize = 4_096;
+
+/// Looks up all that was paid for, and ends the run with what was found; it is to be [settled](settle).
 ///
-/// Outputs are kept before the run ends: one that a crash leaves unended ends the next time, and
-/// nothing of it is asked for again.
+/// Outputs are kept before what would resume the run is destroyed: one that a crash leaves unended ends
+/// the next time, of one that has ended they are [kept then](keep_left), and nothing of it is asked for
+/// again.
 pub(super) fn finish(
     daemon: &Daemon,
     going: &Going,
@@ -79,24 +92,29 @@ pub(super) fn finish(
     looked_up: Option<LookedUp>,
     concluded: Option<batch::Concluded>,
     late: bool,
-) -> Result<Vec<Finding>, AskError> {
-    let mut rng = rand::rng();
+) -> Result<Finished, AskError> {
     let run = &going.run;
     let About::Publication { epoch, accepted } = &going.about else {
-        return whole::finish(daemon, run, subject, concluded, late);
+        let found = whole::finish(daemon, run, subject, concluded, late)?;
+        return Ok(Finished {
+            found,
+            outputs: None,
+        });
     };
     let manifest = &accepted.manifest;
     let view = str::from_utf8(&manifest.domain.view).ok();
     let view: Option<View> = view.and_then(|view| view.parse().ok());
     let kind = view.ok_or(AskError::Session(Fault::Terms))?.indicator_type;
 
-    let mut fresh = epoch.cache(&mut rng)?;
     let asked = asked(run)?;
     let answered = outputs(daemon, run, asked.len())?;
-    for (item, output) in asked.iter().zip(&answered) {
-        fresh.push(item, output)?;
-    }
-    epoch.keep(fresh, &mut rng)?;
+    let outputs = if asked.len() <= FEW {
+        let items = asked.iter().map(|item| item.as_slice());
+        Some(epoch.remember(items.zip(answered.iter().cloned())))
+    } else {
+        keep(epoch, &asked, &answered)?;
+        None
+    };
 
     let publication = epoch.publication(accepted)?;
     let (items, matches) = match looked_up {
@@ -133,7 +151,61 @@ pub(super) fn finish(
     let unopened = matches.unopened.iter().map(|place| (*place, None));
     let held: Held = unopened.chain(found).collect();
 
-    end(daemon, run, kind, subject, &items, &held, late)
+    let found = end(daemon, run, kind, subject, &items, &held, late)?;
+    Ok(Finished { found, outputs })
+}
+
+/// Does what nobody waits for: makes the results visible, keeps the outputs, then destroys what would
+/// resume the run.
+pub(super) fn settle(daemon: &Daemon, going: &Going, outputs: Option<u64>) -> Result<(), AskError> {
+    let mut rng = rand::rng();
+    going.run.show(&mut rng)?;
+    if let (About::Publication { epoch, .. }, Some(number)) = (&going.about, outputs) {
+        let kept = epoch.keep_remembered(number, &mut rng);
+        // Nothing is kept of an epoch that was destroyed meanwhile.
+        let peers = daemon.views().peers();
+        if peers.iter().any(|held| held.id() == epoch.id()) {
+            kept?;
+        }
+    }
+    Ok(going.run.settle(&mut rng)?)
+}
+
+/// Settles the runs that had ended when a process died.
+///
+/// # Errors
+///
+/// Those of the home.
+pub(in crate::exchange) fn keep_left(daemon: &Daemon) -> Result<(), Error> {
+    for run in daemon.runs().left() {
+        if let Some(Going {
+            about: About::Publication { epoch, .. },
+            ..
+        }) = Going::of(daemon, &run)
+            && run.head().side == Side::Querier
+        {
+            let kept = asked(&run).and_then(|asked| {
+                let answered = outputs(daemon, &run, asked.len())?;
+                keep(&epoch, &asked, &answered)
+            });
+            // Without a receipt, or without the key of who signed it, none of them is used.
+            if let Err(AskError::Node(error)) = kept {
+                return Err(error);
+            }
+        }
+        run.settle(&mut rand::rng())?;
+    }
+    Ok(())
+}
+
+/// Keeps the outputs of what was asked.
+fn keep(epoch: &PeerEpoch, asked: &[Item], answered: &[Output]) -> Result<(), AskError> {
+    let mut rng = rand::rng();
+    let mut fresh = epoch.cache(&mut rng)?;
+    for (item, output) in asked.iter().zip(answered) {
+        fresh.push(item, output)?;
+    }
+    Ok(epoch.keep(fresh, &mut rng)?)
 }
 
 /// The outputs of all items of a run, in their order.

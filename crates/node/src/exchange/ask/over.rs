@@ -30,13 +30,12 @@ pub(in crate::exchange) fn end_without_peer(
     match (signed, Going::of(daemon, run)) {
         (Some(_), Some(going)) => {
             let subject = Subject::of_run(daemon, run);
-            let finished = subject
-                .and_then(|subject| finish::finish(daemon, &going, &subject, None, None, late));
+            let finished = subject.and_then(|subject| {
+                let finished = finish::finish(daemon, &going, &subject, None, None, late)?;
+                finish::settle(daemon, &going, finished.outputs)
+            });
             match finished {
-                Ok(_) => {
-                    run.settle(&mut rand::rng())?;
-                    Ok(true)
-                }
+                Ok(()) => Ok(true),
                 Err(AskError::Node(error)) => Err(error),
                 // What was stored is not whole, or a key is not known: it stays to be looked at.
                 Err(_) => Ok(false),

@@ -15,7 +15,7 @@ use blindmatch_psi::agreement::{
 use blindmatch_psi::batch::setup::SetupTerms;
 use blindmatch_psi::lookup::view_input;
 use blindmatch_psi::publication::Manifest;
-use blindmatch_store::runs::{Head, Run, Runs};
+use blindmatch_store::runs::{Head, Run, RunError, Runs};
 use blindmatch_store::views::{OwnEpoch, OwnPublication};
 use blindmatch_transport::message::Answer;
 use blindmatch_transport::problem::Kind;
@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::exchange::daemon::{Daemon, lock};
 use crate::exchange::publish::Place;
 use crate::exchange::view::View;
+use crate::exchange::work::blocking;
 use crate::policy::role;
 use crate::probing::activity;
 
@@ -100,7 +101,7 @@ impl Serving {
         self.begin(&daemon, agreed)
     }
 
-    /// Begins a run that is agreed to, durably.
+    /// Begins a run that is agreed to. It is durable before anything is charged.
     pub(super) fn begin(&self, daemon: &Daemon, agreed: Agreed<'_>) -> Result<Answer, Problem> {
         let Agreed {
             peer,
@@ -131,7 +132,16 @@ impl Serving {
             }
             beginning.begin(rng)
         });
-        begun.map_err(internal)?;
+        let run = begun.map_err(internal)?;
+        // The peer makes its own beginning durable meanwhile. A run that is lost before it was charged for
+        // anything is as if it had not been agreed on.
+        tokio::spawn(async move {
+            let stored = blocking(move || run.store(&mut rand::rng())).await;
+            match stored {
+                Ok(Ok(()) | Err(RunError::Ended)) | Err(_) => {}
+                Ok(Err(error)) => _ = internal(error),
+            }
+        });
         Ok(Answer::Agreement(agreed.into()))
     }
 

@@ -218,10 +218,13 @@ impl Journal for Account {
             let covers = self.covers(debit);
             covers.map_err(internal).unwrap_or(false)
         };
-        match self
-            .run
-            .take(store.record(), &mut reserve, &mut rand::rng())
-        {
+        let taken = if store.is_awaited() {
+            let record = store.record();
+            self.run.take(record, &mut reserve, &mut rand::rng())
+        } else {
+            self.run.take_ahead(store.record())
+        };
+        match taken {
             Ok(Taken::Stored) => {
                 let by_lookup = self.run.setup().is_none();
                 if let Record::Debit(debit) = store.record()

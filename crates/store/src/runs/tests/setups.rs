@@ -41,7 +41,9 @@ impl Halves {
             .begin(head_over(&self.terms, side, nonce), rng)
             .unwrap();
         beginning.over(&self.terms, rng).unwrap();
-        beginning.begin(rng).unwrap()
+        let run = beginning.begin(rng).unwrap();
+        run.agree(rng).unwrap();
+        run
     }
 
     fn spent(&self) -> Record {
