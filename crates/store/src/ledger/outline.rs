@@ -80,6 +80,14 @@ impl Outline {
         })
     }
 
+    /// The leaves of the incomplete chunk, where the leaf `index` is of it.
+    pub(super) fn incomplete(&self, index: u64) -> Option<&[Hash]> {
+        let first = self.tree.size() - self.leaves.len() as u64;
+        (first..self.tree.size())
+            .contains(&index)
+            .then_some(&self.leaves)
+    }
+
     /// The root of the subtree over these leaves, one that a path of [`tree`] names or the tree of
     /// an earlier size. `read` gives the leaf hashes of the chunk that a leaf stands in.
     pub(super) fn root<E>(
