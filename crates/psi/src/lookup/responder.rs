@@ -279,7 +279,8 @@ impl Waiting {
         attach.counter = theirs.counter;
         base.transcript.meet(&theirs, base.terms.batches())?;
         let record = attach::record(&base.terms.run, attach.counter);
-        out.store(record, Awaited::CounterStored);
+        // A crash ends every connection, and with it what an earlier counter was signed for.
+        out.store_beside(record, Awaited::CounterStored);
         Ok(Phase::Attaching(Attaching {
             base: self.base,
             attach,
