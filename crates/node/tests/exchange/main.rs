@@ -327,6 +327,7 @@ struct Asking {
 /// A connection that breaks when it has brought so many frames, and why it did.
 struct Breaking {
     frames: Frames,
+    brought: usize,
     left: usize,
     error: Option<CallError>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -334,6 +335,10 @@ struct Breaking {
 
 impl Driven for Breaking {
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), Lost> {
+        if self.left == 0 && self.brought > 0 {
+            self.error = Some(CallError::Failed(Kind::Unavailable.into()));
+            return Err(Lost);
+        }
         self.sent.lock().unwrap().push(frame.clone());
         Driven::send(&mut self.frames, frame).await
     }
@@ -346,6 +351,7 @@ impl Driven for Breaking {
         }
         match self.frames.receive().await {
             Ok(Some(frame)) => {
+                self.brought += 1;
                 self.left -= 1;
                 Ok(frame.into())
             }
@@ -476,6 +482,7 @@ impl World {
         let now = || UnixSeconds(clock::now());
         let mut breaking = Breaking {
             frames,
+            brought: 0,
             left,
             error: None,
             sent: Arc::clone(&asking.sent),

@@ -38,13 +38,15 @@ const STALE_ATTACH: Said = Said::Abort(5);
 const NOT_FOUND: Said = Said::Refused(Kind::NotFound);
 /// A flight of another setup.
 const OTHER_SETUP: Said = Said::Abort(3);
+const SETUP_FLIGHT: &[u8] = b"\x20blindmatch batch setup flight v1";
 
 /// What is said to frames on the stream of a run that somebody sends who has no session.
 #[derive(Debug, PartialEq)]
 enum Said {
     /// No frame: the call fails so.
     Refused(Kind),
-    /// One frame: an abort of this code (`spec/30-session.md` §6), and the stream ends.
+    /// One frame: an abort of this code (`spec/30-session.md` §6), and the stream ends. Who makes a setup
+    /// may have said its own first flight by then, which answers nothing.
     Abort(u8),
     Otherwise(Vec<Bytes>, Option<CallError>),
 }
@@ -65,6 +67,9 @@ async fn say(channel: &Channel, run: [u8; 32], frames: &[Vec<u8>]) -> Said {
             Err(error) => break Some(error),
         }
     };
+    if matches!(said.as_slice(), [first, _] if first.starts_with(SETUP_FLIGHT)) {
+        said.remove(0);
+    }
     match (said.as_slice(), error) {
         ([], Some(CallError::Refused(problem))) => Said::Refused(problem.kind),
         ([frame], None) => {
