@@ -176,8 +176,11 @@ const fn symbol(kind: IndicatorType) -> Option<&'static str> {
 const fn form(kind: IndicatorType) -> (&'static str, &'static str) {
     match kind {
         IndicatorType::Ip | IndicatorType::Network => ("ip-src", "Network activity"),
-        IndicatorType::Email | IndicatorType::EmailFolded => ("email", "Social network"),
-        IndicatorType::Domain | IndicatorType::RegistrableDomain => ("domain", "Network activity"),
+        IndicatorType::Email => ("email", "Social network"),
+        // In one category no value may stand twice, and these may be that of the type above.
+        IndicatorType::EmailFolded => ("email", "Payload delivery"),
+        IndicatorType::Domain => ("domain", "Network activity"),
+        IndicatorType::RegistrableDomain => ("domain", "Payload delivery"),
         IndicatorType::UrlHost => ("hostname", "Network activity"),
         IndicatorType::Url => ("url", "Network activity"),
         IndicatorType::Phone => ("phone-number", "Person"),

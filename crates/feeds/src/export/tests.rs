@@ -13,7 +13,11 @@ const VALUES: [(IndicatorType, &[&str]); 18] = [
         IndicatorType::Email,
         &["jane@evil.com", "o'neill+tag@evil.com"],
     ),
-    (IndicatorType::EmailFolded, &["janedoe@gmail.com"]),
+    // Also what is an address by itself.
+    (
+        IndicatorType::EmailFolded,
+        &["janedoe@gmail.com", "jane@evil.com"],
+    ),
     (IndicatorType::Phone, &["+78121234567", "+32471234567"]),
     (
         IndicatorType::Account,
@@ -306,4 +310,49 @@ fn our_own_sightings_are_known_again() {
             assert!(known, "{one:?}");
         }
     }
+}
+
+/// By the programs that `tests/formats/install.sh` installs.
+#[test]
+fn other_programs_take_what_is_written_of_every_type() {
+    let Some(python) = std::env::var_os("FORMATS_PYTHON") else {
+        println!("skipped: FORMATS_PYTHON names no python, see tests/formats/install.sh");
+        return;
+    };
+    let label = LabelFields {
+        reason: Reason::Phishing,
+        role: Role::Victim,
+        severity: Severity::new(7).unwrap(),
+        first_seen: Day::from_unix_seconds(1_780_000_000),
+        last_seen: Day::from_unix_seconds(1_789_000_000),
+        count: 3,
+    };
+    let canonicaliser = canonicaliser();
+    let leads: Vec<_> = VALUES
+        .iter()
+        .flat_map(|(kind, texts)| texts.iter().map(move |text| (*kind, *text)))
+        .map(|(kind, text)| lead(canonicaliser.parse(kind, text).unwrap(), label))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let files = [Format::Stix, Format::Misp].map(|format| {
+        let path = folder.path().join(format.name());
+        std::fs::write(&path, written(format, &leads).0).unwrap();
+        path
+    });
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/formats/check.py");
+    let output = std::process::Command::new(python)
+        .arg(check)
+        .args(files)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = leads.len();
+    assert_eq!(found["stix"]["indicator"], all);
+    assert_eq!(found["stix"]["sighting"], all);
+    assert_eq!(found["stix"]["identity"], 1);
+    assert_eq!(found["misp"]["attribute"], all);
+    assert_eq!(found["misp"]["sighting"], all);
+    assert_eq!(found["misp"]["tags"][0], "tlp:amber+strict");
 }
