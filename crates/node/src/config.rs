@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use blindmatch_indicator::IndicatorType;
 use blindmatch_membership::{Address, Name, Role};
+use blindmatch_transport::webhook;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
@@ -22,6 +23,9 @@ pub(crate) const MAX_CONFIG: u64 = 1 << 20;
 
 /// The most days that an indicator may be kept after it was last imported: ten years.
 pub const MOST_DAYS: u32 = 3_660;
+
+/// The most seconds that a receiver may take: five minutes.
+const MOST_TIMEOUT: u16 = 300;
 
 /// The most seconds that a node may take to stop: an hour.
 const MOST_DRAIN: u16 = 3_600;
@@ -39,6 +43,31 @@ pub struct Config {
     /// How it serves.
     #[serde(default)]
     pub serve: Serve,
+    /// Whom it tells of matches.
+    #[serde(default)]
+    pub notify: Notify,
+}
+
+/// Whom a node tells of matches, of the operator's own programs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// A receiver: `https://HOST[:PORT]/PATH`.
+    #[serde(deserialize_with = "receiver")]
+    pub webhook: Option<String>,
+    /// The root certificates, PEM, one of which has to vouch for it.
+    pub roots: PathBuf,
+    /// Seconds that it may take for one message.
+    #[serde(deserialize_with = "timeout")]
+    pub timeout_seconds: u16,
+    /// A file that JSON lines are appended to.
+    #[serde(deserialize_with = "absolute")]
+    pub spool: Option<PathBuf>,
+    /// The socket of a syslog.
+    #[serde(deserialize_with = "absolute")]
+    pub syslog: Option<PathBuf>,
+    /// Whether values are told too, of matches that an operator confirmed.
+    pub values: bool,
 }
 
 /// How a node serves.
@@ -204,8 +233,27 @@ impl Node {
              # admin = \"127.0.0.1:9443\"   # probes and metrics; nowhere without it\n\
              # drain_seconds = 30\n\
              # log = \"info\"               # error, warn, info or debug\n\
-             # log_format = \"text\"        # or json\n"
+             # log_format = \"text\"        # or json\n\
+             \n\
+             # Which of your own programs `blindmatch notify` tells of matches; nobody without it.\n\
+             # [notify]\n\
+             # webhook = \"https://siem.acme.example/blindmatch\"\n\
+             # spool = \"/var/spool/blindmatch/matches.ndjson\"\n\
+             # syslog = \"/dev/log\"\n"
         )
+    }
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self {
+            webhook: None,
+            roots: "/etc/ssl/certs/ca-certificates.crt".into(),
+            timeout_seconds: 30,
+            spool: None,
+            syslog: None,
+            values: false,
+        }
     }
 }
 
@@ -281,6 +329,33 @@ fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<u16, D::Error> {
     Err(D::Error::custom(fault))
 }
 
+fn timeout<'de, D: Deserializer<'de>>(value: D) -> Result<u16, D::Error> {
+    let seconds = u16::deserialize(value)?;
+    if (1..=MOST_TIMEOUT).contains(&seconds) {
+        return Ok(seconds);
+    }
+    let fault = format_args!("this should be 1 to {MOST_TIMEOUT} seconds");
+    Err(D::Error::custom(fault))
+}
+
+fn receiver<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    let url = String::deserialize(value)?;
+    match webhook::check_url(&url) {
+        Ok(()) => Ok(Some(url)),
+        Err(_) => Err(D::Error::custom(
+            "this should be https://HOST/PATH, without a user or a fragment",
+        )),
+    }
+}
+
+fn absolute<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(value)?;
+    if path.is_absolute() {
+        return Ok(Some(path));
+    }
+    Err(D::Error::custom("write the whole path, from / on"))
+}
+
 /// A value that is written as text, of the form that `wanted` says.
 fn parse<'de, T: FromStr, D: Deserializer<'de>>(value: D, wanted: &str) -> Result<T, D::Error> {
     let text = String::deserialize(value)?;
@@ -315,7 +390,7 @@ mod tests {
     fn the_sample_has_every_option() {
         let sample = include_str!("../../../examples/blindmatch.toml");
         Config::parse(sample).unwrap();
-        for section in ["node", "serve"] {
+        for section in ["node", "notify", "serve"] {
             // What is not known is told with all that is.
             let unknown =
                 sample.replace(&format!("[{section}]\n"), &format!("[{section}]\nx = 1\n"));
@@ -354,6 +429,14 @@ mod tests {
             ("[serve]\ndrain_seconds = 0\n", (2, 17), "1 to 3600"),
             ("[serve]\nlog = \"trace\"\n", (2, 7), "debug"),
             ("[serve]\nport = 1\n", (2, 1), "port"),
+            (
+                "[notify]\nwebhook = \"http://siem.example/\"\n",
+                (2, 11),
+                "https",
+            ),
+            ("[notify]\nspool = \"spool.ndjson\"\n", (2, 9), "whole path"),
+            ("[notify]\ntimeout_seconds = 0\n", (2, 19), "1 to 300"),
+            ("[notify]\nsecret = \"x\"\n", (2, 1), "secret"),
         ];
         let before = first().lines().count();
         for (added, (line, column), says) in cases {

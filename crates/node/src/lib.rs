@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod matches;
 pub mod node;
 pub mod node_keys;
+pub mod notify;
 mod opened;
 pub mod payment;
 pub mod policy;

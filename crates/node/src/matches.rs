@@ -259,6 +259,11 @@ impl MatchId {
         &self.0
     }
 
+    /// Of eight bytes, as they are kept.
+    pub(crate) const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads what [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
