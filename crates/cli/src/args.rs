@@ -8,6 +8,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod manual;
 pub(crate) mod node;
+pub(crate) mod notify;
 pub(crate) mod policy;
 pub(crate) mod roster;
 pub(crate) mod serve;
@@ -218,6 +219,9 @@ pub(crate) enum Command {
     /// What the peers hold too.
     #[command(subcommand)]
     Matches(exchange::MatchesCommand),
+    /// Tell the operator's own programs of matches.
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// The views and the epochs of their keys.
     #[command(subcommand)]
     Epoch(exchange::EpochCommand),
@@ -227,6 +231,9 @@ pub(crate) enum Command {
     /// The node's record of what it did, which anybody can verify.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Write what an assessor asks for: roster, policies, counters, charges, the ledger's checkpoint.
+    #[command(after_help = node::EVIDENCE_EXAMPLE)]
+    Evidence(node::EvidenceArguments),
     /// Write everything that must not be lost to one file.
     #[command(after_help = node::BACKUP_EXAMPLE)]
     Backup(node::BackupArguments),
@@ -277,6 +284,7 @@ impl Command {
             | Self::Indicators(_)
             | Self::Config(_)
             | Self::Ledger(_)
+            | Self::Evidence(_)
             | Self::Serve(_)
             | Self::Demo(_)
             | Self::Completions(_)
@@ -319,6 +327,8 @@ impl Command {
             Self::Batch(_) => "batch",
             Self::Query(_) => "query",
             Self::Matches(_) => "matches",
+            Self::Notify(_) => "notify",
+            Self::Evidence(_) => "evidence",
             Self::Epoch(_) => "epoch",
             Self::Status(_) => "status",
             Self::Demo(_) => "demo",

@@ -100,6 +100,8 @@ fn run_command(arguments: &Arguments) -> Result<Exit, Error> {
         Command::Epoch(command) => commands::epoch::run(command, global),
         Command::Status(arguments) => commands::status::run(arguments, global),
         Command::Matches(command) => commands::matches::run(command, global),
+        Command::Notify(command) => commands::notify::run(command, global),
+        Command::Evidence(arguments) => commands::evidence::run(arguments, global),
         Command::Ledger(command) => commands::ledger::run(command, global),
         Command::Import(arguments) => commands::import::run(arguments, global),
         Command::Collections(arguments) => commands::collections::run(arguments, global),

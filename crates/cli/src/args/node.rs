@@ -166,3 +166,18 @@ pub(crate) struct RestoreArguments {
     #[arg(long = "delegation", value_name = "FILE")]
     pub(crate) delegations: Vec<PathBuf>,
 }
+
+pub(crate) const EVIDENCE_EXAMPLE: &str = "\
+Example:
+  blindmatch evidence acme-2026-11.json
+
+One JSON object, which is the same as long as the home and the roster are: the roster in force, the policy
+and when which came into force, records by their kind, what peers were charged for, and the
+ledger's checkpoint, after all of the ledger was read and verified. No value and no match is in it.";
+
+#[derive(Args, Debug)]
+pub(crate) struct EvidenceArguments {
+    /// The file, which must not exist yet; otherwise standard output.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}

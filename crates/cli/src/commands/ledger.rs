@@ -44,6 +44,11 @@ pub(crate) fn run(command: &LedgerCommand, global: &Global) -> Result<Exit, Erro
     Ok(Exit::Done)
 }
 
+/// The kind of an event.
+pub(super) fn kind(event: &blindmatch_node::audit::record::Event) -> &'static str {
+    event::kind_and_fields(event).0
+}
+
 /// Opens the ledger of a node to write it, and tells what a crash left.
 pub(crate) fn open(node: &Node, global: &Global) -> Result<Arc<Ledger>, Error> {
     let (ledger, tail) = node.ledger()?;
