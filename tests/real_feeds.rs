@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 
 use blindmatch_feeds::{
-    Canonical, FeedError, Intake, Options, Refused, Row, Sieve, Tally, canonical, read,
+    Canonical, FeedError, Finding, Intake, Lead, Options, Publisher, Refused, Row, Sieve, Tally,
+    Tlp, canonical, read,
 };
 use blindmatch_indicator::IndicatorType::{self, Btc, Domain, Email, Eth, Ip, Network, Tron};
-use blindmatch_indicator::{Canonicaliser, Day, Indicator, PublicSuffixes, ladder};
+use blindmatch_indicator::{Canonicaliser, Day, Indicator, LabelFields, PublicSuffixes, ladder};
 use blindmatch_node::import::{ImportError, Report, import};
 use blindmatch_store::collection::{
     CollectionError, CollectionKind, CollectionName, Collections, ImportPlan, Mode, SourceName, Ttl,
@@ -24,6 +25,7 @@ use blindmatch_store::keys::StorageKey;
 use blindmatch_store::merge::Rows;
 use libtest_mimic::{Arguments, Failed, Trial};
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 /// Any time will do.
 const NOW: u64 = 1_763_798_400;
@@ -32,7 +34,7 @@ const NOW: u64 = 1_763_798_400;
 type Test = fn(&Feeds) -> Result<(), Failed>;
 
 fn main() {
-    let trials: [(&str, Test); 14] = [
+    let trials: [(&str, Test); 15] = [
         ("ipsum", |feeds| {
             feeds.expect("ipsum-ipv4-counts.txt", &[(Ip, 120_430)], 0, 0)
         }),
@@ -60,6 +62,7 @@ fn main() {
         ("networks_around_addresses", networks_around_addresses),
         ("sums", sums),
         ("collections", collections),
+        ("written_and_read_again", written_and_read_again),
     ];
     let feeds = blindmatch_tests::real_feeds();
     let trials = trials.map(|(name, test)| {
@@ -154,6 +157,50 @@ impl Feeds {
         )?;
         Ok(set)
     }
+}
+
+/// Bundles and events go in, and what was found of them comes out: the same values, as STIX and as MISP.
+fn written_and_read_again(feeds: &Feeds) -> Result<(), Failed> {
+    let publisher = Publisher::new("acme", Zeroizing::new([7; 32]), Tlp::default());
+    for file in [
+        "amnesty-pegasus.stix2.json",
+        "amnesty-cytrox.stix2.json",
+        "eset-glupteba.misp.json",
+        "eset-kryptocibule.misp.json",
+        "eset-mozi.misp.json",
+    ] {
+        let set = feeds.set(file)?;
+        let leads = set.iter().map(|indicator| Lead {
+            indicator: indicator.clone(),
+            findings: vec![Finding {
+                id: "5f1c0a9be27d4433".to_owned(),
+                label: LabelFields::default(),
+                first_found: NOW,
+                last_found: NOW,
+            }],
+        });
+        for is_stix in [true, false] {
+            let mut text = Vec::new();
+            let written = match is_stix {
+                true => publisher.stix(leads.clone(), &mut text)?,
+                false => publisher.misp(leads.clone(), &mut text)?,
+            };
+            equal(&written.indicators, &u64::try_from(set.len())?, file)?;
+            let mut again = HashSet::new();
+            let mut sink = |row: &Row<'_>| {
+                for value in row.values {
+                    if let Canonical::Indicator(one) = canonical(&feeds.canonicaliser, value) {
+                        again.insert(one);
+                    }
+                }
+            };
+            let options = Options::default();
+            read(text.as_slice(), &options, &feeds.canonicaliser, &mut sink)?;
+            println!("{file}: {} written and read again", again.len());
+            equal(&(again == set), &true, file)?;
+        }
+    }
+    Ok(())
 }
 
 /// A home with one collection.

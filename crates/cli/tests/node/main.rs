@@ -19,6 +19,7 @@ mod init;
 mod kernels;
 mod keys;
 mod kills;
+mod leaving;
 mod ledger;
 mod lost;
 mod network;
