@@ -314,6 +314,7 @@ fn our_own_sightings_are_known_again() {
 
 /// By the programs that `tests/formats/install.sh` installs.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "other programs read files")]
 fn other_programs_take_what_is_written_of_every_type() {
     let Some(python) = std::env::var_os("FORMATS_PYTHON") else {
         println!("skipped: FORMATS_PYTHON names no python, see tests/formats/install.sh");
