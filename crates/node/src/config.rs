@@ -235,7 +235,7 @@ impl Node {
              # log = \"info\"               # error, warn, info or debug\n\
              # log_format = \"text\"        # or json\n\
              \n\
-             # Which of your own programs `blindmatch notify` tells of matches; nobody without it.\n\
+             # Which of your own programs are told of matches; none without it.\n\
              # [notify]\n\
              # webhook = \"https://siem.acme.example/blindmatch\"\n\
              # spool = \"/var/spool/blindmatch/matches.ndjson\"\n\

@@ -14,6 +14,8 @@ pub use blindmatch_matches::decision::Decision;
 pub use blindmatch_matches::sharing;
 use blindmatch_matches::windows::{Window, apart};
 pub use blindmatch_matches::{Disposition, Feedback, Life, State, Stays, Verdict, may_leave};
+#[cfg(test)]
+pub(crate) use blindmatch_matches::{Event, EventId, Happening};
 use blindmatch_psi::agreement::RunId;
 use blindmatch_store::keys::{Key, StorageKey};
 use blindmatch_store::runs::{End, Match as Found, Outcome, RunError, Runs};
@@ -69,9 +71,9 @@ pub struct Match {
     /// How many different peers hold the row.
     pub holders: usize,
     /// The runs that found it, and when each ended.
-    found_by: Vec<(RunId, u64)>,
+    pub(crate) found_by: Vec<(RunId, u64)>,
     /// The last run of its collection at the view, where that did not find it.
-    missed_by: Option<(RunId, u64)>,
+    pub(crate) missed_by: Option<(RunId, u64)>,
 }
 
 /// Names a match in one node: the same each night. Whoever does not have the node's storage key

@@ -103,6 +103,8 @@ pub(crate) enum Event {
     Found = 1,
     /// An operator confirmed it.
     Confirmed = 2,
+    /// Its contributor withdrew it.
+    Withdrawn = 3,
 }
 
 impl Node {
@@ -146,8 +148,12 @@ impl Node {
         canonicaliser: &Canonicaliser,
     ) -> Result<Vec<Delivered>, Error> {
         let config = &self.config().notify;
+        let _one = self.opened().notifying().await;
         let mut told = Told::read(self.disk())?;
-        told.forget(&kept.matches);
+        // What a damaged file has is not known, and may be put back.
+        if kept.damaged.is_empty() && told.forget(&kept.matches) {
+            self.publish(FILE, &told.encode())?;
+        }
         let mut delivered = Vec::new();
         for sink in config.sinks() {
             let mut done = Delivered {
@@ -209,9 +215,14 @@ impl Node {
 /// What a sink was not told, the oldest first.
 fn due<'m>(matches: &'m [Match], told: &BTreeSet<told::Key>) -> Vec<(Event, &'m Match)> {
     let mut due = Vec::new();
-    for found in matches.iter().filter(|found| found.label.is_some()) {
-        for event in [Event::Found, Event::Confirmed] {
-            let is_so = event == Event::Found || may_leave(&found.life).is_ok();
+    let shown = |found: &&Match| found.label.is_some() && found.shows;
+    for found in matches.iter().filter(shown) {
+        for event in [Event::Found, Event::Confirmed, Event::Withdrawn] {
+            let is_so = match event {
+                Event::Found => true,
+                Event::Confirmed => may_leave(&found.life).is_ok(),
+                Event::Withdrawn => found.life.withdrawn().is_some(),
+            };
             if is_so && !told.contains(&told::key(event, found)) {
                 due.push((event, found));
             }
@@ -374,6 +385,7 @@ impl Event {
         match self {
             Self::Found => "found",
             Self::Confirmed => "confirmed",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

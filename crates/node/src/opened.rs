@@ -23,6 +23,8 @@ pub(crate) struct Opened {
     entries: Shared<Entries>,
     /// Held while a roster is accepted.
     rosters: Mutex<()>,
+    /// Held while own programs are told of matches.
+    notifying: tokio::sync::Mutex<()>,
     home: Home,
 }
 
@@ -51,12 +53,17 @@ impl Opened {
             runs: Shared::default(),
             entries: Shared::default(),
             rosters: Mutex::default(),
+            notifying: Default::default(),
             home,
         }
     }
 
     pub(crate) fn taking_rosters(&self) -> MutexGuard<'_, ()> {
         lock(&self.rosters)
+    }
+
+    pub(crate) async fn notifying(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.notifying.lock().await
     }
 
     pub(crate) const fn home(&self) -> &Home {

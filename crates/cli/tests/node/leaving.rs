@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::asking::{ends, import_customers, three};
+use crate::network::Serving;
 use crate::peers::HOME;
 use crate::place::{Test, stderr};
 
@@ -159,6 +160,20 @@ fn own_programs_are_told_once_and_an_assessor_gets_evidence() -> Test {
     );
     place.ok(&format!("--home {HOME} doctor"))?;
 
+    // A node that serves tells by itself.
+    place.write(
+        &config,
+        format!(
+            "{text}\n[notify]\nspool = {:?}\n",
+            place.path("served.ndjson")
+        ),
+    )?;
+    fs::remove_file(place.path(&format!("{HOME}/notified")))?;
+    let node = Serving::start(place, &place.path(HOME))?;
+    node.said("own programs told of matches sink=\"spool\" told=30")?;
+    assert_eq!(place.read("served.ndjson")?.lines().count(), 30);
+    drop(node);
+
     // `b` serves meanwhile.
     place.ok("--home nodes/b evidence b.json")?;
     let text = place.read("b.json")?;
@@ -177,7 +192,7 @@ fn own_programs_are_told_once_and_an_assessor_gets_evidence() -> Test {
     );
     assert_eq!(
         evidence["policies_in_force"].as_array().map(Vec::len),
-        Some(1)
+        Some(2)
     );
     let charged = &evidence["charged"][0];
     assert_eq!(

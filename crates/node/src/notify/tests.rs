@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::config;
 use crate::demo::RowKey;
-use crate::matches::MatchId;
+use crate::matches::{Disposition, Happening, Life, MatchId, Verdict};
 
 fn canonicaliser() -> Canonicaliser {
     let list = "// ===BEGIN ICANN DOMAINS===\ncom\n// ===END ICANN DOMAINS===\n";
@@ -51,6 +51,13 @@ fn found(number: u8) -> Match {
         run: RunId([number; 32]),
         is_in_last_run: true,
         receipted: true,
+        derived: false,
+        own_window: None,
+        life: Life::default(),
+        shows: true,
+        holders: 1,
+        found_by: Vec::new(),
+        missed_by: None,
     }
 }
 
@@ -321,4 +328,82 @@ async fn a_receiver_that_fails_hangs_answers_twice_and_restarts_gets_all_and_kno
     let node = node(&home, &notify);
     let done = node.notify(&all(), &canonicaliser()).await.unwrap();
     assert!(done[0].fault.is_none() && done[0].told == 0);
+}
+
+#[tokio::test]
+async fn a_value_is_told_only_of_what_a_person_confirmed_and_of_no_card() {
+    let place = tempfile::tempdir().unwrap();
+    let spool = place.path().join("spool.ndjson");
+    let notify = format!("[notify]\nspool = {spool:?}\nvalues = true\n");
+    let event = |number: u8, time, what| crate::matches::Event {
+        id: crate::matches::EventId([number; 32]),
+        time,
+        what,
+    };
+    let ran = event(1, 1_790_000_000, Happening::Found);
+    let decided = event(
+        2,
+        1_790_000_001,
+        Happening::Decided(Disposition {
+            verdict: Verdict::Confirmed,
+            by: "uid 7".to_owned(),
+            at: 1_790_000_001,
+            case: String::new(),
+            reason: String::new(),
+        }),
+    );
+    let withdrawn = event(3, 1_790_000_002, Happening::Withdrawn);
+    let card = canonicaliser().parse(IndicatorType::CardWeak, "411111******1111 12/29");
+    let all = Kept {
+        matches: vec![
+            found(1),
+            Match {
+                life: Life::of(vec![ran.clone(), decided.clone()]),
+                ..found(2)
+            },
+            Match {
+                life: Life::of(vec![ran.clone(), decided.clone(), withdrawn]),
+                ..found(3)
+            },
+            Match {
+                row: RowKey::from(card.unwrap().encode().as_slice()),
+                life: Life::of(vec![ran, decided]),
+                ..found(4)
+            },
+            // Of a weak type, with nothing beside it.
+            Match {
+                shows: false,
+                ..found(5)
+            },
+        ],
+        damaged: Vec::new(),
+    };
+    let node = node(&place.path().join("home"), &notify);
+    let done = node.notify(&all, &canonicaliser()).await.unwrap();
+    assert_eq!((done[0].told, done[0].waiting), (7, 0));
+    let text = fs::read_to_string(&spool).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told = lines.iter().map(|line| {
+        let references = line["references"][0].as_str().unwrap();
+        let number = references.strip_prefix("customer-").unwrap();
+        (number, line["event"].as_str().unwrap(), &line["value"])
+    });
+    let value = Value::from("203.0.114.2");
+    let none = Value::Null;
+    let told: Vec<_> = told.collect();
+    assert_eq!(
+        told,
+        [
+            ("1", "found", &none),
+            ("2", "found", &value),
+            ("2", "confirmed", &value),
+            ("3", "found", &none),
+            ("3", "withdrawn", &none),
+            ("4", "found", &none),
+            ("4", "confirmed", &none),
+        ]
+    );
 }

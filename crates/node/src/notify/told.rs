@@ -46,12 +46,15 @@ impl Told {
         self.0.entry(code(sink)).or_default().extend(keys);
     }
 
-    /// Forgets what is no match any more.
-    pub(super) fn forget(&mut self, matches: &[Match]) {
+    /// Forgets what is no match any more; says whether there was anything of that.
+    pub(super) fn forget(&mut self, matches: &[Match]) -> bool {
         let known: BTreeSet<_> = matches.iter().map(|found| found.id).collect();
+        let gone = |(_, id): &Key| !known.contains(id);
+        let forgets = self.0.values().flatten().any(gone);
         for keys in self.0.values_mut() {
-            keys.retain(|(_, id)| known.contains(id));
+            keys.retain(|key| !gone(key));
         }
+        forgets
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
