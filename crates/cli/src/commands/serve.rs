@@ -2,6 +2,8 @@
 
 mod commands;
 mod log;
+#[cfg(test)]
+mod month;
 
 use std::net::SocketAddr;
 use std::process;
