@@ -10,6 +10,7 @@ mod file;
 mod folder;
 mod own;
 mod peer;
+mod rows;
 mod state;
 
 use std::{
@@ -27,6 +28,7 @@ pub use self::{
     file::{ScratchRun, ScratchWriter, SealedScratch, ViewFile},
     own::{Draft, OwnEpoch},
     peer::PeerEpoch,
+    rows::{EpochRows, no_row},
     state::{Accepted, MAX_PROOF, OwnPublication, read_state},
 };
 use self::{

@@ -11,7 +11,6 @@ use blindmatch_audit::record::{Class, Event, Name};
 use blindmatch_psi::publication::{Manifest, PublishError};
 use blindmatch_store::views::{OwnEpoch, OwnPublication, ViewError};
 
-pub(super) use self::changes::Place;
 pub(super) use self::offer::Offered;
 use super::daemon::{Daemon, lock};
 use super::view::{View, served};
@@ -107,16 +106,18 @@ impl Daemon {
                     self.record_publication(view, &epoch, &publication.manifest, opened)?;
                     recorded = true;
                 }
-                Standing::Daily(epoch) => {
-                    self.tell_gone(view, &epoch)?;
-                    match self.next_publication(view, &epoch) {
-                        // It has had all its numbers, or two items have one tag under its key.
-                        Err(Error::View(ViewError::Publish(
-                            PublishError::EpochFull | PublishError::SameTag,
-                        ))) => self.first_publication(view)?,
-                        published => published?,
+                Standing::Daily(epoch) => match self.next_publication(view, &epoch) {
+                    // It has had all its numbers.
+                    Err(Error::View(ViewError::Publish(PublishError::EpochFull))) => {
+                        self.tell_gone(view, &epoch)?;
+                        self.first_publication(view)?;
                     }
-                }
+                    // Two items have one tag under its key.
+                    Err(Error::View(ViewError::Publish(PublishError::SameTag))) => {
+                        self.first_publication(view)?;
+                    }
+                    published => published?,
+                },
                 Standing::Due(before) => {
                     if self.serves_anything(view)? {
                         if let Some(before) = self.own_epoch(view) {
@@ -124,7 +125,6 @@ impl Daemon {
                         }
                         self.first_publication(view)?;
                     } else if let Some(before) = before.filter(|before| self.is_due_today(before)) {
-                        self.tell_gone(view, &before)?;
                         self.next_publication(view, &before)?;
                     } else {
                         return Ok(recorded);

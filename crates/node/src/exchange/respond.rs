@@ -66,8 +66,6 @@ struct Inner {
     streams: Mutex<BTreeMap<RunId, watch::Sender<()>>>,
     /// Streams that peers opened, on which they can be asked to cosign.
     witnesses: Mutex<BTreeMap<Name, Witness>>,
-    /// The items of publications, by the digests of their manifests.
-    sizes: Mutex<BTreeMap<[u8; 32], u64>>,
     /// How many messages were taken of each peer, on which day.
     taken: Mutex<BTreeMap<Name, (u64, u32)>>,
     /// Who said last that it has a newer roster.
@@ -89,7 +87,6 @@ impl Serving {
             witnessing: Mutex::default(),
             streams: Mutex::default(),
             witnesses: Mutex::default(),
-            sizes: Mutex::default(),
             taken: Mutex::default(),
             newer_rosters: watch::Sender::default(),
             counters: Counters::default(),

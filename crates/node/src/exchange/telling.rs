@@ -57,9 +57,6 @@ impl Daemon {
         let asks =
             |peer: &Name| with(self.policy(), peer.as_str(), Direction::Serve).contains(view);
         let peers: Vec<_> = peers.into_iter().filter(asks).collect();
-        if peers.is_empty() {
-            return Ok(());
-        }
         let mut handles = BTreeSet::new();
         gone(&mut |handle| {
             handles.insert(handle);
@@ -77,6 +74,9 @@ impl Daemon {
         peers: &[Name],
         handles: BTreeSet<Handle>,
     ) -> Result<(), Error> {
+        if peers.is_empty() {
+            return Ok(());
+        }
         // No more than the most of one notice are handed in.
         let Some(notice) = padded(handles, || rand::rng().random()) else {
             return Ok(());

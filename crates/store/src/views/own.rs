@@ -18,7 +18,8 @@ use super::{
     error::ViewError,
     file::ViewFile,
     folder::{Folder, Writing, Written},
-    state::{OwnPublication, OwnState, PUBLICATIONS, encode_own},
+    rows::{self, EpochRows},
+    state::{OwnPublication, OwnRows, OwnState, PUBLICATIONS, encode_own},
 };
 use crate::{
     disk::{Aside, DiskFile},
@@ -45,8 +46,17 @@ pub struct Draft<'e> {
     reserved: Vec<u8>,
     reservation: Option<Reservation>,
     rows: Option<(FileId, RowWriter<Aside>)>,
+    settled: Option<Settled>,
     made: Option<Made>,
     published: bool,
+}
+
+/// The rows of a publication that goes on with those of the one before.
+enum Settled {
+    /// The same, and what changed of them.
+    Changed(FileId, Written),
+    /// All of them, written anew.
+    Whole(Written),
 }
 
 struct Made {
@@ -153,11 +163,14 @@ impl OwnEpoch {
     /// # Errors
     ///
     /// [`ViewError::Missing`] before the first publication, and others.
-    pub fn rows(&self) -> Result<RowReader<DiskFile>, ViewError> {
+    pub fn rows(&self) -> Result<EpochRows, ViewError> {
+        EpochRows::open(&self.folder, &self.newest_rows()?)
+    }
+
+    fn newest_rows(&self) -> Result<OwnRows, ViewError> {
         let publications = self.publications();
         let newest = publications.first().and_then(|newest| newest.rows);
-        let sealed = self.folder.sealed(newest.ok_or(ViewError::Missing)?)?;
-        Ok(RowReader::new(sealed)?)
+        newest.ok_or(ViewError::Missing)
     }
 
     /// The lowest sequence number that the view's next epoch may begin with. Waits for a publication
@@ -186,6 +199,7 @@ impl OwnEpoch {
             reserved: reserving.state().to_vec(),
             reservation: Some(reserving.stored()),
             rows: Some((id, RowWriter::new(file))),
+            settled: None,
             made: None,
             published: false,
         })
@@ -226,7 +240,7 @@ impl Draft<'_> {
         &self.writing
     }
 
-    /// Adds a row; ascending by their keys.
+    /// Adds a row of this publication; ascending by their keys.
     ///
     /// # Errors
     ///
@@ -314,8 +328,9 @@ impl Draft<'_> {
         Ok(published)
     }
 
-    /// Writes the rows again, each with the origin that `settle` gives it, or not where it gives
-    /// none: what a row is may depend on what waits.
+    /// Takes the rows that were added for what changes of those beside the newest publication, each with
+    /// the origin that `settle` gives it: what a row is may depend on what waits. Where it gives none, or
+    /// the row has no handle, there is no such row any more. All others stay as they are.
     ///
     /// # Errors
     ///
@@ -325,21 +340,30 @@ impl Draft<'_> {
         settle: &mut dyn FnMut(&Row<'_>) -> Option<Origin>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), ViewError> {
-        let (id, rows) = self.rows.take().ok_or(ViewError::OtherManifest)?;
         let folder = &self.epoch.folder;
+        let before = self.epoch.newest_rows()?;
+        let (id, rows) = self.rows.take().ok_or(ViewError::OtherManifest)?;
         let file = rows.finish()?;
-        let before = Written { id, file };
-        let mut before = RowReader::new(folder.reopen(&before)?)?;
+        let now = RowReader::new(folder.reopen(&Written { id, file })?)?;
+        let open = |id| Ok::<_, ViewError>(RowReader::new(folder.sealed(id)?)?);
+        let earlier = before.changed.map(open).transpose()?;
         let Writing { id, file } = folder.write(rng)?;
         let mut rows = RowWriter::new(file);
-        while before.advance()? {
-            if let Some(row) = before.row()
-                && let Some(origin) = settle(&row)
-            {
-                rows.push(&Row { origin, ..row })?;
-            }
-        }
-        self.rows = Some((id, rows));
+        rows::write_changed(earlier, now, settle, &mut rows)?;
+        let file = rows.finish()?;
+        let changed = Written { id, file };
+        let sealed = folder.reopen(&changed)?;
+        let whole = folder.sealed(before.whole)?;
+        self.settled = Some(if rows::are_many(sealed.length(), whole.length()) {
+            let all = EpochRows::new(Some(RowReader::new(whole)?), Some(RowReader::new(sealed)?));
+            let Writing { id, file } = folder.write(rng)?;
+            let mut rows = RowWriter::new(file);
+            rows::write_whole(all, &mut rows)?;
+            let file = rows.finish()?;
+            Settled::Whole(Written { id, file })
+        } else {
+            Settled::Changed(before.whole, changed)
+        });
         Ok(())
     }
 
@@ -352,7 +376,6 @@ impl Draft<'_> {
     pub fn publish(mut self, manifest: Manifest, rng: &mut dyn CryptoRng) -> Result<(), ViewError> {
         let epoch = self.epoch;
         let made = self.made.take().ok_or(ViewError::OtherManifest)?;
-        let (id, rows) = self.rows.take().ok_or(ViewError::OtherManifest)?;
         let same = manifest.domain == epoch.domain
             && manifest.public_key == *epoch.secret.public_key().as_bytes()
             && manifest.edition == made.published.edition
@@ -362,14 +385,31 @@ impl Draft<'_> {
         }
         let folder = &epoch.folder;
         let difference = made.difference.map(|written| folder.publish(written));
-        let file = rows.finish()?;
-        let rows = Written { id, file };
+        let rows = match (self.settled.take(), self.rows.take()) {
+            (Some(Settled::Changed(whole, changed)), _) => OwnRows {
+                whole,
+                changed: Some(folder.publish(changed)?),
+            },
+            (Some(Settled::Whole(whole)), _) => OwnRows {
+                whole: folder.publish(whole)?,
+                changed: None,
+            },
+            (None, Some((id, rows))) => {
+                let file = rows.finish()?;
+                OwnRows {
+                    whole: folder.publish(Written { id, file })?,
+                    changed: None,
+                }
+            }
+            (None, None) => return Err(ViewError::OtherManifest),
+        };
         let newest = OwnPublication {
             manifest,
+            items: made.published.items,
             file: folder.publish(made.file)?,
             difference: difference.transpose()?,
             roll: Some(folder.publish(made.roll)?),
-            rows: Some(folder.publish(rows)?),
+            rows: Some(rows),
         };
         let before = epoch.publications().first().cloned();
         let before = before.map(|before| OwnPublication {

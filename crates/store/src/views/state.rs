@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::FileId;
 
-const OWN: &str = "blindmatch own view v1";
+const OWN: &str = "blindmatch own view v2";
 const ACCEPTED: &str = "blindmatch accepted view v1";
 /// The most bytes of a name.
 const MAX_NAME: usize = 255;
@@ -25,12 +25,23 @@ pub(super) const MAX_CACHES: usize = 16;
 pub struct OwnPublication {
     /// What is signed of it.
     pub manifest: Manifest,
+    /// How many items it has, which no peer knows.
+    pub items: u64,
     pub(super) file: FileId,
     /// What leads to it from the one before; the first of an epoch has none.
     pub(super) difference: Option<FileId>,
     /// Roll and rows are there of the newest only.
     pub(super) roll: Option<FileId>,
-    pub(super) rows: Option<FileId>,
+    pub(super) rows: Option<OwnRows>,
+}
+
+/// The rows beside a publication of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnRows {
+    /// All that there were when they were last written.
+    pub(super) whole: FileId,
+    /// Those that changed since.
+    pub(super) changed: Option<FileId>,
 }
 
 /// A publication of a peer that was accepted.
@@ -85,8 +96,13 @@ pub(super) fn encode_own(
     writer.u8(u8::try_from(publications.len()).unwrap_or(u8::MAX));
     for publication in publications {
         writer.bytes(&publication.manifest.encode());
-        writer.fixed(&publication.file.0);
-        for id in [publication.difference, publication.roll, publication.rows] {
+        writer.u64(publication.items).fixed(&publication.file.0);
+        let rows = publication.rows;
+        let (whole, changed) = (
+            rows.map(|rows| rows.whole),
+            rows.and_then(|rows| rows.changed),
+        );
+        for id in [publication.difference, publication.roll, whole, changed] {
             match id {
                 Some(id) => writer.u8(1).fixed(&id.0),
                 None => writer.u8(0),
@@ -122,10 +138,11 @@ impl OwnState {
                 }
                 Ok(OwnPublication {
                     manifest,
+                    items: reader.u64()?,
                     file: id(&mut reader)?,
                     difference: some_id(&mut reader)?,
                     roll: some_id(&mut reader)?,
-                    rows: some_id(&mut reader)?,
+                    rows: rows(&mut reader)?,
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -201,7 +218,12 @@ impl PeerState {
 impl OwnPublication {
     /// All files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = FileId> {
-        [Some(self.file), self.difference, self.roll, self.rows]
+        let rows = self.rows;
+        let (whole, changed) = (
+            rows.map(|rows| rows.whole),
+            rows.and_then(|rows| rows.changed),
+        );
+        [Some(self.file), self.difference, self.roll, whole, changed]
             .into_iter()
             .flatten()
     }
@@ -234,6 +256,14 @@ fn manifest(reader: &mut Reader<'_>) -> Result<Manifest, DecodeError> {
 
 fn id(reader: &mut Reader<'_>) -> Result<FileId, DecodeError> {
     reader.fixed().map(FileId)
+}
+
+fn rows(reader: &mut Reader<'_>) -> Result<Option<OwnRows>, DecodeError> {
+    match (some_id(reader)?, some_id(reader)?) {
+        (Some(whole), changed) => Ok(Some(OwnRows { whole, changed })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(DecodeError::Field),
+    }
 }
 
 fn some_id(reader: &mut Reader<'_>) -> Result<Option<FileId>, DecodeError> {

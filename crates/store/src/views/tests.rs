@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -19,6 +20,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::*;
 use crate::{
     keys::StorageKey,
+    merge::Rows,
     row::{Origin, References, Row},
 };
 
@@ -157,6 +159,70 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A responder's home and a querier's: what one publishes the other accepts and looks up in, over
 /// two publications and any number of restarts.
+#[test]
+fn rows_are_those_of_before_and_what_changed_of_them() {
+    let mut world = World::new();
+    let (_home, views) = world.open();
+    let own = views.begin(domain(1), 1 << 20, 1, &mut world.rng).unwrap();
+    let rng = &mut world.rng;
+    let scratch = views.scratch(rng);
+    let mut draft = own.draft(rng).unwrap();
+    let first = FirstPublication::new(&scratch, SMALLEST_WORKING_SET).unwrap();
+    let published = draft.first(first, rng).unwrap();
+    for item in 0..6_000 {
+        draft.row(&row(&key(item))).unwrap();
+    }
+    draft.publish(manifest(&own, &published), rng).unwrap();
+    let mut expected: BTreeMap<_, _> = (0..6_000).map(|item| (key(item), 1)).collect();
+    let (mut kept, mut anew) = (0, 0);
+    for day in 2..16 {
+        let rng = &mut world.rng;
+        let scratch = views.scratch(rng);
+        let mut draft = own.draft(rng).unwrap();
+        let changes = Changes::new(draft.state(), &scratch, 4 * SMALLEST_WORKING_SET).unwrap();
+        let published = draft.later(changes, rng, &mut |_| ()).unwrap();
+        let most = if day % 5 == 0 { 9_000 } else { 30 };
+        let changed: BTreeSet<u32> = (0..most).map(|_| rng.random_range(0..6_100)).collect();
+        for &item in &changed {
+            let key = key(item);
+            // What settles it, and what says at once that there is none.
+            if item % 3 == 0 {
+                draft.row(&no_row(&key)).unwrap();
+            } else {
+                draft
+                    .row(&Row {
+                        since: day,
+                        ..row(&key)
+                    })
+                    .unwrap();
+            }
+            match item % 3 {
+                2 => expected.insert(key, day),
+                _ => expected.remove(&key),
+            };
+        }
+        let gone: BTreeSet<_> = changed.iter().filter(|item| *item % 3 == 1).collect();
+        let gone: BTreeSet<_> = gone.into_iter().map(|item| key(*item)).collect();
+        let mut settle = |row: &Row<'_>| (!gone.contains(row.key)).then_some(row.origin);
+        draft.settle(&mut settle, rng).unwrap();
+        draft.publish(manifest(&own, &published), rng).unwrap();
+        match own.publications()[0].rows.unwrap().changed {
+            Some(_) => kept += 1,
+            None => anew += 1,
+        }
+        let mut rows = own.rows().unwrap();
+        let mut read = BTreeMap::new();
+        while rows.advance().unwrap() {
+            let row = rows.row().unwrap();
+            assert!(row.handle.is_some());
+            assert!(read.insert(row.key.to_vec(), row.since).is_none());
+        }
+        assert!(rows.row().is_none());
+        assert!(read == expected, "day {day}");
+    }
+    assert!(kept > 0 && anew > 0, "{kept} {anew}");
+}
+
 #[test]
 fn a_view_goes_from_one_home_to_another() {
     let (mut there, mut here) = (World::new(), World::new());

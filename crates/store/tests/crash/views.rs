@@ -16,6 +16,7 @@ use blindmatch_psi::publication::{
 use blindmatch_store::{
     disk::{ASIDE, Disk},
     home::Home,
+    merge::Rows,
     row::{Origin, References, Row},
     views::{OwnEpoch, PeerEpoch, ViewError, Views},
 };

@@ -2,13 +2,14 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap};
-use std::io::{self, Read, Seek};
+use std::io;
 
 use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_policy::Evidence;
 use blindmatch_psi::publication::{Change, Wait, Waiting};
-use blindmatch_store::row::{Origin, References, Row, RowReader};
-use blindmatch_store::views::ViewError;
+use blindmatch_store::merge::Rows;
+use blindmatch_store::row::{Origin, References, Row};
+use blindmatch_store::views::{ViewError, no_row};
 use zeroize::Zeroizing;
 
 use super::disk;
@@ -17,7 +18,7 @@ use crate::exchange::rows::Reading;
 
 /// How a row stands to the newest publication of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::exchange) enum Place {
+pub(super) enum Place {
     /// It is in it.
     Held,
     /// It is in it, and to go.
@@ -63,7 +64,7 @@ pub(super) struct LeftOut {
 const CHANGES: u32 = 40;
 
 impl Place {
-    pub(in crate::exchange) const fn of(origin: Origin) -> Self {
+    pub(super) const fn of(origin: Origin) -> Self {
         match (origin.given, origin.derived) {
             (true, false) => Self::Held,
             (true, true) => Self::Leaving,
@@ -81,16 +82,12 @@ impl Place {
         };
         Origin { given, derived }
     }
-
-    /// Whether the publication has it.
-    pub(in crate::exchange) const fn is_held(self) -> bool {
-        matches!(self, Self::Held | Self::Leaving)
-    }
 }
 
 impl Orders {
-    /// What a row asks for.
+    /// What a row asks for; nothing where it says that there is none.
     pub(super) fn of(&mut self, row: &Row<'_>) -> Option<Change> {
+        row.handle?;
         let change = match Place::of(row.origin) {
             Place::Leaving => Change::Removal,
             Place::Coming => Change::Addition,
@@ -204,10 +201,11 @@ impl LeftOut {
     }
 }
 
-/// Hands out what is in the newest publication, or was to be, and what is served today, each once
-/// and ascending, as it stands before the next publication of this day.
-pub(super) fn changed<R: Read + Seek>(
-    before: &mut RowReader<R>,
+/// Hands out what changes, or has to wait for its change, before the next publication of this day:
+/// ascending, each row once, as it stands then; [`no_row`] of what was to come and is no longer served.
+/// Not handed out is what was published and is served still.
+pub(super) fn changed(
+    before: &mut impl Rows,
     reading: &Reading<'_>,
     kind: IndicatorType,
     evidence: Evidence,
@@ -218,27 +216,26 @@ pub(super) fn changed<R: Read + Seek>(
     before.advance().map_err(damaged)?;
     reading.serve(kind, evidence, |key, label| {
         while let Some(row) = before.row().filter(|row| row.key < key) {
-            gone(row, day).map_or(Ok(()), |row| visit(&row))?;
+            visit(&gone(row, day))?;
             before.advance().map_err(damaged)?;
         }
         let Some(row) = before.row().filter(|row| row.key == key) else {
             return visit(&served(key, label, Place::Coming, day));
         };
-        let row = match Place::of(row.origin) {
-            Place::Held => row,
+        match Place::of(row.origin) {
+            Place::Held => {}
             // A change of its label waits for the next epoch.
-            Place::Leaving => Row {
+            Place::Leaving => visit(&Row {
                 origin: Place::Held.origin(),
                 ..row
-            },
-            place => served(key, label, place, row.since),
-        };
-        visit(&row)?;
+            })?,
+            place => visit(&served(key, label, place, row.since))?,
+        }
         before.advance().map_err(damaged)?;
         Ok(())
     })?;
     while let Some(row) = before.row() {
-        gone(row, day).map_or(Ok(()), |row| visit(&row))?;
+        visit(&gone(row, day))?;
         before.advance().map_err(damaged)?;
     }
     Ok(())
@@ -267,14 +264,14 @@ fn label_of(row: &Row<'_>) -> Result<Label, Error> {
 }
 
 /// A row that is no longer served.
-const fn gone(row: Row<'_>, day: u32) -> Option<Row<'_>> {
+fn gone(row: Row<'_>, day: u32) -> Row<'_> {
     match Place::of(row.origin) {
-        Place::Held => Some(Row {
+        Place::Held => Row {
             origin: Place::Leaving.origin(),
             since: day,
             ..row
-        }),
-        Place::Leaving => Some(row),
-        Place::Coming | Place::NextEpoch => None,
+        },
+        Place::Leaving => row,
+        Place::Coming | Place::NextEpoch => no_row(row.key),
     }
 }

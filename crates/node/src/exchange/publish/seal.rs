@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use blindmatch_indicator::Label;
+use blindmatch_matches::message::Handle;
 use blindmatch_membership::Role;
 use blindmatch_oprf::{SecretKey, voprf};
 use blindmatch_psi::publication::{
     Change, Changes, Domain, FirstPublication, Manifest, PublishError, Published,
 };
-use blindmatch_store::views::{Draft, OwnEpoch};
+use blindmatch_store::row::Row;
+use blindmatch_store::views::OwnEpoch;
 use zeroize::Zeroizing;
 
 use super::changes::{LeftOut, Longest, Orders, Place, changed, served};
@@ -86,19 +88,21 @@ impl Daemon {
     pub(super) fn next_publication(&self, view: &View, epoch: &OwnEpoch) -> Result<(), Error> {
         // Of additions some more, as what left within the epoch does not come again.
         let spare = |churn: usize| churn + churn / 16 + 16;
-        if !self.publish_changes(view, epoch, spare)? {
-            self.publish_changes(view, epoch, |_| usize::MAX)?;
+        if !self.publish_changes(view, epoch, spare, true)? {
+            self.publish_changes(view, epoch, |_| usize::MAX, false)?;
         }
         Ok(())
     }
 
     /// The same with as many additions as `spare` says of as many as there is room for; whether
-    /// these were enough to fill it, as far as there are any: else nothing is published.
+    /// these were enough to fill it, as far as there are any: else nothing is published. Peers are told
+    /// what is gone, unless they were.
     fn publish_changes(
         &self,
         view: &View,
         epoch: &OwnEpoch,
         spare: impl FnOnce(usize) -> usize,
+        tells: bool,
     ) -> Result<bool, Error> {
         let rng = &mut rand::rng();
         let publications = epoch.publications();
@@ -110,7 +114,23 @@ impl Daemon {
         let scratch = self.views().scratch(rng);
         let mut changes = Changes::new(draft.state(), &scratch, WORKING_SET).map_err(publishing)?;
         let (mut removals, mut additions) = (Longest::new(room), Longest::new(spare(room)));
-        self.changed_rows(view, epoch, &mut draft, &mut removals, &mut additions)?;
+        let mut orders = Orders::default();
+        let mut take = |tell: &mut dyn FnMut(Handle) -> Result<(), Error>| {
+            self.changed_rows(view, epoch, &mut |row, is_gone| {
+                row.handle.filter(|_| is_gone).map_or(Ok(()), &mut *tell)?;
+                draft.row(row).map_err(disk)?;
+                match orders.of(row) {
+                    Some(Change::Removal(order)) => removals.push(order, row),
+                    Some(Change::Addition(order)) => additions.push(order, row),
+                    None => Ok(()),
+                }
+            })
+        };
+        if tells {
+            self.tell_withdrawn(view, take)?;
+        } else {
+            take(&mut |_| Ok(()))?;
+        }
         let mut left_out = LeftOut::of(removals.left(), additions.left());
         let (all, handed_in) = (additions.left() == u64::MAX, additions.len());
         hand_in(epoch, &mut changes, removals, additions)?;
@@ -136,40 +156,27 @@ impl Daemon {
         if epoch.publications().is_empty() {
             return Ok(());
         }
-        let mut rows = epoch.rows()?;
-        let (kind, day) = (view.indicator_type, self.day());
-        let (reading, evidence) = (self.reading()?, self.policy().evidence(kind));
         self.tell_withdrawn(view, |tell| {
-            changed(&mut rows, &reading, kind, evidence, day, |row| {
-                let is_new = Place::of(row.origin) == Place::Leaving && row.since == day;
-                match row.handle.filter(|_| is_new) {
-                    Some(handle) => tell(handle),
-                    None => Ok(()),
-                }
+            self.changed_rows(view, epoch, &mut |row, is_gone| {
+                row.handle.filter(|_| is_gone).map_or(Ok(()), &mut *tell)
             })
         })
     }
 
-    /// Writes the rows that were published or are served, and finds which of them change.
+    /// Hands out what of an epoch's rows [changes](changed) today, each with whether it is gone since its
+    /// newest publication.
     fn changed_rows(
         &self,
         view: &View,
         epoch: &OwnEpoch,
-        draft: &mut Draft<'_>,
-        removals: &mut Longest,
-        additions: &mut Longest,
+        visit: &mut dyn FnMut(&Row<'_>, bool) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut orders = Orders::default();
         let mut rows = epoch.rows()?;
         let (kind, day) = (view.indicator_type, self.day());
         let (reading, evidence) = (self.reading()?, self.policy().evidence(kind));
         changed(&mut rows, &reading, kind, evidence, day, |row| {
-            draft.row(row).map_err(disk)?;
-            match orders.of(row) {
-                Some(Change::Removal(order)) => removals.push(order, row),
-                Some(Change::Addition(order)) => additions.push(order, row),
-                None => Ok(()),
-            }
+            let is_gone = Place::of(row.origin) == Place::Leaving && row.since == day;
+            visit(row, is_gone)
         })
     }
 

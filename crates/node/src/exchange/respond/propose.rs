@@ -14,7 +14,6 @@ use blindmatch_psi::agreement::{
 };
 use blindmatch_psi::batch::setup::SetupTerms;
 use blindmatch_psi::lookup::view_input;
-use blindmatch_psi::publication::Manifest;
 use blindmatch_store::runs::{Head, Run, RunError, Runs};
 use blindmatch_store::views::{OwnEpoch, OwnPublication};
 use blindmatch_transport::message::Answer;
@@ -26,8 +25,7 @@ use tracing::info;
 
 use super::{Serving, fault, internal};
 use crate::error::Error;
-use crate::exchange::daemon::{Daemon, lock};
-use crate::exchange::publish::Place;
+use crate::exchange::daemon::Daemon;
 use crate::exchange::view::View;
 use crate::exchange::work::blocking;
 use crate::policy::role;
@@ -79,7 +77,7 @@ impl Serving {
         let against = Against {
             epoch: &epoch,
             protocol: PolicyProtocol::Lookup,
-            size: self.size(&epoch, manifest).map_err(internal)?,
+            size: publication.items,
         };
         let ends = match self.decide(&daemon, peer, &proposal, direction, &view, against)? {
             Ok(ends) => ends,
@@ -299,24 +297,6 @@ impl Serving {
                 activity: activity(facts, &view.to_string(), peer, time)?,
             })
         })
-    }
-
-    /// The items of the newest publication; they are counted once.
-    fn size(&self, epoch: &OwnEpoch, manifest: &Manifest) -> Result<u64, Error> {
-        let digest = manifest.digest();
-        if let Some(size) = lock(&self.0.sizes).get(&digest) {
-            return Ok(*size);
-        }
-        let mut rows = epoch.rows()?;
-        let mut size = 0;
-        while rows.advance().map_err(|error| Error::View(error.into()))? {
-            let held = rows
-                .row()
-                .is_some_and(|row| Place::of(row.origin).is_held());
-            size += u64::from(held);
-        }
-        lock(&self.0.sizes).insert(digest, size);
-        Ok(size)
     }
 }
 
