@@ -9,7 +9,6 @@ use super::{
     difference::DifferenceWriter,
     dummy::DummySeed,
     encode::Encoder,
-    entries::Entries,
     epoch::{Current, Epoch, Reservation},
     error::{FileError, PublishError},
     first::Published,
@@ -143,7 +142,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
         let mut additions = self.additions.finish()?;
         let plan = Plan::make(
             &before,
-            newest.roll,
+            newest,
             &mut removals,
             &mut additions,
             scratch,
@@ -166,7 +165,6 @@ impl<'a, S: Scratch> Changes<'a, S> {
         random.fill_bytes(&mut salt);
         let from = before.edition.sequence;
         let mut succession = Succession {
-            entries: publication.entries(),
             index: 0,
             age: edition.age(),
             seal: LabelSeal::new(&epoch.domain, sequence),
@@ -176,7 +174,8 @@ impl<'a, S: Scratch> Changes<'a, S> {
             difference: DifferenceWriter::new(edition, from, &salt, scratch, outputs.difference)?,
             roll: RollWriter::new(outputs.roll),
         };
-        let mut join = Join::new(&before, newest.roll, &mut removals, &mut additions)?;
+        let entries = publication.entries();
+        let mut join = Join::new(&before, newest.roll, entries, &mut removals, &mut additions)?;
         let mut duplicates = 0;
         while let Some(group) = join.next(&mut |change| {
             duplicates += 1;
@@ -192,13 +191,13 @@ impl<'a, S: Scratch> Changes<'a, S> {
 
         let root = succession.file.finish()?;
         succession.difference.finish()?;
-        let (roll_records, roll_digest) = succession.roll.finish()?;
+        let (roll_length, roll_digest) = succession.roll.finish()?;
         epoch.published(Current {
             edition,
             root,
             items,
             first_dummies,
-            roll_records,
+            roll_length,
             roll_digest,
         });
         Ok(Published {
@@ -211,8 +210,7 @@ impl<'a, S: Scratch> Changes<'a, S> {
 }
 
 /// A publication on its way from the one before.
-struct Succession<'a, 'o, F, S: Scratch> {
-    entries: Entries<'a, F>,
+struct Succession<'a, 'o, S: Scratch> {
     /// The index of the next entry.
     index: u64,
     age: u8,
@@ -225,27 +223,23 @@ struct Succession<'a, 'o, F, S: Scratch> {
     roll: RollWriter<&'o mut dyn Write>,
 }
 
-impl<F: Stored, S: Scratch> Succession<'_, '_, F, S> {
+impl<S: Scratch> Succession<'_, '_, S> {
     fn take(
         &mut self,
-        group: &Group,
+        group: &Group<Entry>,
         plan: &Plan,
         random: &mut impl CryptoRng,
     ) -> Result<(), PublishError> {
-        match group.status {
-            Some(Status::Left) => self.roll.push(group.tag, Status::Left)?,
-            Some(Status::Item) => {
-                let entry = self.entry(group)?;
-                self.carry(entry, Status::Item, plan.takes_out(group))?;
-            }
-            Some(Status::Dummy) => {
-                let entry = self.entry(group)?;
+        match (group.entry, group.status) {
+            (Some(entry), Some(Status::Dummy)) => {
                 // Were later dummies to leave as well, how fast each publication's entries
                 // become fewer would tell how many of them are items (`spec/32 §10`).
                 let out = entry.age == 0 && self.choose(random);
                 self.carry(entry, Status::Dummy, out)?;
             }
-            None => {}
+            (Some(entry), _) => self.carry(entry, Status::Item, plan.takes_out(group))?,
+            (None, Some(_)) => self.roll.push(group.tag, Status::Left)?,
+            (None, None) => {}
         }
         if let Some(item) = plan.brings(group)? {
             let sealed = item.seal(&self.seal);
@@ -259,16 +253,6 @@ impl<F: Stored, S: Scratch> Succession<'_, '_, F, S> {
             self.roll.push(group.tag, status)?;
         }
         Ok(())
-    }
-
-    /// The next entry of the publication before, which must be that of a group.
-    fn entry(&mut self, group: &Group) -> Result<Entry, PublishError> {
-        let entry = self.entries.next().ok_or(PublishError::Roll)??;
-        if entry.tag == group.tag {
-            Ok(entry)
-        } else {
-            Err(PublishError::Roll)
-        }
     }
 
     /// Takes an entry of the publication before over, or out.

@@ -1,4 +1,4 @@
-//! Streams a file's entries, from which the next publication is made.
+//! Streams a file's entries, or their tags, from which the next publication is made.
 
 use super::{
     block::{self, Entry},
@@ -18,6 +18,22 @@ impl<F: Stored> Publication<F> {
             next: 0,
             within: 0,
         }
+    }
+
+    /// The tag of every entry in order; labels are not read.
+    pub(super) fn tags(&self) -> impl Iterator<Item = Result<Tag, FileError>> {
+        let mut block = Block::default();
+        let blocks = (0..self.edition().blocks()).map(move |number| {
+            self.read_block(self.place(number)?, &mut block)?;
+            Ok(std::mem::take(&mut block.tags))
+        });
+        blocks.flat_map(|tags: Result<Vec<u128>, FileError>| {
+            let (tags, error) = match tags {
+                Ok(tags) => (tags, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            tags.into_iter().map(|tag| Ok(Tag(tag))).chain(error)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     merkle::Hash,
 };
 
-const CONTEXT: &str = "blindmatch epoch state v1";
+const CONTEXT: &str = "blindmatch epoch state v2";
 
 /// The responder's state of one view in one epoch.
 ///
@@ -38,7 +38,7 @@ pub(super) struct Current {
     pub(super) items: u64,
     /// Those dummies of the epoch's first publication that are still there.
     pub(super) first_dummies: u64,
-    pub(super) roll_records: u64,
+    pub(super) roll_length: u64,
     pub(super) roll_digest: Hash,
 }
 
@@ -136,7 +136,7 @@ impl Epoch {
                 .fixed(&current.root)
                 .u64(current.items)
                 .u64(current.first_dummies)
-                .u64(current.roll_records)
+                .u64(current.roll_length)
                 .fixed(&current.roll_digest);
         }
         writer.finish()
@@ -203,7 +203,7 @@ impl Epoch {
                 root: reader.fixed()?,
                 items: reader.u64()?,
                 first_dummies: reader.u64()?,
-                roll_records: reader.u64()?,
+                roll_length: reader.u64()?,
                 roll_digest: reader.fixed()?,
             }),
             _ => return Err(DecodeError::Field),

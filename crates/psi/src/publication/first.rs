@@ -149,13 +149,13 @@ impl<'a, S: Scratch> FirstPublication<'a, S> {
             before = Some(item);
         }
         let root = encoder.finish()?;
-        let (roll_records, roll_digest) = roll.finish()?;
+        let (roll_length, roll_digest) = roll.finish()?;
         epoch.published(Current {
             edition,
             root,
             items,
             first_dummies: dummies,
-            roll_records,
+            roll_length,
             roll_digest,
         });
         Ok(Published {

@@ -4,10 +4,10 @@ use std::io::Read;
 
 use super::{
     epoch::Current,
-    error::PublishError,
+    error::{FileError, PublishError},
     item::{self, Item},
     plan::Change,
-    roll::{RollReader, Status},
+    roll::{Recorded, RollReader, Status, Tagged},
     scratch::{Scratch, Stored},
     sort::{Merge, Sorted},
     tag::{Tag, TagLength},
@@ -17,10 +17,12 @@ use super::{
 pub(super) const REMOVAL: usize = 16 + 8;
 
 /// Everything about one tag.
-pub(super) struct Group {
+pub(super) struct Group<E> {
     pub(super) tag: Tag,
     /// What the roll says, if it knows the tag.
     pub(super) status: Option<Status>,
+    /// The entry of the newest publication, if it has the tag.
+    pub(super) entry: Option<E>,
     /// The order of the first removal.
     pub(super) removal: Option<u64>,
     /// The first item or dummy to put in.
@@ -28,26 +30,28 @@ pub(super) struct Group {
 }
 
 /// The three streams.
-pub(super) struct Join<'a, R: Read> {
+pub(super) struct Join<'a, R: Read, E, T> {
     tag_length: TagLength,
-    roll: RollReader<'a>,
-    recorded: Option<(Tag, Status)>,
+    roll: RollReader<'a, T>,
+    recorded: Option<Recorded<E>>,
     removals: Merge<R, REMOVAL>,
     removal: Option<(Tag, u64)>,
     additions: Merge<R, { item::RECORD }>,
     addition: Option<(Tag, Item)>,
 }
 
-impl<'a, R: Read> Join<'a, R> {
+impl<'a, R: Read, E: Tagged, T: Iterator<Item = Result<E, FileError>>> Join<'a, R, E, T> {
+    /// Beside the roll `entries` are those of its publication.
     pub(super) fn new<S: Scratch<Reader = R>>(
         before: &Current,
         roll: &'a dyn Stored,
+        entries: T,
         removals: &mut Sorted<'_, S, REMOVAL>,
         additions: &mut Sorted<'_, S, { item::RECORD }>,
     ) -> Result<Self, PublishError> {
         let mut join = Self {
             tag_length: before.edition.tag_length,
-            roll: RollReader::new(roll, *before)?,
+            roll: RollReader::new(roll, entries, *before)?,
             recorded: None,
             removals: removals.merge()?,
             removal: None,
@@ -64,9 +68,9 @@ impl<'a, R: Read> Join<'a, R> {
     pub(super) fn next(
         &mut self,
         repeated: &mut dyn FnMut(Change),
-    ) -> Result<Option<Group>, PublishError> {
+    ) -> Result<Option<Group<E>>, PublishError> {
         let heads = [
-            self.recorded.map(|(tag, _)| tag),
+            self.recorded.as_ref().map(|recorded| recorded.tag),
             self.removal.map(|(tag, _)| tag),
             self.addition.as_ref().map(|(tag, _)| *tag),
         ];
@@ -76,11 +80,13 @@ impl<'a, R: Read> Join<'a, R> {
         let mut group = Group {
             tag,
             status: None,
+            entry: None,
             removal: None,
             addition: None,
         };
-        if let Some((_, status)) = self.recorded.take_if(|(recorded, _)| *recorded == tag) {
-            group.status = Some(status);
+        if let Some(recorded) = self.recorded.take_if(|recorded| recorded.tag == tag) {
+            group.status = Some(recorded.status);
+            group.entry = recorded.entry;
             self.recorded = self.roll.read()?;
         }
         while let Some((_, order)) = self.removal.take_if(|(removal, _)| *removal == tag) {

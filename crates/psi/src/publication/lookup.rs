@@ -11,6 +11,9 @@ use super::{
     tag::{Tag, first_bits},
 };
 
+/// So many entries are compared before a block is searched by halves.
+const NEAR: usize = 8;
+
 /// An item that both sides hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
@@ -47,8 +50,8 @@ impl<F: Stored> Publication<F> {
         mut found: impl FnMut(Match),
     ) -> Result<(), FileError> {
         let mut block = Block::default();
-        // The block that was looked into last, and whether it was read.
-        let (mut number, mut read) = (0, false);
+        // The block that was looked into last, whether it was read, and how far.
+        let (mut number, mut read, mut within) = (0, false, 0);
         let mut before = 0;
         for (query, first) in (0..).zip(queries) {
             if before > first {
@@ -61,11 +64,15 @@ impl<F: Stored> Publication<F> {
             if !is_within {
                 let holding = self.last_block_from(number, tag)?;
                 if holding != number || !read {
-                    (number, read) = (holding, true);
+                    (number, read, within) = (holding, true, 0);
                     self.read_block(self.place(number)?, &mut block)?;
                 }
             }
-            if let Ok(within) = block.tags.binary_search(&tag.0) {
+            // Where queries are as many as entries, the next one stands beside the last.
+            let rest = block.tags.get(within..).unwrap_or_default();
+            let near = rest.iter().take(NEAR).position(|next| *next >= tag.0);
+            within += near.unwrap_or_else(|| rest.partition_point(|next| *next < tag.0));
+            if block.tags.get(within) == Some(&tag.0) {
                 let entry = number * GROUP as u64 + within as u64;
                 let age = block.ages.get(within).copied().ok_or(FileError::Code)?;
                 found(Match {

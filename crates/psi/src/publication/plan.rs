@@ -1,6 +1,7 @@
 //! Which changes fit into a publication (`spec/32 §6.3`).
 
 use super::{
+    changes::Newest,
     epoch::Current,
     error::PublishError,
     item::{self, Item},
@@ -53,10 +54,11 @@ pub enum Wait {
 }
 
 impl Plan {
-    /// Counts what can be changed, in a pass over the roll, and lets those that wait longest in.
+    /// Counts what can be changed, in a pass over the roll and its publication's tags, and lets those that
+    /// wait longest in.
     pub(super) fn make<S: Scratch>(
         before: &Current,
-        roll: &dyn Stored,
+        newest: &Newest<'_, impl Stored>,
         removals: &mut Sorted<'_, S, REMOVAL>,
         additions: &mut Sorted<'_, S, { item::RECORD }>,
         scratch: &S,
@@ -64,7 +66,8 @@ impl Plan {
     ) -> Result<Self, PublishError> {
         let mut removable = Sorter::<S, 8>::new(scratch, working_set)?;
         let mut addable = Sorter::<S, 8>::new(scratch, working_set)?;
-        let mut join = Join::new(before, roll, removals, additions)?;
+        let tags = newest.publication.tags();
+        let mut join = Join::new(before, newest.roll, tags, removals, additions)?;
         while let Some(group) = join.next(&mut |_| {})? {
             if let Some(order) = removable_order(&group) {
                 removable.push(&order.to_be_bytes())?;
@@ -87,12 +90,15 @@ impl Plan {
     }
 
     /// Whether the item of this tag goes out.
-    pub(super) fn takes_out(&self, group: &Group) -> bool {
+    pub(super) fn takes_out<E>(&self, group: &Group<E>) -> bool {
         removable_order(group).is_some_and(|order| order < self.removals_end)
     }
 
     /// The item or dummy of this tag that comes in.
-    pub(super) fn brings<'a>(&self, group: &'a Group) -> Result<Option<&'a Item>, PublishError> {
+    pub(super) fn brings<'a, E>(
+        &self,
+        group: &'a Group<E>,
+    ) -> Result<Option<&'a Item>, PublishError> {
         match &group.addition {
             Some(dummy) if dummy.order().is_none() => match group.status {
                 None => Ok(Some(dummy)),
@@ -106,7 +112,7 @@ impl Plan {
     }
 
     /// What the changes of this tag wait for that this publication does not have.
-    pub(super) fn waiting(&self, group: &Group) -> [Option<Waiting>; 2] {
+    pub(super) fn waiting<E>(&self, group: &Group<E>) -> [Option<Waiting>; 2] {
         let removal = group.removal.and_then(|order| {
             let wait = match removable_order(group) {
                 None => Wait::Nothing,
@@ -134,12 +140,12 @@ impl Plan {
 }
 
 /// The order of a removal of an item that is in the view.
-fn removable_order(group: &Group) -> Option<u64> {
+fn removable_order<E>(group: &Group<E>) -> Option<u64> {
     group.removal.filter(|_| group.status == Some(Status::Item))
 }
 
 /// The order of an addition of an item that the epoch has not seen.
-fn addable_order(group: &Group) -> Option<u64> {
+fn addable_order<E>(group: &Group<E>) -> Option<u64> {
     let order = group.addition.as_ref().and_then(Item::order);
     order.filter(|_| group.status.is_none())
 }

@@ -1,4 +1,4 @@
-//! The responder's roll: every tag of the epoch and what stands behind it (`spec/32 §6`).
+//! The responder's roll: every tag of the epoch and what stands behind it (`spec/32 §6.3`).
 //!
 //! It never leaves the responder: it tells items from dummies.
 
@@ -6,7 +6,14 @@ use std::io::Write;
 
 use sha2::{Digest, Sha256};
 
-use super::{epoch::Current, error::PublishError, merkle::Hash, scratch::Stored, tag::Tag};
+use super::{
+    block::Entry,
+    epoch::Current,
+    error::{FileError, PublishError},
+    merkle::Hash,
+    scratch::Stored,
+    tag::Tag,
+};
 
 /// What stands behind a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,114 +26,165 @@ pub(super) enum Status {
     Left = 2,
 }
 
-/// A tag in 16 bytes, big-endian, and its status.
-const RECORD: usize = 17;
+/// So many bytes are read or written at a time.
+const CHUNK: usize = 4_096;
 
-/// Records read at a time.
-const CHUNK: usize = 256;
-
-/// Writes a roll in the order of the tags.
+/// Writes a roll in the order of the tags: a byte with the status, and behind that of one that left its
+/// tag in 16 bytes, big-endian. Those of the others stand in the publication.
 pub(super) struct RollWriter<W> {
     roll: W,
     chunk: Vec<u8>,
     digest: Sha256,
-    records: u64,
+    length: u64,
 }
 
-/// Reads the roll that the state describes.
-pub(super) struct RollReader<'a> {
+/// Reads the roll that the state describes, beside the entries of its publication.
+pub(super) struct RollReader<'a, T> {
     roll: &'a dyn Stored,
+    entries: T,
     expected: Current,
     chunk: Vec<u8>,
-    digest: Sha256,
+    /// What was read of the chunk.
+    within: usize,
+    /// Where the next chunk begins.
     next: u64,
+    digest: Sha256,
     after: Option<Tag>,
+}
+
+/// What the roll knows of a tag.
+#[derive(Clone, Copy)]
+pub(super) struct Recorded<E> {
+    pub(super) tag: Tag,
+    pub(super) status: Status,
+    /// The entry, unless it left.
+    pub(super) entry: Option<E>,
+}
+
+/// An entry, or what is read of one.
+pub(super) trait Tagged {
+    fn tag(&self) -> Tag;
+}
+
+impl Tagged for Tag {
+    fn tag(&self) -> Tag {
+        *self
+    }
+}
+
+impl Tagged for Entry {
+    fn tag(&self) -> Tag {
+        self.tag
+    }
 }
 
 impl<W: Write> RollWriter<W> {
     pub(super) fn new(roll: W) -> Self {
         Self {
             roll,
-            chunk: Vec::with_capacity(RECORD * CHUNK),
+            chunk: Vec::with_capacity(CHUNK + 17),
             digest: Sha256::new(),
-            records: 0,
+            length: 0,
         }
     }
 
     pub(super) fn push(&mut self, tag: Tag, status: Status) -> Result<(), PublishError> {
-        self.chunk.extend_from_slice(&tag.0.to_be_bytes());
         self.chunk.push(status as u8);
-        self.records += 1;
-        if self.chunk.len() == RECORD * CHUNK {
+        if status == Status::Left {
+            self.chunk.extend_from_slice(&tag.0.to_be_bytes());
+        }
+        if self.chunk.len() >= CHUNK {
             self.end_chunk()?;
         }
         Ok(())
     }
 
-    /// The number of records, and the digest by which the state knows the roll.
+    /// The length in bytes, and the digest by which the state knows the roll.
     pub(super) fn finish(mut self) -> Result<(u64, Hash), PublishError> {
         self.end_chunk()?;
         self.roll.flush()?;
-        Ok((self.records, self.digest.finalize().into()))
+        Ok((self.length, self.digest.finalize().into()))
     }
 
     fn end_chunk(&mut self) -> Result<(), PublishError> {
         self.digest.update(&self.chunk);
         self.roll.write_all(&self.chunk)?;
+        self.length += self.chunk.len() as u64;
         self.chunk.clear();
         Ok(())
     }
 }
 
-impl<'a> RollReader<'a> {
-    pub(super) fn new(roll: &'a dyn Stored, expected: Current) -> Result<Self, PublishError> {
-        if roll.length()? != expected.roll_records.saturating_mul(RECORD as u64) {
+impl<'a, E: Tagged, T: Iterator<Item = Result<E, FileError>>> RollReader<'a, T> {
+    pub(super) fn new(
+        roll: &'a dyn Stored,
+        entries: T,
+        expected: Current,
+    ) -> Result<Self, PublishError> {
+        if roll.length()? != expected.roll_length {
             return Err(PublishError::Roll);
         }
         Ok(Self {
             roll,
+            entries,
             expected,
             chunk: Vec::new(),
-            digest: Sha256::new(),
+            within: 0,
             next: 0,
+            digest: Sha256::new(),
             after: None,
         })
     }
 
-    /// The next record; at the end, none or the finding that this was another roll.
-    pub(super) fn read(&mut self) -> Result<Option<(Tag, Status)>, PublishError> {
-        let left = self.expected.roll_records - self.next;
-        if left == 0 {
-            let digest: Hash = self.digest.clone().finalize().into();
-            return if digest == self.expected.roll_digest {
-                Ok(None)
-            } else {
-                Err(PublishError::Roll)
-            };
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "below 256")]
-        let within = (self.next % CHUNK as u64) as usize;
-        if within == 0 {
-            let records = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-            self.chunk.resize(records * RECORD, 0);
-            self.roll
-                .read_at(self.next * RECORD as u64, &mut self.chunk)?;
-            self.digest.update(&self.chunk);
-        }
-        self.next += 1;
-        let record = self.chunk.as_chunks::<RECORD>().0.get(within);
-        let [tag @ .., status] = record.ok_or(PublishError::Roll)?;
-        let tag = Tag(u128::from_be_bytes(*tag));
-        let status = match *status {
-            0 => Status::Item,
-            1 => Status::Dummy,
-            2 => Status::Left,
-            _ => return Err(PublishError::Roll),
+    /// The next tag; at the end, none or the finding that this was another roll.
+    pub(super) fn read(&mut self) -> Result<Option<Recorded<E>>, PublishError> {
+        let status = match self.byte()? {
+            Some(0) => Status::Item,
+            Some(1) => Status::Dummy,
+            Some(2) => Status::Left,
+            Some(_) => return Err(PublishError::Roll),
+            None => {
+                let digest: Hash = self.digest.clone().finalize().into();
+                let is_whole = digest == self.expected.roll_digest && self.entries.next().is_none();
+                return is_whole.then_some(None).ok_or(PublishError::Roll);
+            }
+        };
+        let entry = match status {
+            Status::Left => None,
+            _ => Some(self.entries.next().ok_or(PublishError::Roll)??),
+        };
+        let tag = match &entry {
+            Some(entry) => entry.tag(),
+            None => self.left()?,
         };
         if self.after.is_some_and(|after| after >= tag) {
             return Err(PublishError::Roll);
         }
         self.after = Some(tag);
-        Ok(Some((tag, status)))
+        Ok(Some(Recorded { tag, status, entry }))
+    }
+
+    /// The tag of an entry that left.
+    fn left(&mut self) -> Result<Tag, PublishError> {
+        let mut tag = 0;
+        for _ in 0..16 {
+            tag = tag << 8 | u128::from(self.byte()?.ok_or(PublishError::Roll)?);
+        }
+        Ok(Tag(tag))
+    }
+
+    fn byte(&mut self) -> Result<Option<u8>, PublishError> {
+        if self.within == self.chunk.len() {
+            let left = self.expected.roll_length - self.next;
+            let length = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+            self.chunk.resize(length, 0);
+            self.within = 0;
+            self.roll.read_at(self.next, &mut self.chunk)?;
+            self.next += length as u64;
+            self.digest.update(&self.chunk);
+        }
+        let byte = self.chunk.get(self.within).copied();
+        self.within += usize::from(byte.is_some());
+        Ok(byte)
     }
 }

@@ -459,17 +459,23 @@ fn a_roll_or_publication_other_than_the_states() {
     };
     let succession = PublishError::File(FileError::Succession);
     assert_eq!(publish(&older, &roll), Err(succession));
-    for (at, byte) in [(0, 0xff), (16, 3), (17 * 500 + 16, 9), (roll.len() - 1, 1)] {
-        let mut changed = roll.clone();
-        changed[at] = if changed[at] == byte { byte ^ 1 } else { byte };
-        assert_eq!(
-            publish(&newest, &changed),
-            Err(PublishError::Roll),
-            "byte {at}"
-        );
+    // A byte of each entry, and of each that left one and its tag.
+    assert_eq!(roll.len(), 1_024 + 4 * 17);
+    // Each attempt takes one of the epoch's 64 numbers.
+    for (at, byte) in (0..).zip(&roll).step_by(61) {
+        for changed in [(byte + 1) % 4, 0xff] {
+            let mut other = roll.clone();
+            other[at] = changed;
+            let refused = publish(&newest, &other);
+            assert_eq!(refused, Err(PublishError::Roll), "byte {at}");
+        }
     }
-    let shorter = roll[..roll.len() - 17].to_vec();
-    assert_eq!(publish(&newest, &shorter), Err(PublishError::Roll));
+    for length in [0, 17, roll.len() - 1] {
+        let shorter = roll[..length].to_vec();
+        assert_eq!(publish(&newest, &shorter), Err(PublishError::Roll));
+    }
+    let longer = [roll.as_slice(), &[1]].concat();
+    assert_eq!(publish(&newest, &longer), Err(PublishError::Roll));
     assert!(publish(&newest, &roll).is_ok());
 }
 
@@ -477,7 +483,7 @@ fn a_roll_or_publication_other_than_the_states() {
 fn a_state_that_knows_of_no_items() {
     let mut responder = Responder::publish(0..900);
     let mut state = responder.epoch.encode();
-    // Before the dummies, the roll's records and its digest.
+    // Before the dummies, the roll's length and its digest.
     let items = state.len() - 8 - 8 - 8 - 32;
     assert_eq!(state[items..items + 8], 900_u64.to_be_bytes());
     state[items..items + 8].fill(0);
