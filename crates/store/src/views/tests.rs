@@ -157,8 +157,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     plain
 }
 
-/// A responder's home and a querier's: what one publishes the other accepts and looks up in, over
-/// two publications and any number of restarts.
 #[test]
 fn rows_are_those_of_before_and_what_changed_of_them() {
     let mut world = World::new();
@@ -223,6 +221,8 @@ fn rows_are_those_of_before_and_what_changed_of_them() {
     assert!(kept > 0 && anew > 0, "{kept} {anew}");
 }
 
+/// A responder's home and a querier's: what one publishes the other accepts and looks up in, over
+/// two publications and any number of restarts.
 #[test]
 fn a_view_goes_from_one_home_to_another() {
     let (mut there, mut here) = (World::new(), World::new());
