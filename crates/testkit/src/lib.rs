@@ -8,6 +8,7 @@
 //! - [`batch`]: two sides with a setup between them.
 //! - [`world`]: a consortium of two with one view between them.
 //! - [`TemporaryFiles`]: publications too large for memory.
+//! - [`guess`]: who tells two worlds apart by what they show.
 //! - [`in_the_clear`]: what any protocol must find.
 //! - [`forms`]: what a value looks like where it must not stand.
 //! - `crash`: processes that are killed and disks that fail, for tests of `store` and `node`
@@ -21,6 +22,7 @@ mod clock;
 #[cfg(feature = "crash")]
 pub mod crash;
 mod forms;
+pub mod guess;
 mod host;
 pub mod link;
 mod pump;

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod chain;
+mod nights;
 mod peer;
 mod scale;
 mod shape;

@@ -120,12 +120,36 @@ impl Responder {
     }
 
     pub(crate) fn begin_under(
-        mut epoch: Epoch,
+        epoch: Epoch,
         reservation: Reservation,
         items: impl IntoIterator<Item = (Output, [u8; LABEL_LENGTH])>,
     ) -> Self {
         let seed = DummySeed::new([3; 32]);
-        let mut random = Scripted::new();
+        Self::begin_by(epoch, reservation, seed, Scripted::new(), items)
+    }
+
+    /// One of many, each with a seed and a stream of random numbers of its own.
+    pub(crate) fn begin_as(
+        seed: DummySeed,
+        stream: u64,
+        items: impl IntoIterator<Item = (Output, [u8; LABEL_LENGTH])>,
+    ) -> Self {
+        let mut epoch = Epoch::begin(domain(), QUERIES, 100).unwrap();
+        let reservation = epoch.reserve().unwrap().stored();
+        let random = Scripted {
+            counter: stream << 32,
+            left: Vec::new(),
+        };
+        Self::begin_by(epoch, reservation, seed, random, items)
+    }
+
+    fn begin_by(
+        mut epoch: Epoch,
+        reservation: Reservation,
+        seed: DummySeed,
+        mut random: Scripted,
+        items: impl IntoIterator<Item = (Output, [u8; LABEL_LENGTH])>,
+    ) -> Self {
         let mut first = FirstPublication::new(&InMemory, WORKING_SET).unwrap();
         for (output, label) in items {
             first.push(&output, &label).unwrap();
