@@ -523,6 +523,35 @@ async fn a_backup_from_before_two_rotations_of_keys_goes_on() {
     assert_eq!(node.verify_ledger().unwrap().2, []);
 }
 
+/// The connection that one has is of no use with new keys of either side.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_goes_on_when_either_side_has_new_keys() {
+    let world = World::first_night().await;
+    let a = world.nodes.get("a").unwrap();
+    let mut asker = Asker::new(Arc::clone(&a.daemon), a.endpoint.clone());
+    for member in ["b", "a", "b"] {
+        let node = world.nodes.get(member).unwrap();
+        let home = node.daemon.node();
+        home.rotate(
+            Some(node.daemon.ledger()),
+            None,
+            30,
+            false,
+            &mut rand::rng(),
+        )
+        .unwrap();
+        node.serving.read_again().unwrap();
+        asker = asker.with_daemon(a.serving.daemon());
+        for _ in 0..2 {
+            let watch: Watch = Arc::new(|_| {});
+            let mut pairs = asker.batch(&Batch::default(), &watch).await.unwrap();
+            pairs.retain(|pair| pair.outcome.is_served());
+            assert_eq!(pairs.len(), 1, "{pairs:?}");
+            assert_eq!(pairs.first().unwrap().outcome, Outcome::Done, "{member}");
+        }
+    }
+}
+
 impl World {
     /// Ends `b`, and copies a home to a folder of this name.
     async fn copy(&mut self, from: &str, to: &str) -> std::net::TcpListener {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use blindmatch_audit::record;
+use blindmatch_audit::{VerifyingKey, record};
 use blindmatch_indicator::Label;
 use blindmatch_membership::Name;
 use blindmatch_policy as policy;
@@ -62,8 +62,9 @@ pub struct Asker {
     going: Arc<Mutex<BTreeSet<RunId>>>,
     /// Held while it is noted how peers stand.
     pub(super) noting: Arc<Mutex<()>>,
-    /// The connection to each member that was dialled last, whether or not it is open still.
-    dialled: Arc<Mutex<BTreeMap<Name, Channel>>>,
+    /// The connection to each member that was dialled last, whether or not it is open still, and the own
+    /// key for receipts that held then.
+    dialled: Arc<Mutex<BTreeMap<Name, (Channel, VerifyingKey)>>>,
     /// Held, to be read, by whatever goes on behind an answer.
     behind: Arc<RwLock<()>>,
 }
@@ -173,7 +174,8 @@ impl Asker {
     }
 
     /// The same one, by what the operator's files are now.
-    pub(super) fn with_daemon(self, daemon: Arc<Daemon>) -> Self {
+    #[must_use]
+    pub fn with_daemon(self, daemon: Arc<Daemon>) -> Self {
         Self { daemon, ..self }
     }
 
@@ -197,22 +199,36 @@ impl Asker {
         if let Some(record) = equivocation.await? {
             return Err(AskError::Equivocated(record));
         }
+        // Receipts are checked by the delegations that a connection was made with, so one that is older than
+        // the keys of either side is of no use.
+        let own = self.daemon.receipts().verifying_key();
         let before = lock(&self.dialled).get(member).cloned();
-        let before = before.filter(|channel| !channel.is_closed());
+        let before = before.filter(|(channel, by)| *by == own && !channel.is_closed());
         let greeted = match &before {
-            Some(channel) => peers::greet(&self.daemon, channel).await.ok(),
+            Some((channel, _)) => peers::greet(&self.daemon, channel).await.ok(),
             None => None,
         };
-        let (channel, its) = match before.zip(greeted) {
+        let greeted = before.map(|(channel, _)| channel).zip(greeted);
+        let (channel, its) = match greeted.filter(|(channel, _)| self.is_by_newest(channel)) {
             Some(greeted) => greeted,
             None => {
                 let reached = peers::reach(&self.daemon, &self.endpoint, member).await?;
-                lock(&self.dialled).insert(member.clone(), reached.0.clone());
+                let dialled = (reached.0.clone(), own);
+                lock(&self.dialled).insert(member.clone(), dialled);
                 reached
             }
         };
         peers::until_it_has_ours(&self.daemon, &channel, its).await?;
         Ok(channel)
+    }
+
+    /// Whether a connection was made with the newest delegation of its member that is known here.
+    fn is_by_newest(&self, channel: &Channel) -> bool {
+        let known = self.daemon.directory().known();
+        let peer = channel.peer();
+        let delegations = &known.delegations;
+        let mut its = delegations.in_force(&known.roster, peer.member(), self.daemon.now());
+        its.next().is_some_and(|newest| peer.is_by(newest))
     }
 
     /// The channel, or another one to the same member where its connection has ended.
