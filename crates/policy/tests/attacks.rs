@@ -6,6 +6,7 @@ use blindmatch_policy::{
     Activity, Charged, Concern, Direction, LARGEST_OF_DAYS, LedgerFacts, Level, Policy, Protocol,
     Refusal, Request, Role, RosterFacts, SLOW_OF_DAYS, WEEK_DAYS, concern, decide,
 };
+use blindmatch_testkit::sizes::{Aim, infer};
 
 /// 2026-11-22T12:00:00Z.
 const NOW: u64 = 1_795_348_800;
@@ -242,14 +243,6 @@ fn honest_members_are_not_slowed() {
     }
 }
 
-/// Candidates whose membership an attacker wants to know, in a tree of halves: what is known of a
-/// segment is how many of its candidates are members.
-struct Segment {
-    first: usize,
-    count: usize,
-    members: usize,
-}
-
 /// A set that tells how many of what is asked are in it, and nothing else, as often as the policy has it.
 struct Sizes {
     members: Vec<bool>,
@@ -273,71 +266,6 @@ impl Sizes {
         self.runs += 1;
         let asked = self.members.iter().skip(first).take(count);
         Some(asked.filter(|member| **member).count())
-    }
-}
-
-/// What an attacker of sizes is after.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Aim {
-    /// As many candidates as can be, whether members or not.
-    Decided,
-    /// Members.
-    Members,
-}
-
-/// The attack of Guo, Han, Liu, Wang, Shi, Hei and Wang, "Birds of a Feather Flock Together" (USENIX
-/// Security 2022), in its adaptive form: halve the segment that promises most, learn its other half by
-/// subtraction. Gives for how many candidates it is certain, and how many of these are members.
-fn infer(sizes: &mut Sizes, aim: Aim) -> (usize, usize) {
-    let count = sizes.members.len();
-    let Some(members) = sizes.size(0, count) else {
-        return (0, 0);
-    };
-    let mut open = vec![Segment {
-        first: 0,
-        count,
-        members,
-    }];
-    let (mut certain, mut found) = (0, 0);
-    loop {
-        open.retain(|segment| {
-            let decided = segment.members == 0 || segment.members == segment.count;
-            if decided {
-                certain += segment.count;
-                found += segment.members;
-            }
-            !decided
-        });
-        let best = open
-            .iter()
-            .enumerate()
-            .max_by_key(|(_, segment)| match aim {
-                // The share furthest from a half, and of these the largest segment.
-                Aim::Decided => {
-                    let rare = segment.members.min(segment.count - segment.members);
-                    (segment.count * 1_000 / rare, segment.count)
-                }
-                // The largest share of members.
-                Aim::Members => (segment.members * 1_000 / segment.count, segment.count),
-            });
-        let Some(best) = best.map(|(at, _)| at) else {
-            return (certain, found);
-        };
-        let segment = open.swap_remove(best);
-        let half = segment.count / 2;
-        let Some(left) = sizes.size(segment.first, half) else {
-            return (certain, found);
-        };
-        open.push(Segment {
-            first: segment.first,
-            count: half,
-            members: left,
-        });
-        open.push(Segment {
-            first: segment.first + half,
-            count: segment.count - half,
-            members: segment.members - left,
-        });
     }
 }
 
@@ -379,12 +307,14 @@ fn the_intersection_size_attack_gains_less_the_fewer_runs_there_are() {
                 runs: 0,
                 days,
             };
-            let gained = infer(&mut sizes, aim);
-            certain += gained.0;
-            found += gained.1;
+            let gained = infer(CANDIDATES, aim, &mut |first, count| {
+                sizes.size(first, count)
+            });
+            certain += gained.certain;
+            found += gained.members;
             runs += sizes.runs;
             // A run tells one of CANDIDATES + 1 sizes: 11 bits at most.
-            assert!(gained.1 <= sizes.runs * 11);
+            assert!(gained.members <= sizes.runs * 11);
         }
         let trials = usize::try_from(TRIALS).expect("few");
         println!(

@@ -7,6 +7,7 @@
 //!   interceptor that plays a malicious peer at a named step.
 //! - [`batch`]: two sides with a setup between them.
 //! - [`world`]: a consortium of two with one view between them.
+//! - [`sizes`]: who asks for nothing but how many, again and again.
 //! - [`TemporaryFiles`]: publications too large for memory.
 //! - [`guess`]: who tells two worlds apart by what they show.
 //! - [`in_the_clear`]: what any protocol must find.
@@ -27,6 +28,7 @@ mod host;
 pub mod link;
 mod pump;
 mod random;
+pub mod sizes;
 mod temporary;
 pub mod world;
 
