@@ -21,18 +21,25 @@ mod refusals;
 mod session;
 mod tables;
 
+use std::alloc::System;
 use std::env;
 use std::process::ExitCode;
 
 use blindmatch_indicator::Canonicaliser;
 use blindmatch_node::{exchange, kernels};
 use clap::Parser;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::args::indicators::IndicatorsCommand;
 use crate::args::{Arguments, Command};
 use crate::error::{Error, Exit, printable};
 use crate::forward::forward;
 use crate::session::Session;
+
+/// Values, tags and keys pass through buffers of many crates, few of which wipe them: here each is wiped
+/// when it is freed.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     // clap itself ends the process with 2 on wrong usage and with 0 on --help and --version.

@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use blindmatch_audit::SigningKey;
 use blindmatch_audit::checkpoint::CheckpointError;
@@ -237,7 +238,9 @@ impl Node {
         let keys = self.home().named_keys();
         let receipts = SigningKey::from_bytes(&*node_key(&keys, delegation, RECEIPTS)?);
         let tls = node_key(&keys, delegation, TLS)?;
-        Ok((tls, receipts, signing_key(&keys, delegation)?))
+        let checkpoints = signing_key(&keys, delegation)?;
+        // What is moved leaves a copy behind, so from here on they stay where they are.
+        Ok((tls, Arc::new(receipts), Arc::new(checkpoints)))
     }
 
     /// Loads every key by name of the home and every one that has to be there, and holds those that the
@@ -545,7 +548,7 @@ pub(crate) fn unrecorded_name(number: u64) -> String {
 }
 
 /// The seed of the key for TLS, and the keys that sign receipts and checkpoints.
-pub(crate) type SigningKeys = (Zeroizing<[u8; 32]>, SigningKey, SigningKey);
+pub(crate) type SigningKeys = (Zeroizing<[u8; 32]>, Arc<SigningKey>, Arc<SigningKey>);
 
 /// The secret halves of the node keys.
 struct NodeSecrets {

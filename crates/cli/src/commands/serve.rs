@@ -6,9 +6,10 @@ mod log;
 mod month;
 
 use std::net::SocketAddr;
-use std::process;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{process, thread};
 
 use blindmatch_indicator::Canonicaliser;
 use blindmatch_node::config::Serve;
@@ -41,7 +42,10 @@ pub(crate) fn run(arguments: &ServeArguments, global: &Global) -> Result<Exit, E
     let folder = arguments.tables.tables.as_deref();
     let canonicaliser = Canonicaliser::new(tables::public_suffixes(folder)?);
     let listener = listener(node.config())?;
-    let daemon = Daemon::open(node, canonicaliser, Arc::new(clock::now))?;
+    // On a thread of its own: with its stack goes what was moved there, keys among it.
+    let opening = move || Daemon::open(node, canonicaliser, Arc::new(clock::now));
+    let opened = thread::spawn(opening).join();
+    let daemon = opened.unwrap_or_else(|panic| resume_unwind(panic))?;
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(format!("cannot start: {error}")))?;
     let served = runtime.block_on(async {

@@ -8,6 +8,7 @@ mod clock;
 mod closed;
 mod collections;
 mod doctor;
+mod drill;
 mod exclusions;
 mod expiries;
 mod faults;

@@ -36,7 +36,11 @@ pub(crate) struct Serving {
 
 impl Network {
     pub(crate) fn of(names: &[&str]) -> Result<Self, Box<dyn Error>> {
-        let place = Place::new()?;
+        Self::founded(Place::new()?, names)
+    }
+
+    /// The same in a place whose folder `net` may be there already.
+    pub(crate) fn founded(place: Place, names: &[&str]) -> Result<Self, Box<dyn Error>> {
         let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/tables");
         let list = format!("public_suffix_list-{}.dat", PublicSuffixes::VERSION_1);
         let digest = Digest::of(&fs::read(tables.join(list))?);
@@ -65,6 +69,13 @@ impl Network {
     pub(crate) fn serve_as(&self, member: &str, version: u32) -> Result<Serving, Box<dyn Error>> {
         let version = version.to_string();
         let environment = [("BLINDMATCH_TEST_VERSION", version.as_str())];
+        Serving::start_with(&self.place, &self.home(member), &environment)
+    }
+
+    /// Starts it by the clock in a file.
+    pub(crate) fn serve_by(&self, member: &str, clock: &Path) -> Result<Serving, Box<dyn Error>> {
+        let clock = clock.to_str().ok_or("a path")?;
+        let environment = [("BLINDMATCH_TEST_CLOCK", clock)];
         Serving::start_with(&self.place, &self.home(member), &environment)
     }
 

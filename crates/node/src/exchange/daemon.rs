@@ -47,8 +47,8 @@ pub struct Daemon {
     credentials: Credentials,
     /// When the delegation expires that these are of.
     expires: u64,
-    receipts: SigningKey,
-    checkpoints: SigningKey,
+    receipts: Arc<SigningKey>,
+    checkpoints: Arc<SigningKey>,
     /// What `roster/peers` holds.
     kept: Mutex<Delegations>,
     /// Held while a view is published, rotated or closed.
@@ -296,12 +296,12 @@ impl Daemon {
 
     /// The key that signs receipts.
     #[must_use]
-    pub const fn receipts(&self) -> &SigningKey {
+    pub const fn receipts(&self) -> &Arc<SigningKey> {
         &self.receipts
     }
 
     /// The key that signs checkpoints: one's own, and those that this node cosigns.
-    pub(super) const fn checkpoints(&self) -> &SigningKey {
+    pub(super) fn checkpoints(&self) -> &SigningKey {
         &self.checkpoints
     }
 

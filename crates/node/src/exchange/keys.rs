@@ -19,7 +19,7 @@ pub const EVALUATION: KeyId = KeyId([1; 32]);
 /// The keys of one run.
 pub struct RunKeys {
     /// Signs receipts.
-    pub signer: SigningKey,
+    pub signer: Arc<SigningKey>,
     /// Evaluates, on the side that serves.
     pub evaluation: Option<Arc<SecretKey>>,
 }

@@ -26,7 +26,7 @@ use crate::error::Error;
 /// A node that serves, for as long as this is there.
 pub struct Service {
     serving: Serving,
-    asker: Asker,
+    asker: Arc<Mutex<Asker>>,
     address: SocketAddr,
     /// Until it is drained.
     server: Mutex<Option<Server>>,
@@ -86,8 +86,8 @@ impl Service {
                 Arc::clone(&changed),
             )),
         ];
-        let asker = Asker::new(daemon, endpoint);
-        let telling = telling::whenever_due(serving.clone(), asker.clone());
+        let asker = Arc::new(Mutex::new(Asker::new(daemon, endpoint)));
+        let telling = telling::whenever_due(serving.clone(), Arc::clone(&asker));
         let jobs = jobs.into_iter().chain([tokio::spawn(telling)]).collect();
         Ok(Self {
             serving,
@@ -113,7 +113,7 @@ impl Service {
     /// The node, as it asks others: by what the operator's files are now.
     #[must_use]
     pub fn asker(&self) -> Asker {
-        self.asker.clone().with_daemon(self.serving.daemon())
+        present(&self.asker, &self.serving)
     }
 
     /// Where it listens.
@@ -147,4 +147,12 @@ impl Service {
             None => true,
         }
     }
+}
+
+/// What asks by what the operator's files are now. Nothing keeps what it asked by before, and the keys of
+/// that.
+fn present(asker: &Mutex<Asker>, serving: &Serving) -> Asker {
+    let mut asker = lock(asker);
+    *asker = asker.clone().with_daemon(serving.daemon());
+    asker.clone()
 }

@@ -337,7 +337,7 @@ impl Keeping {
         frames: &mut impl Driven,
     ) -> Option<End> {
         let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
-            signer: daemon.receipts().clone(),
+            signer: Arc::clone(daemon.receipts()),
             evaluation: None,
         });
         let keeping = Self {

@@ -116,6 +116,11 @@ struct Oracle {
     last: BTreeMap<(&'static str, &'static str), (BTreeSet<u32>, u64)>,
     /// Evaluations by whom for whom, in all.
     charged: BTreeMap<(&'static str, &'static str), u64>,
+    /// In which night a pair ran last.
+    ran: BTreeMap<(&'static str, &'static str), u64>,
+    /// Bytes on the wire of every run: by whether it was the first of an epoch, whether another one was
+    /// before it in that night, and by the class of what was asked for. Nothing else shows in them.
+    bytes: BTreeMap<(bool, bool, u64), u64>,
     /// How the matches of `a` stand, by peer.
     states: BTreeMap<(&'static str, u32), &'static str>,
 }
@@ -277,8 +282,11 @@ impl Month {
     }
 }
 
-/// The lines of a batch by peer, from what people read.
-fn lines_of_table(text: &str) -> BTreeMap<String, Line> {
+/// The lines of a batch by peer, each with the bytes on the wire.
+type Lines = BTreeMap<String, (Line, u64)>;
+
+/// From what people read.
+fn lines_of_table(text: &str) -> Lines {
     let mut lines = BTreeMap::new();
     for line in text.lines().skip(1) {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -296,7 +304,7 @@ fn lines_of_table(text: &str) -> BTreeMap<String, Line> {
                     changed: 0,
                     status,
                 };
-                lines.insert(peer.to_owned(), none);
+                lines.insert(peer.to_owned(), (none, 0));
             }
             [peer, "fraud", "ip", PURPOSE, "lookup", ..] => {
                 let line = Line {
@@ -307,7 +315,8 @@ fn lines_of_table(text: &str) -> BTreeMap<String, Line> {
                     changed: number(9),
                     status: words[11].trim_end_matches(':').to_owned(),
                 };
-                assert!(lines.insert(peer.to_owned(), line).is_none(), "{text}");
+                let before = lines.insert(peer.to_owned(), (line, number(10)));
+                assert!(before.is_none(), "{text}");
             }
             _ => panic!("a line that says nothing here: {line}"),
         }
@@ -316,7 +325,7 @@ fn lines_of_table(text: &str) -> BTreeMap<String, Line> {
 }
 
 /// The same from what programs read.
-fn lines_of_json(text: &str) -> BTreeMap<String, Line> {
+fn lines_of_json(text: &str) -> Lines {
     let batch: Value = serde_json::from_str(text).unwrap();
     assert_eq!(batch["schema"], "blindmatch.batch.v1");
     assert_eq!(batch["verified"], true, "{text}");
@@ -343,7 +352,8 @@ fn lines_of_json(text: &str) -> BTreeMap<String, Line> {
             0
         };
         assert_eq!(charged, expected, "{pair}");
-        lines.insert(pair["responder"].as_str().unwrap().to_owned(), line);
+        let responder = pair["responder"].as_str().unwrap().to_owned();
+        lines.insert(responder, (line, number("bytes")));
     }
     lines
 }
@@ -426,11 +436,26 @@ impl Oracle {
         };
         let all_up = up.len() == MEMBERS.len();
         assert_eq!(typed.exit, if all_up { 0 } else { 6 }, "{}", typed.output);
-        let peers = MEMBERS.into_iter().filter(|peer| *peer != who);
-        let expected: BTreeMap<_, _> = peers
-            .map(|peer| (peer.to_owned(), self.line(who, peer, up.contains(&peer))))
-            .collect();
-        assert_eq!(lines, expected, "night {night}, {who}: {}", typed.output);
+        let (mut said, mut expected) = (BTreeMap::new(), BTreeMap::new());
+        for (peer, (line, bytes)) in lines {
+            let peer = *peer_of(&peer);
+            let (epoch, _) = self.epochs[peer];
+            let is_first = !self.asked.contains_key(&(who, peer, epoch));
+            if line.status == "done" {
+                let again = self.ran.insert((who, peer), night) == Some(night);
+                let length = self.bytes.entry((is_first, again, class(line.asked)));
+                assert_eq!(
+                    *length.or_insert(bytes),
+                    bytes,
+                    "night {night}, {who} {peer}"
+                );
+            }
+            said.insert(peer, line);
+        }
+        for peer in MEMBERS.into_iter().filter(|peer| *peer != who) {
+            expected.insert(peer, self.line(who, peer, up.contains(&peer)));
+        }
+        assert_eq!(said, expected, "night {night}, {who}: {}", typed.output);
     }
 
     /// What a member's batch has to say of a peer.

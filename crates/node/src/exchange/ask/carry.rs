@@ -202,7 +202,7 @@ async fn connect(
         peer: peer.ok_or(AskError::Session(Fault::UnknownKey))?,
     };
     let keys: Arc<dyn Keys + Send + Sync> = Arc::new(RunKeys {
-        signer: daemon.receipts().clone(),
+        signer: Arc::clone(daemon.receipts()),
         evaluation: None,
     });
     let journal: Arc<dyn Journal> = Arc::new(Kept(Arc::clone(&going.run)));

@@ -123,7 +123,7 @@ impl Served {
         total: u64,
     ) -> Self {
         let keys = RunKeys {
-            signer: serving.daemon().receipts().clone(),
+            signer: Arc::clone(serving.daemon().receipts()),
             evaluation: key,
         };
         let account = Account {

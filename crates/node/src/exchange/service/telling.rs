@@ -1,11 +1,12 @@
 //! Telling peers what is due to them, and own programs of matches, until they have it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
+use super::present;
 use crate::error::Error;
 use crate::exchange::ask::Asker;
 use crate::exchange::daemon::Daemon;
@@ -22,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(5);
 
 /// Tells what is due at once, and again and again.
-pub(super) async fn whenever_due(serving: Serving, asker: Asker) {
+pub(super) async fn whenever_due(serving: Serving, asker: Arc<Mutex<Asker>>) {
     let mut look = interval(EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -37,8 +38,7 @@ pub(super) async fn whenever_due(serving: Serving, asker: Asker) {
             let next = error.hints().join("; ");
             error!(%error, next, "cannot tell own programs of matches");
         }
-        let asker = asker.clone().with_daemon(daemon);
-        match asker.tell_peers().await {
+        match present(&asker, &serving).tell_peers().await {
             Ok(told) => {
                 for (peer, Delivered { delivered, waiting }) in told {
                     info!(%peer, delivered, waiting, "told of matches");
