@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
+
 use blindmatch_indicator::{Day, IndicatorType};
 use blindmatch_matches::corroboration::{Corroboration, needs_another};
+use blindmatch_matches::decision::Decision;
+use blindmatch_matches::message::{Message, Says};
 use blindmatch_matches::sharing::{holders, is_shared};
 use blindmatch_matches::windows::{Window, apart};
 use blindmatch_matches::{
@@ -11,14 +15,18 @@ use blindmatch_matches::{
 };
 use proptest::prelude::*;
 
-fn decided(verdict: Verdict, at: u64) -> Happening {
-    Happening::Decided(Disposition {
+fn disposition(verdict: Verdict, at: u64) -> Disposition {
+    Disposition {
         verdict,
         by: "uid 1000".to_owned(),
         at,
         case: "c-1".to_owned(),
         reason: "seen twice".to_owned(),
-    })
+    }
+}
+
+fn decided(verdict: Verdict, at: u64) -> Happening {
+    Happening::Decided(disposition(verdict, at))
 }
 
 fn happening(kind: Kind, time: u64) -> Happening {
@@ -191,12 +199,91 @@ fn a_withdrawal_flags_what_was_confirmed_until_somebody_decides_again() {
 }
 
 #[test]
-fn a_disposition_does_not_print_what_people_wrote() {
-    let printed = format!("{:?}", decided(Verdict::Confirmed, 1));
+fn a_decision_without_a_name_under_it_lets_nothing_leave() {
+    let mut disposition = disposition(Verdict::Confirmed, 2);
+    disposition.by.clear();
+    let events = [Happening::Found, Happening::Decided(disposition)];
+    let events = (1..).zip(events).map(|(time, what)| Event {
+        id: EventId([u8::try_from(time).unwrap(); 32]),
+        time,
+        what,
+    });
+    let life = Life::of(events.collect());
+    assert_eq!(life.state(), Some(State::Confirmed));
+    assert_eq!(may_leave(&life), Err(Stays::Undecided));
+}
+
+#[test]
+fn a_life_says_when_and_what() {
+    let what = [
+        Happening::Found,
+        Happening::Found,
+        Happening::Found,
+        Happening::Feedback(Feedback::FalsePositive),
+        Happening::Withdrawn,
+    ];
+    let mut life = Life::default();
+    let mut said = Vec::new();
+    for (time, what) in (5..).zip(what) {
+        life.apply(&Event {
+            id: EventId([u8::try_from(time).unwrap(); 32]),
+            time,
+            what,
+        });
+        said.push((
+            life.since(),
+            life.found(),
+            life.feedback(),
+            life.withdrawn(),
+        ));
+    }
+    // Since when it stands as it does, not when something was last heard of it.
+    let told = Some(Feedback::FalsePositive);
+    let expected = [
+        (5, Some((5, 5)), None, None),
+        (6, Some((5, 6)), None, None),
+        (6, Some((5, 7)), None, None),
+        (6, Some((5, 7)), told, None),
+        (9, Some((5, 7)), told, Some(9)),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_prints_says_what_was_decided_and_not_what_people_wrote() {
+    let disposition = disposition(Verdict::Confirmed, 1);
+    let decision = Decision {
+        about: [0xab; 8],
+        disposition: disposition.clone(),
+    };
+    for printed in [format!("{disposition:?}"), format!("{decision:?}")] {
+        assert!(printed.contains("Confirmed"), "{printed}");
+        for hidden in ["seen twice", "c-1", "171"] {
+            assert!(!printed.contains(hidden), "{printed}");
+        }
+    }
+    let message = Message {
+        id: [1; 32],
+        from: "bolt".to_owned(),
+        to: "acme".to_owned(),
+        view: "abuse/ip/x".to_owned(),
+        time: 7,
+        says: Says::Feedback([0xab; 16], Feedback::Agree),
+    };
+    let printed = format!("{message:?}");
     assert!(
-        !printed.contains("seen twice") && !printed.contains("c-1"),
+        printed.contains("bolt") && !printed.contains("171"),
         "{printed}"
     );
+}
+
+#[test]
+fn every_state_and_reason_has_words_of_its_own() {
+    let states = State::ALL.map(|state| state.to_string());
+    assert_eq!(states, State::ALL.map(State::name));
+    let reasons: BTreeSet<_> = Stays::ALL.map(|stays| stays.to_string()).into();
+    assert_eq!(reasons.len(), Stays::ALL.len());
+    assert!(reasons.iter().all(|reason| reason.len() > 10));
 }
 
 fn day(number: i64) -> Day {
@@ -262,6 +349,7 @@ fn holders_are_counted_once_and_only_where_the_match_stands() {
         ("crag", State::Stale),
         ("dune", State::Withdrawn),
         ("elm", State::Disputed),
+        ("fern", State::Expired),
     ];
     assert_eq!(holders(of), 2);
 }

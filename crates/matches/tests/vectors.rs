@@ -131,3 +131,33 @@ fn a_notice_is_as_long_as_its_class() {
     }
     assert!(padded(handles(MOST + 1), random).is_none());
 }
+
+fn message(says: Says) -> Message {
+    Message {
+        id: [1; 32],
+        from: "bolt".to_owned(),
+        to: "acme".to_owned(),
+        view: "abuse/ip/x".to_owned(),
+        time: 7,
+        says,
+    }
+}
+
+#[test]
+fn the_longest_notice_is_read() {
+    let handles = (0..MOST as u128).map(u128::to_be_bytes).collect();
+    let longest = message(Says::Withdrawn(handles));
+    assert_eq!(Message::decode(&longest.encode()), Ok(longest));
+}
+
+#[test]
+fn a_name_that_is_none_is_refused() {
+    let says = || Says::Feedback([2; 16], Feedback::Agree);
+    for name in ["", "a\nb", "\u{7f}"] {
+        let wrong = Message {
+            to: name.to_owned(),
+            ..message(says())
+        };
+        assert!(Message::decode(&wrong.encode()).is_err(), "{name:?}");
+    }
+}

@@ -127,8 +127,73 @@ serve url to fjord for abuse-prevention by lookup: refused
   next         if this is wanted, add it to rule 1 (line 46) or write a rule of its own, then run `blindmatch policy explain --peer fjord --type url --purpose abuse-prevention`
 ";
     assert!(told[0].starts_with(expected), "{}", told[0]);
-    for line in ["  type              refuses", "  budget            open"] {
+    for line in [
+        "  type              refuses",
+        "  direction         holds",
+        "  purpose           holds",
+        "  protocol          holds",
+        "  budget            open",
+    ] {
         assert!(told[0].contains(line), "{line}\n{}", told[0]);
+    }
+}
+
+#[test]
+fn whole_card_numbers_hang_on_the_payment_key() {
+    let policy = Policy::parse(SAMPLE).expect("the sample");
+    let question = Question {
+        peer: "quay-payments",
+        purpose: "payment-fraud",
+        direction: Some(Direction::Ask),
+        set_size: Some(50_000),
+        ..QUESTION
+    };
+    let roster = RosterFacts {
+        payment_key: &[9; 16],
+        ..ROSTER
+    };
+    for indicator_type in [IndicatorType::Pan, IndicatorType::Iban] {
+        let question = Question {
+            indicator_type,
+            ..question
+        };
+        let told = explain(&roster, &policy, &question, &LedgerFacts::default(), NOW);
+        let told = told[0].to_string();
+        assert!(told.contains("  payment_key       holds"), "{told}");
+    }
+}
+
+/// A higher budget is no way out of one that counts as spent because nobody knows what was.
+#[test]
+fn what_a_restore_made_unknown_is_waited_for() {
+    let told = |day, epoch| {
+        let ledger = LedgerFacts {
+            charged: Charged { day, epoch },
+            ..LedgerFacts::default()
+        };
+        explained(&QUESTION, &ledger).concat()
+    };
+    let (today, epochs) = (
+        "restored from a backup today",
+        "each epoch that began before",
+    );
+    let unknown = Charged::UNKNOWN;
+    for (day, epoch, says_day, says_epoch) in [
+        (unknown, 0, true, false),
+        (0, unknown, false, true),
+        (unknown, unknown, true, true),
+        (8_388_608, 67_108_864, false, false),
+    ] {
+        let told = told(day, epoch);
+        assert!(told.contains(": refused"), "{told}");
+        assert_eq!(told.contains(today), says_day, "{told}");
+        assert_eq!(told.contains(epochs), says_epoch, "{told}");
+        assert_eq!(told.contains("wait until midnight"), says_day, "{told}");
+        assert_eq!(
+            told.contains("wait for the next epoch"),
+            says_epoch,
+            "{told}"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a file is said with its place and with what would be right.
 
-use blindmatch_policy::{Budget, FaultKind, Place, Policy};
+use blindmatch_indicator::IndicatorType;
+use blindmatch_policy::{Budget, FaultKind, Place, Policy, Protocol};
 
 /// Rules begin at line 8; `#rule` and `#file` are places to write at.
 const POLICY: &str = r#"[purpose.abuse-prevention]
@@ -530,6 +531,60 @@ fn too_much_is_refused_before_it_is_read() {
             most: 1_000
         }
     );
+}
+
+#[test]
+fn where_nothing_is_defined_nothing_is_proposed() {
+    let (_, without) = POLICY.split_once("[legal_basis").unwrap();
+    let told = faults(&format!("[legal_basis{without}"));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].ends_with("no purpose `abuse-prevention`; none is defined in this file"),
+        "{told:?}"
+    );
+}
+
+/// The most there may be is not too much.
+#[test]
+fn as_much_as_may_be_is_read() {
+    let padding = (1 << 20) - POLICY.len();
+    let longest = changed("#rule", &format!("#rule{}", " ".repeat(padding)));
+    assert_eq!((longest.len(), faults(&longest)), (1 << 20, Vec::new()));
+
+    let purposes = |count: usize| -> String {
+        let purposes = (1..count).map(|n| format!("[purpose.p{n}]\ntext = \"x\"\n"));
+        changed("#file", &purposes.collect::<String>())
+    };
+    assert_eq!(faults(&purposes(1_000)), Vec::<String>::new());
+    let kind = Policy::parse(&purposes(1_001)).unwrap_err()[0].kind.clone();
+    let (key, most) = ("purpose", 1_000);
+    assert_eq!(kind, FaultKind::TooMany { key, most });
+
+    let (before, rule) = POLICY.split_once("[[allow]]").unwrap();
+    let rules = format!("{before}{}", format!("[[allow]]{rule}").repeat(1_000));
+    assert_eq!(Policy::parse(&rules).unwrap().rules().len(), 1_000);
+}
+
+#[test]
+fn the_rule_that_asks_is_the_first_that_names_all_of_it() {
+    let (before, rule) = POLICY.split_once("[[allow]]").unwrap();
+    let serving = rule.replace("\"ask\", ", "");
+    let policy = format!("{before}[[allow]]{serving}[[allow]]{rule}");
+    let policy = Policy::parse(&policy).unwrap();
+    let number = |peer: &str, asks: bool| {
+        let by = Protocol::Lookup;
+        let (kind, purpose) = (IndicatorType::Email, "abuse-prevention");
+        let rule = match asks {
+            true => policy.rule_asking(peer, kind, purpose, by),
+            false => policy.rule_serving(peer, kind, purpose, by),
+        };
+        rule.map(|rule| rule.number)
+    };
+    assert_eq!(
+        (number("fjord", true), number("fjord", false)),
+        (Some(2), Some(1))
+    );
+    assert_eq!((number("dune", true), number("dune", false)), (None, None));
 }
 
 /// At the floors and the ceilings themselves nothing is wrong.

@@ -172,12 +172,14 @@ fn legal_bases_near_their_end() {
         let findings = at(now);
         assert_eq!(findings, [about(Some(6), kind)], "{now}");
         assert_eq!(findings[0].severity(), Severity::Warning);
+        assert_eq!(Severity::Warning.name(), "warning");
     }
     for now in [expires, u64::MAX] {
         let kind = FindingKind::LegalBasisExpired { id: id(), expires };
         let findings = at(now);
         assert_eq!(findings, [about(Some(6), kind)]);
         assert_eq!(findings[0].severity(), Severity::Error);
+        assert_eq!(Severity::Error.name(), "error");
     }
     assert_eq!(
         at(LAST_DAY)[0].to_string(),
