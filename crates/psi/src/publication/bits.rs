@@ -6,8 +6,8 @@ use super::error::FileError;
 #[derive(Debug, Default)]
 pub(super) struct BitWriter {
     bytes: Vec<u8>,
-    /// Fewer than 32 bits that are not written yet, at the low end.
-    held: u64,
+    /// Fewer than 64 bits that are not written yet, at the low end.
+    held: u128,
     count: u32,
 }
 
@@ -20,22 +20,25 @@ pub(super) struct BitReader<'a> {
 }
 
 impl BitWriter {
+    /// One with room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// Appends the lowest `width` bits of a number, at most 128.
     pub(super) fn write(&mut self, value: u128, width: u32) {
-        let mut left = width;
-        while left > 0 {
-            let chunk = left.min(32);
-            left -= chunk;
-            let low = (value >> left) & ((1 << chunk) - 1);
-            #[expect(clippy::cast_possible_truncation, reason = "masked to 32 bits")]
-            self.write_chunk(low as u64, chunk);
-        }
+        let low = width.min(64);
+        self.write_chunk(value >> low, width - low);
+        self.write_chunk(value, low);
     }
 
     /// Appends `ones` one bits and a zero.
     pub(super) fn write_unary(&mut self, mut ones: u64) {
         while ones >= 32 {
-            self.write_chunk(u64::from(u32::MAX), 32);
+            self.write_chunk(u128::MAX, 32);
             ones -= 32;
         }
         // ones < 32: that many ones and the zero.
@@ -44,20 +47,21 @@ impl BitWriter {
 
     /// The bytes, the last one filled up with zeros.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        let [_, _, _, _, last @ ..] = (self.held << (32 - self.count)).to_be_bytes();
+        let [_, _, _, _, _, _, _, _, last @ ..] = (self.held << (64 - self.count)).to_be_bytes();
         let bytes = self.count.div_ceil(8);
         self.bytes
             .extend(last.into_iter().zip(0..bytes).map(|(byte, _)| byte));
         self.bytes
     }
 
-    fn write_chunk(&mut self, value: u64, width: u32) {
-        // At most 31 + 32 bits are held.
-        self.held = self.held << width | value;
+    /// Appends the lowest `width` bits of a number, at most 64.
+    fn write_chunk(&mut self, value: u128, width: u32) {
+        // At most 63 + 64 bits are held.
+        self.held = self.held << width | (value & ((1 << width) - 1));
         self.count += width;
-        if self.count >= 32 {
-            self.count -= 32;
-            let [_, _, _, _, full @ ..] = (self.held >> self.count).to_be_bytes();
+        if self.count >= 64 {
+            self.count -= 64;
+            let [_, _, _, _, _, _, _, _, full @ ..] = (self.held >> self.count).to_be_bytes();
             self.bytes.extend_from_slice(&full);
             self.held &= (1 << self.count) - 1;
         }
@@ -67,6 +71,21 @@ impl BitWriter {
 impl<'a> BitReader<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
+    }
+
+    /// Reads one bits up to a zero, and behind it a number of `width` bits: nothing where that is more
+    /// than one glance shows, or the end is near.
+    pub(super) fn glance(&mut self, width: u32) -> Option<(u32, u128)> {
+        let wide = self.bytes.get(self.at / 8..)?.first_chunk()?;
+        // At least 121 bits of what follows, and zeros.
+        let window = u128::from_be_bytes(*wide) << (self.at % 8);
+        let ones = window.leading_ones();
+        let length = ones + 1 + width;
+        if length > 121 || width == 0 {
+            return None;
+        }
+        self.at += length as usize;
+        Some((ones, window << (ones + 1) >> (128 - width)))
     }
 
     /// Reads a number of `width` bits, at most 128.

@@ -21,7 +21,7 @@ pub(super) fn write(
     mut after: Option<u128>,
     k: u32,
 ) -> Result<Vec<u8>, FileError> {
-    let mut writer = BitWriter::default();
+    let mut writer = BitWriter::with_capacity(GROUP * (k as usize + 3) / 8);
     let mut longest = LONGEST_GROUP as u64 * 8;
     for number in numbers {
         let gap = number
@@ -52,8 +52,10 @@ pub(super) fn read(
 ) -> Result<usize, FileError> {
     let mut reader = BitReader::new(group);
     for _ in 0..count {
-        let quotient = u128::from(reader.read_unary()?);
-        let remainder = reader.read(k)?;
+        let (quotient, remainder) = match reader.glance(k) {
+            Some((quotient, remainder)) => (quotient.into(), remainder),
+            None => (u128::from(reader.read_unary()?), reader.read(k)?),
+        };
         // With this neither the shift nor the sums can overflow: limits are at most 2^120.
         if quotient > limit >> k {
             return Err(FileError::Range);
