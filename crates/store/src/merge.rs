@@ -114,6 +114,8 @@ impl<C: Rows> Rows for Live<C> {
 /// In a stream that feeds it a key may come several times in a row, with its references ascending.
 pub struct Union<C> {
     streams: Vec<Stream<C>>,
+    /// There is one stream, in which every key comes once: it passes as it is.
+    passes: bool,
     /// Indices of the streams that have a row, the one with the smallest on top.
     heap: Vec<usize>,
     started: bool,
@@ -155,6 +157,7 @@ impl<C: Rows> Union<C> {
         let stream = |rows| Stream { rows, prefix: 0 };
         Self {
             streams: streams.into_iter().map(stream).collect(),
+            passes: false,
             heap: Vec::new(),
             started: false,
             is_row: false,
@@ -166,6 +169,22 @@ impl<C: Rows> Union<C> {
             expires: None,
             references: Gathered::default(),
         }
+    }
+
+    /// The same of streams in each of which every key comes once.
+    #[must_use]
+    pub fn of_distinct(streams: Vec<C>) -> Self {
+        let passes = streams.len() == 1;
+        Self {
+            passes,
+            ..Self::new(streams)
+        }
+    }
+
+    /// The stream that passes as it is.
+    fn only(&mut self) -> Option<&mut C> {
+        let only = self.streams.first_mut().filter(|_| self.passes);
+        only.map(|stream| &mut stream.rows)
     }
 
     fn start(&mut self) -> Result<(), SealedError> {
@@ -243,6 +262,9 @@ impl<C: Rows> Union<C> {
 
 impl<C: Rows> Rows for Union<C> {
     fn advance(&mut self) -> Result<bool, SealedError> {
+        if let Some(only) = self.only() {
+            return only.advance();
+        }
         self.is_row = false;
         if !self.started {
             self.start()?;
@@ -292,6 +314,9 @@ impl<C: Rows> Rows for Union<C> {
     }
 
     fn advance_to(&mut self, key: &[u8]) -> Result<bool, SealedError> {
+        if let Some(only) = self.only() {
+            return only.advance_to(key);
+        }
         if self.is_row && self.key.as_slice() >= key {
             return Ok(true);
         }
@@ -310,6 +335,9 @@ impl<C: Rows> Rows for Union<C> {
     }
 
     fn row(&self) -> Option<Row<'_>> {
+        if self.passes {
+            return self.streams.first()?.rows.row();
+        }
         self.is_row.then(|| Row {
             key: &self.key,
             origin: self.origin,

@@ -50,7 +50,7 @@ impl Reading<'_> {
                 rows.push(opened.map_err(|error| Error::Collection(contents.name, error))?);
             }
         }
-        let mut rows = self.unexcluded(Union::new(rows));
+        let mut rows = self.unexcluded(Union::of_distinct(rows));
         let damaged = |error: SealedError| Error::Collections(error.into());
         let mut more = rows.advance_to(&[kind.code()]).map_err(damaged)?;
         while let Some(row) = rows

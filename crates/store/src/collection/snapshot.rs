@@ -31,7 +31,7 @@ impl Collections {
                 Ok(Live::new(rows, today))
             })
             .collect::<Result<_, CollectionError>>()?;
-        Ok(SnapshotRows(Union::new(sources)))
+        Ok(SnapshotRows(Union::of_distinct(sources)))
     }
 
     /// Reads every file that `contents` names from its first byte to its last.
