@@ -384,33 +384,33 @@ impl Draft<'_> {
             return Err(ViewError::OtherManifest);
         }
         let folder = &epoch.folder;
-        let difference = made.difference.map(|written| folder.publish(written));
+        let mut files = Vec::new();
+        let mut keep = |written: Written| {
+            let id = written.id;
+            files.push(written);
+            id
+        };
         let rows = match (self.settled.take(), self.rows.take()) {
             (Some(Settled::Changed(whole, changed)), _) => OwnRows {
                 whole,
-                changed: Some(folder.publish(changed)?),
+                changed: Some(keep(changed)),
             },
-            (Some(Settled::Whole(whole)), _) => OwnRows {
-                whole: folder.publish(whole)?,
-                changed: None,
-            },
+            (Some(Settled::Whole(whole)), _) => OwnRows::of(keep(whole)),
             (None, Some((id, rows))) => {
                 let file = rows.finish()?;
-                OwnRows {
-                    whole: folder.publish(Written { id, file })?,
-                    changed: None,
-                }
+                OwnRows::of(keep(Written { id, file }))
             }
             (None, None) => return Err(ViewError::OtherManifest),
         };
         let newest = OwnPublication {
             manifest,
             items: made.published.items,
-            file: folder.publish(made.file)?,
-            difference: difference.transpose()?,
-            roll: Some(folder.publish(made.roll)?),
+            file: keep(made.file),
+            difference: made.difference.map(&mut keep),
+            roll: Some(keep(made.roll)),
             rows: Some(rows),
         };
+        folder.publish_together(files)?;
         let before = epoch.publications().first().cloned();
         let before = before.map(|before| OwnPublication {
             roll: None,

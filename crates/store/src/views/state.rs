@@ -44,6 +44,16 @@ pub(super) struct OwnRows {
     pub(super) changed: Option<FileId>,
 }
 
+impl OwnRows {
+    /// Of which none has changed.
+    pub(super) const fn of(whole: FileId) -> Self {
+        Self {
+            whole,
+            changed: None,
+        }
+    }
+}
+
 /// A publication of a peer that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
