@@ -199,20 +199,17 @@ impl Asker {
         if let Some(record) = equivocation.await? {
             return Err(AskError::Equivocated(record));
         }
-        // Receipts are checked by the delegations that a connection was made with, so one that is older than
-        // the keys of either side is of no use.
-        let own = self.daemon.receipts().verifying_key();
-        let before = lock(&self.dialled).get(member).cloned();
-        let before = before.filter(|(channel, by)| *by == own && !channel.is_closed());
+        let before = self.connected(member);
         let greeted = match &before {
-            Some((channel, _)) => peers::greet(&self.daemon, channel).await.ok(),
+            Some(channel) => peers::greet(&self.daemon, channel).await.ok(),
             None => None,
         };
-        let greeted = before.map(|(channel, _)| channel).zip(greeted);
+        let greeted = before.zip(greeted);
         let (channel, its) = match greeted.filter(|(channel, _)| self.is_by_newest(channel)) {
             Some(greeted) => greeted,
             None => {
                 let reached = peers::reach(&self.daemon, &self.endpoint, member).await?;
+                let own = self.daemon.receipts().verifying_key();
                 let dialled = (reached.0.clone(), own);
                 lock(&self.dialled).insert(member.clone(), dialled);
                 reached
@@ -220,6 +217,15 @@ impl Asker {
         };
         peers::until_it_has_ours(&self.daemon, &channel, its).await?;
         Ok(channel)
+    }
+
+    /// The connection to a member that is open still and was dialled with our newest keys. Receipts are
+    /// checked by the delegations that a connection was made with, so one that is older than the keys of
+    /// either side is of no use.
+    fn connected(&self, member: &Name) -> Option<Channel> {
+        let (channel, by) = lock(&self.dialled).get(member).cloned()?;
+        let own = self.daemon.receipts().verifying_key();
+        (by == own && !channel.is_closed()).then_some(channel)
     }
 
     /// Whether a connection was made with the newest delegation of its member that is known here.

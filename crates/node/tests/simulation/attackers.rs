@@ -426,7 +426,7 @@ async fn stream(world: &World, victim: &Name, runs: Vec<(&Run, Plan)>, rng: &mut
 struct Session {
     querier: Querier<Vec<Item>>,
     frames: blindmatch_transport::Frames,
-    signer: SigningKey,
+    signer: Arc<SigningKey>,
     now: u64,
 }
 

@@ -67,7 +67,7 @@ fn night(trial: u64, night: Night) -> Vec<u64> {
     };
     seen.extend([ones(labels), ones(codes)]);
     // Places in C = 1,024 entries, Rice coded with parameter 8 in ⌊(10·D + 7)/8⌋ bytes.
-    let (places, tags) = codes.split_at((10 * D + 7) / 8);
+    let (places, tags) = codes.split_at((10 * D).div_ceil(8));
     seen.extend(unpacked(places));
     let used = |bytes: &[u8]| {
         bytes

@@ -11,7 +11,7 @@ use blindmatch_transport::message::Views;
 use tokio::task::JoinHandle;
 
 use super::plan::Plan;
-use super::{Answered, AskError, Asker, Occasion, Subject, agree, blocking, lock};
+use super::{Answered, AskError, Asker, Occasion, Subject, agree, blocking};
 use crate::exchange::peers;
 use crate::exchange::prepare::Prepared;
 use crate::exchange::view::View;
@@ -44,8 +44,7 @@ impl Asker {
         views: &BTreeSet<View>,
         subject: Subject,
     ) -> Option<Flight> {
-        let channel = lock(&self.dialled).get(peer).cloned();
-        let channel = channel.filter(|channel| !channel.is_closed())?;
+        let channel = self.connected(peer)?;
         let earlier = self.unfinished(peer);
         if earlier.iter().any(|run| !self.is_at(&run.id())) {
             return None;
@@ -86,7 +85,10 @@ impl Asker {
             agreed.push(proposal.await.unwrap_or(Err(AskError::Panicked)));
         }
         let (served, theirs) = (served.ok()?, greeted.ok()?);
-        if theirs != number || self.daemon.directory().known().roster.number != number {
+        if !self.is_by_newest(&channel)
+            || theirs != number
+            || self.daemon.directory().known().roster.number != number
+        {
             return None;
         }
         let answered = planned.into_iter().zip(agreed);
