@@ -46,7 +46,7 @@ impl Node {
     /// Writes what must not be lost to the new file `to`: roster, ledger, configuration, policy,
     /// exclusions, collections and keys, all of it sealed under the storage key or public.
     ///
-    /// A collection that is damaged is an error, and so are files that are gone of which keys are here; or,
+    /// A collection that is damaged is an error, and so is what an operator decided or a member told, and so are files that are gone of which keys are here; or,
     /// where `without_damaged`, which is the operator's word, all of it is left out, and what is wrong with
     /// it is given. So is what is missing of what this node cosigned.
     ///
@@ -67,9 +67,15 @@ impl Node {
         } else {
             BTreeMap::new()
         };
-        let wanted = |path: &str| match path.strip_prefix("collections/") {
-            Some(name) => !damaged.keys().any(|damaged| damaged.as_str() == name),
-            None => path.strip_prefix("keys/").is_some_and(outlives_the_machine),
+        let mut unread = self.entries()?.damaged()?;
+        if !without_damaged && let Some((_, error)) = unread.pop() {
+            return Err(error.into());
+        }
+        let wanted = |path: &str| match path.split_once('/') {
+            Some(("collections", name)) => !damaged.keys().any(|damaged| damaged.as_str() == name),
+            Some(("matches", _)) => unread.iter().all(|(unread, _)| unread != path),
+            Some(("keys", name)) => outlives_the_machine(name),
+            _ => false,
         };
         let written = backup::backup(
             self.home(),
@@ -92,7 +98,8 @@ impl Node {
         let _ = self.publish(LAST, noted.as_bytes());
         let damaged = damaged.into_iter();
         let left_out = damaged.map(|(name, error)| Error::Collection(name, error));
-        Ok((written, left_out.chain(lost).collect()))
+        let unread = unread.into_iter().map(|(_, error)| error.into());
+        Ok((written, left_out.chain(unread).chain(lost).collect()))
     }
 
     /// Refuses a home of which something that goes into a backup is damaged or gone, by the checks with
@@ -208,7 +215,8 @@ fn outlives_the_machine(name: &str) -> bool {
         let kinds = ["tls", "receipts", "checkpoints", "node-hpke"];
         (kinds.contains(&kind) && number.parse::<u64>().is_ok()).then_some(())
     };
-    ["identity", "hpke", "payment", "storage-exported"].contains(&name) || delegated(name).is_some()
+    ["identity", "hpke", "notify", "payment", "storage-exported"].contains(&name)
+        || delegated(name).is_some()
 }
 
 fn failed(file: &Path, error: BackupError) -> Error {
@@ -224,6 +232,7 @@ mod tests {
         for name in [
             "identity",
             "hpke",
+            "notify",
             "payment",
             "storage-exported",
             "tls-1",

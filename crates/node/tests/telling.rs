@@ -705,3 +705,63 @@ async fn what_was_said_of_a_match_goes_with_it() {
     let home = world.place.path().join("nodes/a/matches");
     assert_eq!(fs::read_dir(home).unwrap().count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_gives_no_day_back() {
+    let mut world = World::found(str::to_owned).await;
+    let tell = async |world: &World, number: u32| {
+        let mut id = [0; 32];
+        *id.first_chunk_mut().unwrap() = number.to_be_bytes();
+        let message = Message {
+            id,
+            from: "b".to_owned(),
+            to: "a".to_owned(),
+            view: view().to_string(),
+            time: world.daemon("a").now(),
+            says: Says::Withdrawn((0..64_u128).map(u128::to_be_bytes).collect()),
+        };
+        let channel = world.asker("b").reach(&"a".parse().unwrap()).await.unwrap();
+        let told = channel.tell(Told(message.encode().into())).await;
+        told.map_err(|error| match error {
+            CallError::Refused(problem) => problem.kind,
+            error => panic!("{error}"),
+        })
+    };
+    for number in 0..250 {
+        tell(&world, number).await.unwrap();
+    }
+    for more in [250, 251, 252] {
+        world.restart("a").await;
+        tell(&world, more).await.unwrap();
+    }
+    world.restart("a").await;
+    for number in 253..256 {
+        tell(&world, number).await.unwrap();
+    }
+    assert_eq!(tell(&world, 256).await, Err(Kind::Busy));
+    world.restart("a").await;
+    assert_eq!(tell(&world, 256).await, Err(Kind::Busy));
+    world.clock.fetch_add(DAY, Ordering::Relaxed);
+    assert_eq!(tell(&world, 256).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_member_keeps_no_withdrawal_from_the_others() {
+    let world = World::of(&["a", "b", "c"], str::to_owned);
+    world.import("a", &(0..6).collect());
+    world.import("b", &(3..9).collect());
+    world.publish().await;
+    world.ask("a").await;
+    assert_eq!(world.stand("a").get(&4), Some(&State::New));
+    // 4 is gone at `b`, which has not said so when `c` is removed and its key is destroyed.
+    world.import("b", &BTreeSet::from([3, 5, 6, 7, 8]));
+    world.clock.fetch_add(DAY, Ordering::Relaxed);
+    let b = Arc::clone(world.daemon("b"));
+    let gone = BTreeSet::from(["c".parse().unwrap()]);
+    let rotated = tokio::task::spawn_blocking(move || b.remove_members(&gone).unwrap());
+    assert_eq!(rotated.await.unwrap(), BTreeSet::from([view()]));
+    world.gather().await;
+    world.tell("b", Way::Arrives).await;
+    let expected = [(3, State::New), (4, State::Withdrawn), (5, State::New)];
+    assert_eq!(world.stand("a"), BTreeMap::from(expected));
+}

@@ -32,6 +32,7 @@ use blindmatch_psi::{agreement::RunId, batch::setup::SetupTerms, session::Debit}
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+pub(crate) use self::entries::{RECORDED, entry_paths, is_entry};
 pub use self::{
     asked::Asked,
     damage::{discard_damaged, examine, key_ids},

@@ -1,12 +1,16 @@
 //! `matches`, `epoch list` and `status`: what came of asking.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
 
+use blindmatch_node::exchange::Daemon;
+use blindmatch_node::{Node, clock};
 use serde_json::{Value, json};
 
 use crate::asking::{addresses, ends, import_customers, three};
-use crate::peers::HOME;
-use crate::place::{Test, stderr};
+use crate::peers::{HOME, Peers, canonicaliser};
+use crate::place::{Test, files, stderr};
 
 /// Address and reference of each match at a peer, by the lines of an export.
 fn found_at(export: &str, peer: &str) -> Result<BTreeSet<(String, String)>, serde_json::Error> {
@@ -184,6 +188,92 @@ fn what_an_operator_decides_is_kept_shown_and_traced() -> Test {
     let who: BTreeSet<_> = recipients.map(|one| one["who"].to_string()).collect();
     assert!(who.contains("\"b\"") && who.len() == 2, "{trace}");
     assert_eq!(trace["unknown"].as_array().map(Vec::len), Some(4));
+    Ok(())
+}
+
+/// Ends what is over in the home of `a` at a time that is some days from now.
+fn tidy(peers: &Peers, days: u64) -> Test {
+    let node = Node::open(&peers.place.path(HOME))?;
+    let daemon = Daemon::open(node, canonicaliser()?, Arc::new(clock::now))?;
+    daemon.tidy(clock::now() + days * 86_400)?;
+    Ok(())
+}
+
+#[test]
+fn what_was_decided_outlives_the_machine() -> Test {
+    let mut peers = three()?;
+    import_customers(&peers.place, 0..40, "")?;
+    let place = &peers.place;
+    ends(place, "batch", 0)?;
+    let list = ends(place, "matches list --peer b", 0)?;
+    let id = |at: usize| list["matches"][at]["id"].as_str().unwrap_or_default();
+    for (at, what) in [(0, "confirm"), (1, "dispute")] {
+        let line = format!("matches {what} {} --case T-1 --reason seen", id(at));
+        ends(place, &line, 0)?;
+    }
+    let traced = ends(place, "matches trace T-1", 0)?;
+    place.ok(&format!("--home {HOME} keys export storage --to storage"))?;
+    place.ok(&format!("--home {HOME} backup a.backup"))?;
+    fs::remove_dir_all(place.path(HOME))?;
+    place.ok(&format!(
+        "--home {HOME} restore --storage-key storage a.backup"
+    ))?;
+
+    // What was found is not there; what was decided is, and nothing of that goes before it is found.
+    let none = ends(place, "matches list --all", 0)?;
+    assert_eq!(none["matches"], json!([]));
+    tidy(&peers, 1)?;
+    let place = &peers.place;
+    let kept = ends(place, "matches trace T-1", 0)?;
+    let decided = |trace: &Value| -> BTreeSet<String> {
+        let all = trace["recipients"].as_array().into_iter().flatten();
+        let decided = all.filter(|one| one["what"] == "decided here");
+        decided.map(Value::to_string).collect()
+    };
+    assert_eq!(decided(&kept).len(), 2, "{kept}");
+    assert_eq!(decided(&kept), decided(&traced));
+    assert_eq!(place.json(&format!("--home {HOME} doctor"))?["ok"], true);
+
+    // Peers that a restore finds again hold what they held, and it is the same match.
+    ends(place, "batch --sweep", 0)?;
+    for (at, state) in [(0, "confirmed"), (1, "disputed"), (2, "new")] {
+        let shown = ends(place, &format!("matches show {}", id(at)), 0)?;
+        assert_eq!(shown["state"], state, "{shown}");
+    }
+    // What does not read is in no backup without the operator's word, and is named.
+    let entries = place.path(&format!("{HOME}/matches"));
+    let mut entries = files(&entries)?;
+    entries.retain(|path| path.extension().is_none());
+    entries.sort();
+    assert_eq!(entries.len(), 2);
+    let mut bytes = fs::read(&entries[0])?;
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&entries[0], &bytes)?;
+    let named = entries[0]
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    place.fails(&format!("--home {HOME} backup b.backup"), 1, &[named])?;
+    let output = place.run(&format!("--home {HOME} backup --without-damaged b.backup"))?;
+    assert_eq!(output.status.code(), Some(6), "{}", stderr(&output));
+    assert!(stderr(&output).contains(named), "{}", stderr(&output));
+    fs::remove_file(&entries[0])?;
+
+    // Two months later, what no result has is gone.
+    peers.stop("b");
+    fs::remove_dir_all(peers.place.path(&format!("{HOME}/runs")))?;
+    fs::create_dir(peers.place.path(&format!("{HOME}/runs")))?;
+    tidy(&peers, 59)?;
+    assert_eq!(
+        fs::read_dir(peers.place.path(&format!("{HOME}/matches")))?.count(),
+        3
+    );
+    tidy(&peers, 61)?;
+    assert_eq!(
+        fs::read_dir(peers.place.path(&format!("{HOME}/matches")))?.count(),
+        1
+    );
     Ok(())
 }
 

@@ -33,10 +33,10 @@ use tracing::{error, warn};
 pub(super) use self::quoted::Quoted;
 use super::daemon::{Daemon, lock};
 use super::footing::Footing;
-use super::publish::{DAY, Offered};
+use super::publish::Offered;
 use super::service::Counters;
 use super::setups::UnderWay;
-use super::telling::{MOST_A_DAY, NotKept};
+use super::telling::{NotKept, Taken};
 use super::versions::Versions;
 use super::view::{View, with};
 use super::work::blocking;
@@ -67,7 +67,7 @@ struct Inner {
     /// Streams that peers opened, on which they can be asked to cosign.
     witnesses: Mutex<BTreeMap<Name, Witness>>,
     /// How many messages were taken of each peer, on which day.
-    taken: Mutex<BTreeMap<Name, (u64, u32)>>,
+    taken: Mutex<BTreeMap<Name, Arc<Mutex<Option<Taken>>>>>,
     /// Who said last that it has a newer roster.
     newer_rosters: watch::Sender<Option<Name>>,
     footing: Mutex<Footing>,
@@ -158,18 +158,6 @@ impl Serving {
         } else {
             Err(Kind::NotFound.into())
         }
-    }
-
-    /// Counts a message of a peer; whether it is within what is taken of one on a day.
-    fn takes_more(&self, peer: &Name) -> bool {
-        let today = self.daemon().now() / DAY;
-        let mut taken = lock(&self.0.taken);
-        let (day, count) = taken.entry(peer.clone()).or_default();
-        if *day != today {
-            (*day, *count) = (today, 0);
-        }
-        *count = count.saturating_add(1);
-        *count <= MOST_A_DAY
     }
 
     fn offered(&self, view: &View) -> Result<Offered, Problem> {
@@ -378,9 +366,8 @@ impl Exchange for Serving {
         self.firm()?;
         let peer = peer.member().clone();
         self.blocking(move |serving| {
-            let heard = serving
-                .daemon()
-                .hear(&peer, &told, || serving.takes_more(&peer));
+            let of_peer = Arc::clone(lock(&serving.0.taken).entry(peer.clone()).or_default());
+            let heard = serving.daemon().hear(&peer, &told, &mut lock(&of_peer));
             heard.map_err(|error| match error {
                 NotKept::Refused(problem) => problem,
                 NotKept::Failed(error) => internal(error),

@@ -20,7 +20,7 @@ use rand::RngExt;
 use zeroize::Zeroizing;
 
 pub use self::hear::Heard;
-pub(super) use self::hear::{MOST_A_DAY, NotKept};
+pub(super) use self::hear::{NotKept, Taken};
 use super::ask::{AskError, Asker, blocking};
 use super::daemon::{Daemon, lock};
 use super::publish::DAY;

@@ -11,6 +11,7 @@ use blindmatch_policy::Direction;
 use blindmatch_psi::publication::Domain;
 use blindmatch_store::runs::Run;
 use blindmatch_store::views::{OwnEpoch, PeerEpoch};
+use tracing::warn;
 
 use super::ask;
 use super::daemon::{Daemon, lock};
@@ -73,7 +74,16 @@ impl Daemon {
         let mut failed = None;
         for view in &views {
             let _one = lock(self.publishing());
-            for epoch in self.own_epochs(view) {
+            let epochs = self.own_epochs(view);
+            if let Some(newest) = epochs
+                .last()
+                .filter(|_| served(self.policy()).contains(view))
+                && let Err(error) = self.tell_gone(view, newest)
+            {
+                // Who was removed keeps no key for what cannot be told now.
+                warn!(%view, %error, "peers are not told what is served no longer");
+            }
+            for epoch in epochs {
                 if let Err(error) = self.close(&epoch) {
                     failed.get_or_insert(error);
                 }

@@ -163,7 +163,19 @@ impl Said {
             });
         }
         let decisions = self.decisions.get(found.id.as_bytes());
-        events.extend(decisions.into_iter().flatten().cloned());
+        let decisions = decisions.into_iter().flatten();
+        // A restored home has what was decided and not yet the result that it was about: that had found it.
+        let oldest = found.found_by.iter().map(|(_, time)| *time).min();
+        let decided = decisions.clone().map(|event| event.time).min();
+        if let Some(time) = decided.filter(|decided| oldest.is_none_or(|oldest| *decided < oldest))
+        {
+            events.push(Event {
+                id: EventId([0; 32]),
+                time,
+                what: Happening::Found,
+            });
+        }
+        events.extend(decisions.cloned());
         if let Some(named) = found.named() {
             for of in [&self.withdrawals, &self.feedback] {
                 events.extend(of.get(&named).into_iter().flatten().cloned());
@@ -193,11 +205,7 @@ impl Daemon {
             return Ok(0);
         }
         let handles = kept.matches.iter().filter_map(Match::named).collect();
-        let ids = kept
-            .matches
-            .iter()
-            .map(|found| *found.id.as_bytes())
-            .collect();
-        self.tidy_entries(now, &handles, &ids)
+        let ids = kept.matches.iter().map(|found| *found.id.as_bytes());
+        self.tidy_entries(now, &handles, &ids.collect())
     }
 }

@@ -12,8 +12,10 @@ use crate::{
     collection::{self, CollectionError, Collections, Contents},
     disk::DiskFile,
     home::Home,
-    keys::{self, FileId, KEYS},
+    keys::{self, FileId, KEYS, KeyError},
     ledger::{self, COSIGNED, HEAD, LEDGER, Ledger},
+    runs::{RECORDED, entry_paths, is_entry},
+    sealed::claimed_id,
 };
 
 /// Files at the top of the home.
@@ -45,6 +47,7 @@ pub(super) fn is_ours(path: &str) -> bool {
         ["keys", name] => keys::place(name).is_ok(),
         ["keys", "files", id] => FileId::parse(id).is_some(),
         ["collections", name, file] => is_name(name) && is_name(file),
+        ["matches", _] => is_entry(path.strip_suffix(RECORDED).unwrap_or(path)),
         [directory, file] => DIRECTORIES.contains(&directory) && is_name(file),
         _ => false,
     }
@@ -72,6 +75,8 @@ impl Chosen {
                 }
             }
         }
+        // Before the ledger: it has what a mark says that it has.
+        chosen.entries(home, wanted)?;
         let at = chosen.ledger(home, ledger)?;
         for name in collections.names()? {
             if wanted(&collection::directory(&name)) {
@@ -114,6 +119,42 @@ impl Chosen {
             size: log.size(),
             root: log.root(),
         })
+    }
+
+    /// What people decided about matches and members told each other, each with its key, and its mark
+    /// where the ledger has it.
+    fn entries(&mut self, home: &Home, wanted: &dyn Fn(&str) -> bool) -> Result<(), BackupError> {
+        let (disk, keys) = (home.disk(), home.file_keys());
+        for path in entry_paths(disk)? {
+            if !wanted(&path) {
+                continue;
+            }
+            let damaged = |error| BackupError::Key {
+                name: path.clone(),
+                error,
+            };
+            let (mut head, file) = match disk
+                .open(&path)
+                .and_then(|head| Ok((head, disk.open(&path)?)))
+            {
+                // It was destroyed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            let id = claimed_id(&mut head).map_err(|_| damaged(KeyError::Damaged))?;
+            let (wrapped, key) = match keys.wrapped(id) {
+                Err(KeyError::Missing) => continue,
+                wrapped => wrapped.map_err(damaged)?,
+            };
+            let mark = format!("{path}{RECORDED}");
+            if disk.exists(&mark)? {
+                self.bytes(mark, Vec::new());
+            }
+            self.bytes(wrapped, key);
+            let length = file.length()?;
+            self.add(path, length, file);
+        }
+        Ok(())
     }
 
     /// A collection as it was at one moment, with the keys of its files.

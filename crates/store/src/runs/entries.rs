@@ -26,7 +26,7 @@ use crate::{
 
 const DIRECTORY: &str = "matches";
 /// Behind the name of an entry that the ledger has.
-const RECORDED: &str = ".recorded";
+pub(crate) const RECORDED: &str = ".recorded";
 /// The most bytes of an entry.
 pub const MAX_ENTRY: usize = 128 << 10;
 
@@ -180,6 +180,27 @@ impl Entries {
         Ok(entries)
     }
 
+    /// Those that do not read: the path of each, and why.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Disk`].
+    pub fn damaged(&self) -> Result<Vec<(String, RunError)>, RunError> {
+        let mut damaged = Vec::new();
+        for shelf in Shelf::ALL {
+            for id in list(&self.disk, shelf)? {
+                match self.read(shelf, &id) {
+                    Err(RunError::Disk(error)) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(error.into());
+                    }
+                    Err(error) if self.has(shelf, &id)? => damaged.push((path(shelf, &id), error)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
     /// Destroys an entry: its key first.
     ///
     /// # Errors
@@ -258,6 +279,27 @@ pub fn entry_key_ids(home: &Home) -> Result<Vec<FileId>, RunError> {
         }
     }
     Ok(keys)
+}
+
+/// The paths of all entries of a home.
+pub(crate) fn entry_paths(disk: &Disk) -> io::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for shelf in Shelf::ALL {
+        let ids = list(disk, shelf).map_err(io::Error::other)?;
+        paths.extend(ids.iter().map(|id| path(shelf, id)));
+    }
+    Ok(paths)
+}
+
+/// Whether an entry has this path.
+pub(crate) fn is_entry(of: &str) -> bool {
+    Shelf::ALL.iter().any(|shelf| {
+        let name = of
+            .strip_prefix(DIRECTORY)
+            .and_then(|of| of.strip_prefix('/'));
+        let id = name.and_then(|name| name.strip_prefix(shelf.prefix()));
+        id.and_then(super::place::parse).is_some()
+    })
 }
 
 impl Shelf {

@@ -152,7 +152,11 @@ impl Daemon {
 
     /// Tells the peers of a view what is served no longer of what an epoch has published, and was until
     /// its newest publication (`spec/70-matches.md` §6).
-    pub(super) fn tell_gone(&self, view: &View, epoch: &OwnEpoch) -> Result<(), Error> {
+    pub(in crate::exchange) fn tell_gone(
+        &self,
+        view: &View,
+        epoch: &OwnEpoch,
+    ) -> Result<(), Error> {
         if epoch.publications().is_empty() {
             return Ok(());
         }

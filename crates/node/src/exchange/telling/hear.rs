@@ -19,7 +19,7 @@ use crate::exchange::publish::DAY;
 use crate::exchange::view::{View, with};
 
 /// The most messages that are taken of one peer on one day.
-pub(in crate::exchange) const MOST_A_DAY: u32 = 256;
+const MOST_A_DAY: u32 = 256;
 
 /// Something that a peer told, and when it came.
 pub struct Heard {
@@ -39,6 +39,13 @@ pub(crate) struct Recalled {
     id: EntryId,
 }
 
+/// How many messages were taken of a peer on a day, by days since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::exchange) struct Taken {
+    day: u64,
+    count: u32,
+}
+
 /// Why a message is not kept.
 pub(in crate::exchange) enum NotKept {
     /// The peer is told this.
@@ -48,13 +55,13 @@ pub(in crate::exchange) enum NotKept {
 }
 
 impl Daemon {
-    /// Keeps what a peer tells, and records it, once whatever comes again. `more` says whether more
-    /// may be taken of this peer today.
+    /// Keeps what a peer tells, and records it, once whatever comes again. `taken` is how many were taken
+    /// of this peer on which day, where it was counted before.
     pub(in crate::exchange) fn hear(
         &self,
         peer: &Name,
         told: &[u8],
-        more: impl FnOnce() -> bool,
+        taken: &mut Option<Taken>,
     ) -> Result<(), NotKept> {
         let message = Message::decode(told).map_err(|_| Malformed::Number)?;
         let own = self.id().member();
@@ -81,13 +88,35 @@ impl Daemon {
         if self.entries().is_recorded(shelf, &id)? {
             return Ok(());
         }
-        if !self.entries().has(shelf, &id)? && !more() {
-            return Err(NotKept::Refused(Kind::Busy.into()));
+        if !self.entries().has(shelf, &id)? {
+            let today = self.taken(peer, *taken)?;
+            *taken = Some(today);
+            if today.count >= MOST_A_DAY {
+                return Err(NotKept::Refused(Kind::Busy.into()));
+            }
         }
         let content = Zeroizing::new([&now.to_be_bytes(), told].concat());
-        self.entries()
+        let is_new = self
+            .entries()
             .keep(shelf, &id, &content, &mut rand::rng())?;
+        if let Some(taken) = taken.as_mut().filter(|_| is_new) {
+            taken.count += 1;
+        }
         Ok(self.record_entries(vec![Unrecorded { shelf, id, content }])?)
+    }
+
+    /// How many messages were taken of a peer today: as counted before, else by what is kept of it.
+    fn taken(&self, peer: &Name, before: Option<Taken>) -> Result<Taken, Error> {
+        let day = self.now() / DAY;
+        if let Some(before) = before.filter(|before| before.day == day) {
+            return Ok(before);
+        }
+        let heard = self.heard()?;
+        let of_today = heard
+            .iter()
+            .filter(|heard| heard.message.from == peer.as_str() && heard.came / DAY == day);
+        let count = u32::try_from(of_today.count()).unwrap_or(u32::MAX);
+        Ok(Taken { day, count })
     }
 
     /// What peers told.
@@ -161,6 +190,11 @@ impl Daemon {
             if time.max(&heard.came).saturating_add(keep) < now {
                 destroy(Shelf::Heard, &heard.id)?;
             }
+        }
+        // A backup has what was decided, and not what was found, which has to be found again first.
+        let restored = self.facts(|facts| facts.restored())?;
+        if restored.is_some_and(|restored| now < restored.time.saturating_add(OLDEST)) {
+            return Ok(destroyed);
         }
         for recalled in self.recalled()? {
             if !matched.contains(&(recalled.from, recalled.handle)) {
