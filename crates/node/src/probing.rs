@@ -49,6 +49,7 @@ const fn signal(signal: Signal) -> policy::Signal {
         Signal::Runs => policy::Signal::Runs,
         Signal::Again => policy::Signal::Again,
         Signal::Dense => policy::Signal::Dense,
+        Signal::Misses => policy::Signal::Misses,
     }
 }
 

@@ -190,6 +190,7 @@ fn whatever_the_exchange_does_not_find_is_said() {
             left_out: 0,
             covered: None,
             receipted: true,
+            unopened: 0,
             fresh: 0,
             gone: 0,
             changed: 0,

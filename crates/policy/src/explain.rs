@@ -366,6 +366,15 @@ impl Explanation<'_> {
                 "  feedback     {} (enforced: our own node gives it)",
                 allowed(rule.feedback)
             )?;
+            writeln!(
+                f,
+                "  names        who holds a match is {} (enforced: our own node shows it)",
+                if rule.names {
+                    "named"
+                } else {
+                    "counted, not named"
+                }
+            )?;
             if let Some(most) = rule.maximum_matches {
                 writeln!(
                     f,

@@ -93,7 +93,7 @@ pub use fault::{Fault, FaultKind, NameOf, Place, Suggestion, Wanted};
 pub use policy::{Caps, Conduct, Evidence, Lacks, LegalBasis, Peers, Policy, Purpose, Rule};
 pub use probe::{
     Activity, Concern, LARGEST_OF_DAYS, Level, Levels, Probe, SLOW_OF_DAYS, Signal, WEEK_DAYS,
-    concern, concern_of_density, dense_blocks,
+    concern, concern_of_density, concern_of_misses, dense_blocks,
 };
 pub use refusal::{Actor, Explained, Misses, NearMiss, Refusal, Whose};
 pub use request::{Direction, LedgerFacts, Protocol, Request, Role, RosterFacts};

@@ -54,6 +54,8 @@ pub struct Rule {
     pub sweep: bool,
     /// Where we ask: whether a match may be shown to its contributor as feedback.
     pub feedback: bool,
+    /// Where we ask: whether what is shown of a match names who holds it, and not only how many do.
+    pub names: bool,
     /// Where we ask: the most matches of a run that are opened.
     pub maximum_matches: Option<u64>,
     /// Where we ask: the same as a share of what is asked for, in percent.

@@ -34,6 +34,8 @@ pub enum Signal {
     Again,
     /// So many blocks of 256 neighbouring values of which half or more are asked for.
     Dense,
+    /// So many values of an enumerable type asked for at once for each of them that matched.
+    Misses,
 }
 
 /// What a run looks like.
@@ -71,6 +73,8 @@ pub struct Probe {
     pub runs: Levels,
     /// Blocks.
     pub dense: Levels,
+    /// Values asked for, for each that matched, from which on a run is recorded.
+    pub misses: u64,
     /// Days slowed, of 28, from which on the peer is stopped.
     pub slow_days: u64,
 }
@@ -105,7 +109,7 @@ pub(crate) const SLOWED: u64 = 8;
 
 /// Days on which a peer must have asked before its growth is judged.
 const SETTLED: u64 = 3;
-/// A day of fewer evaluations is no growth, whatever was before.
+/// A day of fewer evaluations is no growth, whatever was before, and few matches of fewer say nothing.
 const LITTLE: u64 = 1 << 16;
 
 impl Levels {
@@ -131,6 +135,7 @@ impl Probe {
         week: levels(100, 200, 300),
         runs: levels(64, 512, 1_024),
         dense: levels(1, 4, 16),
+        misses: 1 << 14,
         slow_days: 3,
     };
 }
@@ -202,6 +207,26 @@ pub fn concern_of_density(
         concern.level
     };
     Some(Concern { level, ..concern })
+}
+
+/// What a run of ours looks like that looked up so many values of a type, of which so many matched. It has
+/// been asked by then, so that this is no more than a warning.
+#[must_use]
+pub fn concern_of_misses(
+    policy: &Policy,
+    kind: IndicatorType,
+    asked: u64,
+    matched: u64,
+) -> Option<Concern> {
+    let limit = policy.probe().misses;
+    let counted = asked / matched.max(1);
+    let is_one = kind.strength() == Strength::Enumerable && asked >= LITTLE && counted >= limit;
+    is_one.then_some(Concern {
+        level: Level::Warn,
+        signal: Signal::Misses,
+        counted,
+        limit,
+    })
 }
 
 /// Of values in ascending order: how many blocks of 256 neighbours there are of which at least half are
@@ -309,6 +334,7 @@ impl Signal {
             Self::Runs => "runs",
             Self::Again => "again",
             Self::Dense => "dense",
+            Self::Misses => "misses",
         }
     }
 }
@@ -334,6 +360,10 @@ impl std::fmt::Display for Concern {
             Signal::Dense => write!(
                 f,
                 "{counted} blocks of 256 neighbouring values, half of each (limit {limit})"
+            ),
+            Signal::Misses => write!(
+                f,
+                "{counted} values asked for, for each that matched (limit {limit})"
             ),
         }
     }

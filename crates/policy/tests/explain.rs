@@ -94,13 +94,14 @@ fn every_reason_to_refuse_with_its_next_step() {
 ask pan of quay-payments for payment-fraud by batch: refused
   because      pan needs the payment key
   next         run `blindmatch keys payment install --from MEMBER FILE` with the key that a member wrapped for this one
-  because      rule 2 (line 57) wants a set of at least 10,000 items, and the peer's has 5,000
-  next         wait until the peer's set has grown, or lower minimum_set_size in rule 2 (line 57)
-  rule         2 (line 57)
+  because      rule 2 (line 58) wants a set of at least 10,000 items, and the peer's has 5,000
+  next         wait until the peer's set has grown, or lower minimum_set_size in rule 2 (line 58)
+  rule         2 (line 58)
   legal basis  fraud-exception: Fraud prevention, GDPR recital 47; assessment DPIA-2026-11. (220 days left, until 2027-06-30)
   set          at least 10,000 items
   sweep        allowed
   feedback     not allowed (enforced: our own node gives it)
+  names        who holds a match is named (enforced: our own node shows it)
   matches      at most 5,000 are opened (honest-peer: the node that asks opens them)
 ";
     assert!(told[0].starts_with(expected), "{}", told[0]);

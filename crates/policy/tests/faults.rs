@@ -66,7 +66,7 @@ fn every_fault_says_where_and_what_would_be_right() {
         (
             "#rule",
             "zebra = true",
-            "line 16, column 1: unknown key `zebra`; known here: peers, types, directions, purposes, protocols, legal_basis, minimum_set_size, maximum_matches, maximum_match_percent, runs_a_day, budget, sweep, feedback",
+            "line 16, column 1: unknown key `zebra`; known here: peers, types, directions, purposes, protocols, legal_basis, minimum_set_size, maximum_matches, maximum_match_percent, runs_a_day, budget, sweep, feedback, names",
         ),
         (
             "#rule",

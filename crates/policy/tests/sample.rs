@@ -50,7 +50,7 @@ fn nothing_in_the_sample_is_an_error() {
     assert_eq!(
         told,
         [
-            "line 70: rule 3 is about every provider of the roster, also one that joins later",
+            "line 71: rule 3 is about every provider of the roster, also one that joins later",
             "neither asked nor served, whoever the peer: registrable_domain url url_host ssh_key \
              ja4 asn lei",
         ]

@@ -114,7 +114,7 @@ KINDS: dict[int, tuple[str, dict[str, Field]]] = {
             "view": _name,
             "side": _side,
             "level": _code(range(1, 4)),
-            "signal": _code(range(5)),
+            "signal": _code(range(6)),
             "counted": _u64,
             "limit": _u64,
         },

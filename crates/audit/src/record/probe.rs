@@ -26,6 +26,8 @@ pub enum Signal {
     Again,
     /// Blocks of neighbouring values.
     Dense,
+    /// Values asked for that did not match.
+    Misses,
 }
 
 impl Level {
@@ -61,12 +63,13 @@ impl Level {
 
 impl Signal {
     /// All, by their codes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Growth,
         Self::Week,
         Self::Runs,
         Self::Again,
         Self::Dense,
+        Self::Misses,
     ];
 
     /// The name, as in `spec/42-ledger.md`.
@@ -78,6 +81,7 @@ impl Signal {
             Self::Runs => "runs",
             Self::Again => "again",
             Self::Dense => "dense",
+            Self::Misses => "misses",
         }
     }
 
@@ -90,6 +94,7 @@ impl Signal {
             Self::Runs => 2,
             Self::Again => 3,
             Self::Dense => 4,
+            Self::Misses => 5,
         }
     }
 

@@ -252,7 +252,7 @@ fn what_is_not_canonical_is_refused() {
             assert!(probing([0, level.code(), signal.code()]).is_ok());
         }
     }
-    for codes in [[2, 1, 0], [0, 0, 0], [0, 4, 0], [0, 1, 5]] {
+    for codes in [[2, 1, 0], [0, 0, 0], [0, 4, 0], [0, 1, 6]] {
         assert_eq!(probing(codes), Err(DecodeError::Field), "{codes:?}");
     }
     let member = |length: u32, bytes: &[u8]| {

@@ -95,6 +95,8 @@ struct Pair {
     /// Items of customers that did not change, of which nothing is known in this epoch.
     left_out: u64,
     matches: usize,
+    /// Those that were left alone: more than the policy has opened of one run.
+    unopened: u64,
     /// Those that the run before did not find.
     new: u64,
     /// Those of the run before that are no longer found; 0 where not all was asked for.
@@ -132,6 +134,7 @@ impl Pair {
             charged: pair.charged,
             left_out: pair.left_out,
             matches: pair.found.len(),
+            unopened: pair.unopened,
             new: pair.fresh,
             gone: pair.gone,
             changed: pair.changed,
@@ -203,6 +206,12 @@ impl Report for Asked {
                 let left_out = grouped(pair.left_out);
                 state = format!("{state}; {left_out} unchanged not asked for");
             }
+            if pair.unopened > 0 {
+                let unopened = grouped(pair.unopened);
+                state = format!(
+                    "{state}; {unopened} more not opened, by maximum_matches of the policy"
+                );
+            }
             table.row(&[
                 &pair.responder,
                 &pair.collection,
@@ -237,6 +246,11 @@ impl Report for Asked {
 /// What to do next about what did not go well.
 fn advise(asked: &Asked, sweep: bool, global: &Global) {
     let has = |status: &str| asked.pairs.iter().find(|pair| pair.status == status);
+    // Where what is asked for was looked at, the reason has what to type.
+    let is_ours = |pair: &&Pair| {
+        let reason = pair.reason.as_deref();
+        !reason.is_some_and(|why| why.contains("policy override"))
+    };
     if asked.pairs.is_empty() {
         output::next(
             global,
@@ -244,7 +258,7 @@ fn advise(asked: &Asked, sweep: bool, global: &Global) {
              names; see: blindmatch policy check",
         );
     }
-    if let Some(pair) = has("refused") {
+    if let Some(pair) = has("refused").filter(is_ours) {
         output::next(
             global,
             &format!(

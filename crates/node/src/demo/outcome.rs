@@ -59,6 +59,8 @@ pub struct PairResult {
     pub receipted: bool,
     /// The rows of the collection that the responder holds too.
     pub found: BTreeSet<RowKey>,
+    /// So many more it holds that were left alone, being more than the policy has opened of one run.
+    pub unopened: u64,
     /// Those of them that the run before did not find.
     pub fresh: u64,
     /// Rows that the run before found and this one did not; 0 where not all was asked for.

@@ -37,8 +37,8 @@ use tracing::warn;
 pub(super) use self::carry::Counted;
 use self::carry::{Carried, carry};
 pub use self::error::AskError;
-use self::finish::LookedUp;
 pub(super) use self::finish::keep_left;
+use self::finish::{Ended, LookedUp};
 pub(super) use self::over::{end_without_peer, is_held};
 use self::plan::Plan;
 pub(super) use self::plan::{allow, commit, open, payment_key, request};
@@ -83,6 +83,8 @@ pub struct Occasion {
 pub struct Answered {
     /// What the peer holds too.
     pub found: Vec<Finding>,
+    /// So many matches were left alone, being more than the policy has opened of one run.
+    pub unopened: u64,
     /// How many items were asked for.
     pub asked: u64,
     /// What the peer charged for them: the items, padded.
@@ -418,8 +420,10 @@ impl Asker {
             let charged = by.charge(class);
             let asked = going.run.asked()?.count();
             let finished = finish::finish(&daemon, &going, &subject, looked_up, concluded, late)?;
+            let Ended { found, unopened } = finished.ended;
             let answered = Answered {
-                found: finished.found,
+                found,
+                unopened,
                 asked,
                 charged,
                 known: asked,

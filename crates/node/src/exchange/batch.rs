@@ -221,6 +221,7 @@ impl Asker {
         }
         pair.found = now.keys().cloned().collect();
         pair.asked = answered.asked;
+        pair.unopened = answered.unopened;
         pair.charged = answered.charged;
         pair.left_out = answered.left_out;
         let waiting = answered.waiting.as_ref().map_or(0, |waiting| waiting.items);
@@ -247,7 +248,7 @@ impl Asker {
         }
         (pair.fresh, pair.changed) = (count(fresh), count(changed));
         // Of what was not asked for it is not known.
-        if pair.left_out == 0 && pair.outcome == Outcome::Done {
+        if pair.left_out == 0 && pair.unopened == 0 && pair.outcome == Outcome::Done {
             let gone = before.keys().filter(|row| !now.contains_key(row));
             pair.gone = count(gone.count());
         }
@@ -348,6 +349,7 @@ impl Asker {
             covered: None,
             receipted: false,
             found: BTreeSet::new(),
+            unopened: 0,
             fresh: 0,
             gone: 0,
             changed: 0,

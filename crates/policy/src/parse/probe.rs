@@ -10,7 +10,10 @@ use super::{bounded, section};
 pub(super) fn probe<'t>(source: &mut Source<'t>, file: Table<'_, 't>) -> Probe {
     let mut probe = Probe::DEFAULT;
     if let Some(table) = section(source, file, "probe") {
-        source.only(table, &["growth", "week", "runs", "dense", "slow_days"]);
+        source.only(
+            table,
+            &["growth", "week", "runs", "dense", "misses", "slow_days"],
+        );
         let mut read = |key, own: &mut Levels, floor, ceiling| {
             *own = levels(source, table, key, *own, floor, ceiling);
         };
@@ -19,6 +22,9 @@ pub(super) fn probe<'t>(source: &mut Source<'t>, file: Table<'_, 't>) -> Probe {
         read("week", &mut probe.week, 50, 701);
         read("runs", &mut probe.runs, 2, 1 << 16);
         read("dense", &mut probe.dense, 1, 1 << 24);
+        if let Some(misses) = bounded(source, table, "misses", 2, 1 << 40) {
+            probe.misses = misses;
+        }
         if let Some(days) = bounded(source, table, "slow_days", 1, 29) {
             probe.slow_days = days;
         }

@@ -10,7 +10,7 @@ use crate::{Direction, Protocol};
 use super::source::{At, Source, Table};
 use super::{MOST_NAMES, MOST_RULES, bounded, budget, ids, tables};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "peers",
     "types",
     "directions",
@@ -24,6 +24,7 @@ const KEYS: [&str; 13] = [
     "budget",
     "sweep",
     "feedback",
+    "names",
 ];
 
 /// What a set has at least where the rule says nothing.
@@ -91,7 +92,7 @@ fn rule<'t>(
         let value = table.entries.get(key);
         value.and_then(|value| source.boolean(key, value))
     };
-    let (sweep, feedback) = (flag("sweep"), flag("feedback"));
+    let (sweep, feedback, names) = (flag("sweep"), flag("feedback"), flag("names"));
     if let Some(directions) = &directions {
         meaningless(source, table, directions);
     }
@@ -108,6 +109,7 @@ fn rule<'t>(
         budget,
         sweep: sweep.unwrap_or(false),
         feedback: feedback.unwrap_or(false),
+        names: names.unwrap_or(true),
         maximum_matches,
         maximum_match_percent,
         runs_a_day: runs_a_day.unwrap_or(DEFAULT_RUNS),
@@ -120,6 +122,7 @@ fn meaningless<'t>(source: &mut Source<'t>, table: Table<'_, 't>, directions: &[
         ("budget", Direction::Serve),
         ("sweep", Direction::Ask),
         ("feedback", Direction::Ask),
+        ("names", Direction::Ask),
         ("maximum_matches", Direction::Ask),
         ("maximum_match_percent", Direction::Ask),
         ("runs_a_day", Direction::Serve),

@@ -249,3 +249,28 @@ fn who_spends_a_small_budget_is_not_slowed() {
     assert!(concern(&policy, small, &request, &two_days, NOW).is_some());
     assert_eq!(concern(&policy, large, &request, &two_days, NOW), None);
 }
+
+#[test]
+fn what_seldom_matches_is_a_warning_of_large_runs_of_enumerable_types() {
+    let policy = Policy::parse("[probe]\nmisses = 1_000").unwrap();
+    let of = |kind, asked, matched| {
+        let concern = concern_of_misses(&policy, kind, asked, matched);
+        concern.map(|concern| {
+            (
+                concern.level,
+                concern.signal,
+                concern.counted,
+                concern.limit,
+            )
+        })
+    };
+    let warned = |counted| Some((Level::Warn, Signal::Misses, counted, 1_000));
+    let (ip, email) = (IndicatorType::Ip, IndicatorType::Email);
+    assert_eq!(of(ip, 65_536, 0), warned(65_536));
+    assert_eq!(of(ip, 65_535, 0), None);
+    assert_eq!(of(ip, 100_000, 100), warned(1_000));
+    assert_eq!(of(ip, 100_000, 101), None);
+    assert_eq!(of(email, 1 << 30, 0), None);
+    let default = Policy::parse("").unwrap();
+    assert_eq!(default.probe().misses, 16_384);
+}

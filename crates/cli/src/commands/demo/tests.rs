@@ -46,6 +46,7 @@ fn results(
             left_out: 0,
             covered: None,
             receipted: true,
+            unopened: 0,
             fresh: 0,
             gone: 0,
             changed: 0,

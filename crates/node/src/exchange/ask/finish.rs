@@ -6,7 +6,7 @@ use blindmatch_audit::VerifyingKey;
 use blindmatch_audit::receipt::{Side, SignedReceipt};
 use blindmatch_indicator::{IndicatorType, Label};
 use blindmatch_membership::Name;
-use blindmatch_policy::Protocol;
+use blindmatch_policy::{Protocol, concern_of_misses};
 use blindmatch_psi::agreement::Protocol as Agreed;
 use blindmatch_psi::batch;
 use blindmatch_psi::lookup::{Concluded, Item, MatchError, find};
@@ -30,6 +30,13 @@ type Output = Zeroizing<[u8; 64]>;
 
 /// An item that the peer holds, with its label where that opened.
 pub(super) type Held = BTreeMap<u64, Option<[u8; Label::LENGTH]>>;
+
+/// What a run came to.
+pub(super) struct Ended {
+    pub(super) found: Vec<Finding>,
+    /// So many matches the policy has left alone.
+    pub(super) unopened: u64,
+}
 
 /// What a run looks up, as its plan found it.
 pub(super) struct LookedUp {
@@ -72,7 +79,7 @@ impl Outputs {
 
 /// What is made of a run.
 pub(super) struct Finished {
-    pub(super) found: Vec<Finding>,
+    pub(super) ended: Ended,
     /// The number of the outputs that are remembered, and are to be kept.
     pub(super) outputs: Option<u64>,
 }
@@ -95,9 +102,8 @@ pub(super) fn finish(
 ) -> Result<Finished, AskError> {
     let run = &going.run;
     let About::Publication { epoch, accepted } = &going.about else {
-        let found = whole::finish(daemon, run, subject, concluded, late)?;
         return Ok(Finished {
-            found,
+            ended: whole::finish(daemon, run, subject, concluded, late)?,
             outputs: None,
         });
     };
@@ -151,8 +157,10 @@ pub(super) fn finish(
     let unopened = matches.unopened.iter().map(|place| (*place, None));
     let held: Held = unopened.chain(found).collect();
 
-    let found = end(daemon, run, kind, subject, &items, &held, late)?;
-    Ok(Finished { found, outputs })
+    Ok(Finished {
+        ended: end(daemon, run, kind, subject, &items, &held, late)?,
+        outputs,
+    })
 }
 
 /// Does what nobody waits for: makes the results visible, keeps the outputs, then destroys what would
@@ -260,7 +268,13 @@ pub(super) fn receipt_keys(
 
 /// Of what is held no more than the policy has opened of one run (`spec/50-policy.md` §8): whichever come
 /// first, which says nothing of those that do not.
-fn opened(daemon: &Daemon, run: &Run, kind: IndicatorType, asked: usize, held: &Held) -> Held {
+fn opened(
+    daemon: &Daemon,
+    run: &Run,
+    kind: IndicatorType,
+    asked: usize,
+    held: &Held,
+) -> (Held, u64) {
     let head = run.head();
     let view: Option<View> = head.view().and_then(|view| view.as_str().parse().ok());
     let protocol = if head.agreement.protocol == Agreed::Batch {
@@ -286,10 +300,8 @@ fn opened(daemon: &Daemon, run: &Run, kind: IndicatorType, asked: usize, held: &
             "matches of a run beyond what the policy has opened are left alone"
         );
     }
-    held.iter()
-        .take(most)
-        .map(|(at, label)| (*at, *label))
-        .collect()
+    let opened = held.iter().take(most).map(|(at, label)| (*at, *label));
+    (opened.collect(), u64::try_from(left).unwrap_or(u64::MAX))
 }
 
 /// Ends a run with the rows of what is held; it is to be [settled](Run::settle).
@@ -301,10 +313,10 @@ pub(super) fn end(
     items: &[Item],
     held: &Held,
     late: bool,
-) -> Result<Vec<Finding>, AskError> {
+) -> Result<Ended, AskError> {
     let mut rng = rand::rng();
     let place = |at: &u64| usize::try_from(*at).ok();
-    let held = &opened(daemon, run, kind, items.len(), held);
+    let (held, unopened) = &opened(daemon, run, kind, items.len(), held);
     let of_held = held.keys().filter_map(place).filter_map(|at| items.get(at));
     let of_held: Vec<Item> = of_held.cloned().collect();
     let labels: Vec<_> = held.values().copied().collect();
@@ -329,6 +341,17 @@ pub(super) fn end(
     if let Some(error) = failed {
         return Err(blindmatch_store::runs::RunError::from(error).into());
     }
+    let matched = u64::try_from(of_held.len()).unwrap_or(u64::MAX);
+    let asked = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    if let Some(concern) = concern_of_misses(daemon.policy(), kind, asked, matched + unopened)
+        && let Some(view) = run
+            .head()
+            .view()
+            .and_then(|view| view.as_str().parse().ok())
+    {
+        let peer = run.head().peer.as_str();
+        daemon.record_probing(Side::Querier, peer, &view, concern)?;
+    }
     // How many were found does not show in how many leaves there are, as long as it is no more than
     // was looked for.
     results.pad(u64::try_from(items.len()).unwrap_or(u64::MAX));
@@ -337,5 +360,8 @@ pub(super) fn end(
     } else {
         run.conclude_ahead(Some(results), &mut rng)?;
     }
-    Ok(found)
+    Ok(Ended {
+        found,
+        unopened: *unopened,
+    })
 }

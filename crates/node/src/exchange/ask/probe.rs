@@ -2,7 +2,7 @@
 //! blinded values, and this node alone whether they are neighbours.
 
 use blindmatch_audit::receipt::Side;
-use blindmatch_indicator::IndicatorType;
+use blindmatch_indicator::{IndicatorType, Strength};
 use blindmatch_policy::{Actor, Explained, Level, concern_of_density, dense_blocks};
 use blindmatch_psi::lookup::Item;
 
@@ -23,10 +23,7 @@ pub(super) fn look(
     items: &[Item],
 ) -> Result<(), AskError> {
     let kind = view.indicator_type;
-    if !matches!(
-        kind,
-        IndicatorType::Ip | IndicatorType::Phone | IndicatorType::Asn
-    ) {
+    if kind.strength() != Strength::Enumerable {
         return Ok(());
     }
     let mut values: Vec<u128> = items.iter().filter_map(|item| value(kind, item)).collect();
@@ -49,8 +46,8 @@ pub(super) fn look(
                 "what is to be asked of {peer} looks like going through all values of {kind}: {found}"
             ),
             next: format!(
-                "find out who asks for this: `blindmatch ledger export FILE` has the records; if it is meant: \
-                 `blindmatch policy override --peer {peer} --days 1 --why TICKET`"
+                "to see who asks for this: blindmatch ledger export FILE; if it is meant: blindmatch policy \
+                 override --peer {peer} --days 1 --why TICKET"
             ),
             actor: Actor::Own,
         })));
@@ -58,10 +55,16 @@ pub(super) fn look(
     Ok(())
 }
 
-/// The number that an item is, of which neighbours differ by one.
+/// The number that an item is, of which neighbours differ by one: networks of one length that follow each
+/// other (`spec/10 §4.2`), cards of one issuer and expiry by their last four digits.
 fn value(kind: IndicatorType, item: &Item) -> Option<u128> {
     // Behind the code of the type and the version.
     let bytes = item.get(2..)?;
+    match kind {
+        IndicatorType::Network => return network(bytes),
+        IndicatorType::CardWeak => return card(bytes),
+        _ => {}
+    }
     if kind == IndicatorType::Phone {
         return str::from_utf8(bytes).ok()?.parse().ok();
     }
@@ -72,6 +75,35 @@ fn value(kind: IndicatorType, item: &Item) -> Option<u128> {
     });
     // Addresses of the two families are no neighbours.
     number.filter(|_| bytes.len() <= 16)
+}
+
+/// Family, length, the bits of the prefix.
+fn network(bytes: &[u8]) -> Option<u128> {
+    let (length, address) = bytes.split_first()?;
+    // A single address of IPv6 is looked at as that.
+    if *length > 64 {
+        return None;
+    }
+    let width = u32::try_from(address.len()).ok()?.checked_mul(8)?;
+    let host = width.checked_sub((*length).into())?;
+    let bits = address
+        .iter()
+        .fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
+    let prefix = bits.checked_shr(host).unwrap_or(0);
+    let family = u128::from(width == 128);
+    prefix.checked_add((family << 127) | (u128::from(*length) << 112))
+}
+
+/// Issuer and expiry, then the last four digits: two digits a byte (`spec/10 §4.12`).
+fn card(bytes: &[u8]) -> Option<u128> {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits: Vec<u128> = digits.map(u128::from).collect();
+    let (issuer, rest) = digits.split_at_checked(6)?;
+    let (last, expiry) = rest.split_at_checked(4)?;
+    let in_order = issuer.iter().chain(expiry).chain(last);
+    in_order
+        .copied()
+        .reduce(|number, digit| number * 10 + digit)
 }
 
 #[cfg(test)]
@@ -98,5 +130,24 @@ mod tests {
             of(IndicatorType::Asn, "AS3321") - of(IndicatorType::Asn, "AS3320"),
             1
         );
+        let network = IndicatorType::Network;
+        let next = of(network, "8.8.9.0/24") - of(network, "8.8.8.0/24");
+        assert_eq!(next, 1);
+        let next = of(network, "2a00:0:0:1::/64") - of(network, "2a00::/64");
+        assert_eq!(next, 1);
+        // Another length, another family: no neighbours.
+        assert_ne!(
+            of(network, "8.8.0.0/16") >> 64,
+            of(network, "8.8.0.0/24") >> 64
+        );
+        assert_ne!(
+            of(network, "2a00::/32") >> 127,
+            of(network, "8.0.0.0/24") >> 127
+        );
+        let card = IndicatorType::CardWeak;
+        let last = |last: &str| of(card, &format!("411111******{last} 12/29"));
+        assert_eq!(last("1112") - last("1111"), 1);
+        assert_eq!(last("1200") - last("1199"), 1);
+        assert!(of(card, "411111******1111 01/30") - last("1111") > 256);
     }
 }

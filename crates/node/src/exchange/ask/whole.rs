@@ -20,10 +20,11 @@ use blindmatch_transport::problem::Kind;
 use blindmatch_transport::{CallError, Channel};
 use rand::RngExt;
 
-use super::finish::{end, receipt_keys};
+use super::finish::{Ended, end, receipt_keys};
 use super::plan::{allow, commit, payment_key, request};
+use super::probe::look;
 use super::subject::{asked, bare};
-use super::{About, Answered, AskError, Asker, Finding, Going, Occasion, Subject, agree, blocking};
+use super::{About, Answered, AskError, Asker, Going, Occasion, Subject, agree, blocking};
 use crate::exchange::daemon::Daemon;
 use crate::exchange::publish::DAY;
 use crate::exchange::view::View;
@@ -105,6 +106,7 @@ impl Plan {
         let kind = view.indicator_type;
         let items = subject.items(daemon, kind)?;
         let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        look(daemon, peer.member().as_str(), view, &items)?;
         let plan = Self {
             items,
             class: class_holding(count).ok_or(AskError::TooMuch)?,
@@ -256,7 +258,7 @@ pub(super) fn finish(
     subject: &Subject,
     concluded: Option<Concluded>,
     late: bool,
-) -> Result<Vec<Finding>, AskError> {
+) -> Result<Ended, AskError> {
     let terms = terms(run)?;
     let kind = run.head().direction().map(|one| &*one.indicator_type);
     let kind = kind.and_then(|kind| str::from_utf8(kind).ok()?.parse().ok());

@@ -81,5 +81,6 @@ const fn signal(signal: policy::Signal) -> Signal {
         policy::Signal::Runs => Signal::Runs,
         policy::Signal::Again => Signal::Again,
         policy::Signal::Dense => Signal::Dense,
+        policy::Signal::Misses => Signal::Misses,
     }
 }
