@@ -303,7 +303,10 @@ impl Command {
 
     /// Whether it changes what there is to publish.
     pub(crate) const fn changes_rows(&self) -> bool {
-        matches!(self, Self::Import(_))
+        matches!(
+            self,
+            Self::Import(_) | Self::Matches(exchange::MatchesCommand::Withdraw(_))
+        )
     }
 
     /// Its name, for logs.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use blindmatch_indicator::IndicatorType;
+use blindmatch_matches::sharing::SHARED_ABOVE;
 use blindmatch_membership::{Address, Name, Role};
 use blindmatch_transport::webhook;
 use serde::de::Error as _;
@@ -46,6 +47,17 @@ pub struct Config {
     /// Whom it tells of matches.
     #[serde(default)]
     pub notify: Notify,
+    /// How it shows matches.
+    #[serde(default)]
+    pub matches: Matches,
+}
+
+/// How a node shows matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Matches {
+    /// An address or a network with more references of our own than this is said to be shared.
+    pub shared_above: u32,
 }
 
 /// Whom a node tells of matches, of the operator's own programs.
@@ -239,8 +251,19 @@ impl Node {
              # [notify]\n\
              # webhook = \"https://siem.acme.example/blindmatch\"\n\
              # spool = \"/var/spool/blindmatch/matches.ndjson\"\n\
-             # syslog = \"/dev/log\"\n"
+             # syslog = \"/dev/log\"\n\
+             \n\
+             # [matches]\n\
+             # shared_above = 10           # an address of more customers of your own says little of any\n"
         )
+    }
+}
+
+impl Default for Matches {
+    fn default() -> Self {
+        Self {
+            shared_above: SHARED_ABOVE,
+        }
     }
 }
 
@@ -390,13 +413,13 @@ mod tests {
     fn the_sample_has_every_option() {
         let sample = include_str!("../../../examples/blindmatch.toml");
         Config::parse(sample).unwrap();
-        for section in ["node", "notify", "serve"] {
+        for section in ["matches", "node", "notify", "serve"] {
             // What is not known is told with all that is.
             let unknown =
                 sample.replace(&format!("[{section}]\n"), &format!("[{section}]\nx = 1\n"));
             let fault = Config::parse(&unknown).unwrap_err().fault;
-            let (_, known) = fault.split_once("expected one of ").unwrap();
-            for option in known.split(", ") {
+            let (_, known) = fault.split_once("expected ").unwrap();
+            for option in known.trim_start_matches("one of ").split(", ") {
                 let option = option.trim_matches('`');
                 assert!(sample.contains(&format!("\n{option} = ")), "{option}");
             }

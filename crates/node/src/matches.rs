@@ -3,6 +3,7 @@
 
 mod lives;
 pub mod trace;
+pub mod withdraw;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::fmt;
 use blindmatch_audit::codec::Writer;
 use blindmatch_audit::receipt::Side;
 use blindmatch_indicator::{IndicatorType, Label};
+pub use blindmatch_matches::corroboration::needs_another;
 pub use blindmatch_matches::decision::Decision;
 pub use blindmatch_matches::sharing;
 use blindmatch_matches::windows::{Window, apart};
@@ -70,6 +72,8 @@ pub struct Match {
     pub shows: bool,
     /// How many different peers hold the row.
     pub holders: usize,
+    /// Whether the policy has who holds it named, where it is shown.
+    pub names: bool,
     /// The runs that found it, and when each ended.
     pub(crate) found_by: Vec<(RunId, u64)>,
     /// The last run of its collection at the view, where that did not find it.
@@ -220,6 +224,7 @@ impl Ended {
             life: Life::default(),
             shows: true,
             holders: 0,
+            names: true,
             found_by: vec![(self.run, self.end.ended)],
             missed_by,
         }

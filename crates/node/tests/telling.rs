@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use blindmatch_audit::record::Event;
-use blindmatch_feeds::Options;
+use blindmatch_feeds::{Column, Options};
 use blindmatch_indicator::{Canonicaliser, IndicatorType, PublicSuffixes};
 use blindmatch_matches::decision::Decision;
 use blindmatch_matches::message::{Message, Says};
@@ -761,6 +761,43 @@ async fn a_removed_member_keeps_no_withdrawal_from_the_others() {
     let rotated = tokio::task::spawn_blocking(move || b.remove_members(&gone).unwrap());
     assert_eq!(rotated.await.unwrap(), BTreeSet::from([view()]));
     world.gather().await;
+    world.tell("b", Way::Arrives).await;
+    let expected = [(3, State::New), (4, State::Withdrawn), (5, State::New)];
+    assert_eq!(world.stand("a"), BTreeMap::from(expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_takes_back_flags_what_was_found_of_it() {
+    let world = World::of(&["a", "b"], str::to_owned);
+    let feed = |from: u32| {
+        let lines = (3..9).map(|n| format!("{},F-{n}\n", address(from + n)));
+        format!("ip,id\n{}", lines.collect::<String>())
+    };
+    let options = Options {
+        maps: vec![(IndicatorType::Ip, Column::Name("ip".to_owned()))],
+        reference: Some(Column::Name("id".to_owned())),
+        ..Options::default()
+    };
+    let text = feed(0);
+    let read = |canonicaliser: &Canonicaliser, sink: &mut dyn FnMut(&blindmatch_feeds::Row<'_>)| {
+        blindmatch_feeds::read(text.as_bytes(), &options, canonicaliser, sink)
+    };
+    let desk = &world.node("b").desk;
+    desk.import("main".parse().unwrap(), read, &mut |_| {})
+        .unwrap();
+    world.import("a", &(0..6).collect());
+    world.publish().await;
+    world.ask("a").await;
+    let collection = world.daemon("b").collections().names().unwrap();
+    let taken = world
+        .daemon("b")
+        .withdraw(
+            collection.first().unwrap().clone(),
+            &BTreeSet::from(["F-4".to_owned()]),
+        )
+        .unwrap();
+    assert_eq!((taken.entries, taken.removed, taken.cards), (1, 1, 0));
+    world.next_day().await;
     world.tell("b", Way::Arrives).await;
     let expected = [(3, State::New), (4, State::Withdrawn), (5, State::New)];
     assert_eq!(world.stand("a"), BTreeMap::from(expected));

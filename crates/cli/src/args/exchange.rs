@@ -67,6 +67,7 @@ Examples:
   blindmatch query --purpose abuse-prevention --case T-4711 -
   blindmatch query --purpose abuse-prevention --peer bolt --type account suspects.txt
   blindmatch query --value 203.0.113.7
+  blindmatch query --explain --purpose abuse-prevention suspects.txt
 
 A value on the command line stays in the history of the shell and shows in `ps`: rather type it on
 standard input (`-`), and end it with Ctrl-D. Purpose, case and who asked are recorded with the run
@@ -96,6 +97,9 @@ pub(crate) struct QueryArguments {
     /// How many seconds to wait for a publication that is not here yet.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) wait: u64,
+    /// Say of each answer why it is so, or may be, as far as it can be known here.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Exit with 10 where something is held.
     #[arg(long)]
     pub(crate) fail_on_match: bool,
@@ -148,6 +152,9 @@ pub(crate) enum MatchesCommand {
         #[command(flatten)]
         tables: TablesArguments,
     },
+    /// Take back entries of your own: they are served no longer, and peers that matched them are told.
+    #[command(after_help = WITHDRAW_EXAMPLES)]
+    Withdraw(WithdrawArguments),
     /// List what peers said of your own entries that matched there.
     #[command(after_help = "Example:\n  blindmatch matches heard")]
     Heard(TablesArguments),
@@ -195,6 +202,16 @@ Example:
 
 It is sent by the node that serves, or with the next `batch`, until the contributor has acknowledged it.";
 
+const WITHDRAW_EXAMPLES: &str = "\
+Examples:
+  blindmatch matches heard
+  blindmatch matches withdraw --collection fraud --ref F-2291
+
+The entries go out of every source of the collection. They are served until the next publication, which is
+that of the next day; with it every peer that may ask is told by names that mean something to those who matched
+them alone, and their matches are flagged. A feed that still has them brings them back with its next
+import: take them out there too, or exclude them (`blindmatch exclusions add`).";
+
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   blindmatch matches export --format csv --out matches-2026-11-22.csv
@@ -214,7 +231,7 @@ Example:
 
 A sighting or `agree` says agree; `disagree` or a sighting that counts none, disagree; a label
 `false-positive` or MISP's sighting of that kind, false positive; MISP's expiration, expired. What
-`matches export` wrote itself says nothing. It is shown and changes nothing.";
+`matches export` wrote itself says nothing. It is shown beside what was decided here, and changes nothing.";
 
 /// Which matches.
 #[derive(Args, Debug)]
@@ -261,6 +278,18 @@ pub(crate) struct DecideArguments {
     /// Why, in a few words.
     #[arg(long, value_name = "TEXT", value_parser = parse_case)]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) tables: TablesArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WithdrawArguments {
+    /// The collection that has the entries.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: CollectionName,
+    /// Your own reference of an entry, as its feed has it; may be repeated.
+    #[arg(long = "ref", value_name = "REFERENCE", required = true)]
+    pub(crate) references: Vec<String>,
     #[command(flatten)]
     pub(crate) tables: TablesArguments,
 }

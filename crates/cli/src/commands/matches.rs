@@ -3,6 +3,7 @@
 mod decide;
 mod export;
 mod trace;
+mod withdraw;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: &MatchesCommand, global: &Global) -> Result<Exit, Err
             verdict,
             tables,
         } => decide::feedback(*id, *verdict, tables.tables.as_deref(), global),
+        MatchesCommand::Withdraw(arguments) => withdraw::withdraw(arguments, global),
         MatchesCommand::Heard(tables) => trace::heard(tables.tables.as_deref(), global),
         MatchesCommand::Trace { case, tables } => {
             trace::trace(case, tables.tables.as_deref(), global)
@@ -148,7 +150,8 @@ struct List {
 #[derive(Serialize)]
 struct Line {
     id: String,
-    peer: String,
+    /// Who holds it; nothing where the policy says only how many do.
+    peer: Option<String>,
     /// Empty where somebody asked.
     collection: String,
     r#type: &'static str,
@@ -222,7 +225,7 @@ struct Decided {
 #[derive(Serialize)]
 struct Flat<'a> {
     id: &'a str,
-    peer: &'a str,
+    peer: Option<&'a str>,
     collection: &'a str,
     r#type: &'a str,
     view: &'a str,
@@ -278,7 +281,7 @@ impl Which {
         let since = since.map(|since| u64::try_from(since).unwrap_or(0));
         let peer = self.peer.as_ref();
         let collection = self.collection.as_ref();
-        peer.is_none_or(|peer| peer.as_str() == found.peer)
+        peer.is_none_or(|peer| found.names && peer.as_str() == found.peer)
             && self.state.is_none_or(|state| state == found.state())
             && collection.is_none_or(|collection| collection.as_str() == found.collection)
             && self
@@ -299,7 +302,7 @@ impl Line {
         let kind = found.row.indicator_type();
         Self {
             id: found.id.to_string(),
-            peer: found.peer.clone(),
+            peer: named(found),
             collection: found.collection.clone(),
             r#type: kind.map_or("unknown", IndicatorType::name),
             view: found.view.indicator_type.name(),
@@ -334,7 +337,8 @@ impl Line {
             own_last_seen: found.own_window.map(|window| seen(window.last)),
             apart: found.is_apart(),
             shared: kind.is_some_and(|kind| {
-                sharing::is_shared(kind, found.references_total, sharing::SHARED_ABOVE)
+                let above = daemon.node().config().matches.shared_above;
+                sharing::is_shared(kind, found.references_total, above)
             }),
             peers: found.holders,
             form: if found.derived { "derived" } else { "strict" },
@@ -345,6 +349,12 @@ impl Line {
             run: hex(&found.run.0),
             receipted: found.receipted,
         }
+    }
+
+    /// Who holds it, or how many.
+    fn held_by(&self) -> String {
+        let peer = self.peer.clone();
+        peer.unwrap_or_else(|| format!("one of {}", self.peers))
     }
 
     /// What it was found for.
@@ -405,7 +415,7 @@ impl<'a> Flat<'a> {
     fn of(line: &'a Line) -> Self {
         Self {
             id: &line.id,
-            peer: &line.peer,
+            peer: line.peer.as_deref(),
             collection: &line.collection,
             r#type: line.r#type,
             view: line.view,
@@ -452,10 +462,10 @@ impl Report for List {
         let mut table = Table::headed(&columns);
         for line in &self.matches {
             let references = line.references();
-            let said = line.said();
+            let (said, held_by) = (line.said(), line.held_by());
             let mut cells = vec![
                 line.id.as_str(),
-                &line.peer,
+                &held_by,
                 line.origin(),
                 line.r#type,
                 &references,
@@ -520,7 +530,7 @@ impl Report for Shown {
         let (references, words) = (line.references(), line.words.as_deref());
         table
             .row(&["match", &line.id])
-            .row(&["peer", &line.peer])
+            .row(&["peer", &line.held_by()])
             .row(&["type", line.r#type])
             .row(&[
                 "indicator",
@@ -590,6 +600,11 @@ impl Report for Shown {
     fn rows(&self) -> Vec<impl Serialize> {
         vec![Flat::of(&self.0)]
     }
+}
+
+/// Who holds a match, where the policy has that named.
+fn named(found: &Match) -> Option<String> {
+    found.names.then(|| found.peer.clone())
 }
 
 fn seen(day: Day) -> String {

@@ -26,7 +26,7 @@ fn send(arguments: &SendArguments, global: &Global) -> Result<Exit, Error> {
             "name a webhook, a spool or a syslog under [notify], as examples/blindmatch.toml shows",
         ));
     }
-    let kept = Kept::of(daemon)?;
+    let kept = Kept::of(daemon)?.without_excluded(daemon);
     let delivered = work.wait(node.notify(&kept, daemon.canonicaliser()))?;
     let sent = Sent {
         sinks: delivered.iter().map(Line::of).collect(),

@@ -1,6 +1,7 @@
 //! `blindmatch query`.
 
 mod answers;
+mod explain;
 
 use std::collections::BTreeSet;
 use std::slice;
@@ -53,8 +54,13 @@ pub(crate) fn run(arguments: &QueryArguments, global: &Global) -> Result<Exit, E
         purpose,
         arguments.case.clone(),
         daemon.now(),
-    )
-    .for_home(global.named_home());
+    );
+    let answers = if arguments.explain {
+        answers.explained(&indicators, &of_peers, daemon.policy())
+    } else {
+        answers
+    };
+    let answers = answers.for_home(global.named_home());
     let shown = output::show("query", &answers, global);
     // Whoever asked has the answer.
     work.wait(asker.settle());

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::asking::{ends, import_customers, three};
+use crate::asking::{addresses, ends, import_customers, three};
 use crate::network::Serving;
 use crate::peers::HOME;
 use crate::place::{Test, stderr};
@@ -114,6 +114,34 @@ fn matches_leave_for_other_programs_and_opinions_come_back() -> Test {
     assert_eq!(of("disagree"), ["b", "c"].into());
     assert_eq!(of("agree").len(), 1);
     assert_eq!(heard.len(), 3);
+
+    // What people say there stands beside what was decided here.
+    assert!(
+        heard
+            .iter()
+            .all(|one| one["decided"].is_null() && one["state"] == "new")
+    );
+    let disagree = heard.iter().find(|one| one["opinion"] == "disagree");
+    let id = disagree.and_then(|one| one["id"].as_str()).ok_or("an id")?;
+    place.ok(&format!(
+        "--home {HOME} matches confirm {id} --case T-1 --reason seen"
+    ))?;
+    let again = ends(place, "matches opinions said.json", 0)?;
+    let decided: Vec<_> = again["opinions"].as_array().into_iter().flatten().collect();
+    let of_it = decided.iter().filter(|one| one["id"] == id);
+    for one in of_it {
+        assert_eq!(
+            (&one["state"], &one["decided"]),
+            (&json!("confirmed"), &json!("confirmed"))
+        );
+        assert_eq!(one["contradicts"], one["opinion"] == "disagree", "{one}");
+    }
+    let output = place.run(&format!("--home {HOME} matches opinions said.json"))?;
+    let said = stderr(&output);
+    assert!(
+        said.contains(&format!("blindmatch --home {HOME} matches dispute {id}")),
+        "{said}"
+    );
     place.fails(
         &format!("--home {HOME} matches opinions customers.csv"),
         1,
@@ -140,7 +168,18 @@ fn own_programs_are_told_once_and_an_assessor_gets_evidence() -> Test {
         &config,
         format!("{text}\n[notify]\nspool = {spool:?}\nvalues = true\n"),
     )?;
-    for told in [30, 0] {
+    // What a list has says nothing of anybody, and is told to nobody.
+    let listed = addresses(20..22);
+    let list = json!({
+        "name": "offices", "version": 1, "description": "our own", "type": "cidr",
+        "list": listed.lines().collect::<Vec<_>>(), "matching_attributes": ["ip-src"]
+    });
+    place.write("offices.json", list.to_string())?;
+    place.ok(&format!("--home {HOME} exclusions add offices.json"))?;
+    let sent = ends(place, "notify send", 0)?;
+    assert_eq!(sent["sinks"][0]["told"], 28, "{sent}");
+    place.ok(&format!("--home {HOME} exclusions remove offices"))?;
+    for told in [2, 0] {
         let sent = ends(place, "notify send", 0)?;
         assert_eq!(sent["sinks"][0]["told"], told, "{sent}");
     }

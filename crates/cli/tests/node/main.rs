@@ -32,4 +32,5 @@ mod progress;
 mod restore;
 mod roster;
 mod serve;
+mod shown;
 mod witnesses;

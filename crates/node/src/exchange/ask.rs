@@ -95,10 +95,21 @@ pub struct Answered {
     pub left_out: u64,
     /// What was not asked for because the budget does not cover it today.
     pub waiting: Option<Waiting>,
+    /// What it was looked up in; nothing of a run of batch, or of one that is resumed.
+    pub published: Option<Published>,
     /// Whether the peer signed the receipt too.
     pub receipted: bool,
     /// Bytes on the wire, both ways, the publication included where it was fetched.
     pub bytes: u64,
+}
+
+/// A publication of a peer's, as far as it says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// From when on it holds, in seconds since 1970.
+    pub since: u64,
+    /// Its size class: at most so many entries, dummies among them.
+    pub class: u64,
 }
 
 /// What waits for another day's budget.
@@ -360,6 +371,10 @@ impl Asker {
         .await?;
 
         let known = looked_up.count();
+        let published = Some(Published {
+            since: accepted.manifest.valid_from,
+            class: accepted.manifest.edition.class().entries(),
+        });
         let about = About::Publication { epoch, accepted };
         let going = Going { run, about };
         let answered = self
@@ -369,6 +384,7 @@ impl Asker {
             known,
             left_out,
             waiting,
+            published,
             bytes: answered.bytes.saturating_add(prepared.bytes),
             ..answered
         })
@@ -429,6 +445,7 @@ impl Asker {
                 known: asked,
                 left_out: 0,
                 waiting: None,
+                published: None,
                 receipted: !late,
                 bytes,
             };

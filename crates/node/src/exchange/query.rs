@@ -9,7 +9,7 @@ use blindmatch_policy::Direction;
 use blindmatch_transport::Channel;
 use tokio::task::JoinSet;
 
-use super::ask::{AskError, Asker, Finding, Flight, Occasion, Subject};
+use super::ask::{AskError, Asker, Finding, Flight, Occasion, Published, Subject};
 use super::peers::patiently;
 use super::view::{self, View};
 use super::work::blocking;
@@ -42,6 +42,10 @@ pub struct PeerAnswer {
     pub outcome: Outcome,
     /// Which of the indicators the peer holds, and what it says of each.
     pub found: Vec<Finding>,
+    /// What they were looked up in.
+    pub published: Option<Published>,
+    /// Whether the policy has the peer named as who holds something, or does not.
+    pub names: bool,
     /// Bytes on the wire, both ways.
     pub bytes: u64,
 }
@@ -117,6 +121,8 @@ impl Asker {
             purpose: view.purpose.clone(),
             outcome,
             found: Vec::new(),
+            published: None,
+            names: self.daemon.names_contributor(peer.as_str(), view),
             bytes: 0,
         };
         let mut answers = Vec::new();
@@ -190,6 +196,7 @@ impl Asker {
                 match answered {
                     Ok(answered) => {
                         answer.found = answered.found;
+                        answer.published = answered.published;
                         answer.bytes = answered.bytes;
                     }
                     Err(error) => answer.outcome = self.outcome(&peer, &error),

@@ -10,7 +10,7 @@ use blindmatch_audit::record::{Event, Name as RecordName, Salted};
 use blindmatch_matches::decision::Decision;
 use blindmatch_matches::message::{Handle, MOST, Message, Says, padded};
 use blindmatch_membership::Name;
-use blindmatch_policy::Direction;
+use blindmatch_policy::{Direction, Rule};
 use blindmatch_store::runs::{EntryId, Shelf};
 use blindmatch_transport::CallError;
 use blindmatch_transport::message::Told;
@@ -112,14 +112,23 @@ impl Daemon {
     /// Whether the first rule about this peer and view lets its contributors be told of matches.
     #[must_use]
     pub fn allows_feedback(&self, peer: &str, view: &View) -> bool {
-        let mut rules = self.policy().rules().iter();
-        let about = rules.find(|rule| {
+        self.rule_about(peer, view)
+            .is_some_and(|rule| rule.feedback)
+    }
+
+    /// Whether the first rule about this peer and view has it named as who holds a match.
+    #[must_use]
+    pub fn names_contributor(&self, peer: &str, view: &View) -> bool {
+        self.rule_about(peer, view).is_none_or(|rule| rule.names)
+    }
+
+    fn rule_about(&self, peer: &str, view: &View) -> Option<&Rule> {
+        self.policy().rules().iter().find(|rule| {
             rule.peers.include(peer)
                 && rule.directions.contains(&Direction::Ask)
                 && rule.types.contains(&view.indicator_type)
                 && rule.purposes.contains(&view.purpose)
-        });
-        about.is_some_and(|rule| rule.feedback)
+        })
     }
 
     /// A message that says nothing yet.

@@ -13,6 +13,7 @@ use blindmatch_store::runs::Shelf;
 use super::{Kept, Match};
 use crate::error::Error;
 use crate::exchange::Daemon;
+use crate::exclusions::today::reason_for;
 
 /// What was said of matches, by what it is about.
 #[derive(Default)]
@@ -36,9 +37,19 @@ impl Kept {
         let said = Said::read(daemon, &handles)?;
         for found in &mut kept.matches {
             found.life = Life::of(said.events(found));
+            found.names = daemon.names_contributor(&found.peer, &found.view);
         }
         kept.compare();
         Ok(kept)
+    }
+
+    /// Without those that today's lists of exclusions have.
+    #[must_use]
+    pub fn without_excluded(mut self, daemon: &Daemon) -> Self {
+        let (exclusions, canonicaliser) = (daemon.exclusions(), daemon.canonicaliser());
+        self.matches
+            .retain(|found| reason_for(exclusions, canonicaliser, found.row.as_bytes()).is_none());
+        self
     }
 
     /// What of each match hangs on the others.

@@ -56,6 +56,7 @@ fn found(number: u8) -> Match {
         life: Life::default(),
         shows: true,
         holders: 1,
+        names: true,
         found_by: Vec::new(),
         missed_by: None,
     }

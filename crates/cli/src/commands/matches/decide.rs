@@ -24,7 +24,7 @@ struct Decided {
 #[derive(Serialize)]
 struct Told {
     id: String,
-    peer: String,
+    peer: Option<String>,
     feedback: &'static str,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn feedback(
         .tell_feedback(&found.peer, &found.view, label.handle, word)?;
     let told = Told {
         id: id.to_string(),
-        peer: found.peer.clone(),
+        peer: super::named(&found),
         feedback: word.name(),
     };
     output::show("matches_feedback", &told, global)?;
@@ -84,10 +84,16 @@ pub(super) fn feedback(
         &format!(
             "{} learns by it that its entry matched here; it is sent while `blindmatch serve` runs, and \
              with the next: blindmatch batch",
-            found.peer
+            told.contributor()
         ),
     );
     Ok(Exit::Done)
+}
+
+impl Told {
+    fn contributor(&self) -> &str {
+        self.peer.as_deref().unwrap_or("its contributor")
+    }
 }
 
 impl From<FeedbackWord> for Feedback {
@@ -129,7 +135,7 @@ impl Report for Told {
         let mut table = Table::of_fields();
         table
             .row(&["match", &self.id])
-            .row(&["to", &self.peer])
+            .row(&["to", self.contributor()])
             .row(&["feedback", self.feedback]);
         table.render()
     }

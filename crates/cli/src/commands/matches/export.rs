@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use blindmatch_feeds::{Publisher, Written, is_exportable};
+use blindmatch_feeds::{Opinion, Publisher, Written, is_exportable};
 use blindmatch_node::leads::{self, Heard, Leads};
-use blindmatch_node::matches::Match;
+use blindmatch_node::matches::{Match, Verdict};
 use blindmatch_node::{Error as NodeError, files};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::args::Global;
 use crate::args::exchange::{ExportArguments, ExportFormat, OpinionsArguments, Use};
 use crate::commands::at_work::AtWork;
 use crate::error::{Error, Exit, printable};
-use crate::output::{self, Report, Side, Table, grouped};
+use crate::output::{self, Report, Side, Table, grouped, time};
 
 /// What is printed comes in parts of about so many bytes.
 const PART: usize = 64 << 10;
@@ -179,10 +179,26 @@ pub(super) fn opinions(arguments: &OpinionsArguments, global: &Global) -> Result
             .hint("give a STIX 2.1 bundle or a MISP event, as another program exports it")
     })?;
     let opinions = Opinions {
-        opinions: heard.iter().map(OpinionLine::of).collect(),
+        opinions: heard
+            .iter()
+            .filter_map(|heard| OpinionLine::of(heard, &kept.matches))
+            .collect(),
         others,
     };
     output::show("matches_opinions", &opinions, global)?;
+    let against = |line: &&OpinionLine| {
+        line.contradicts || (line.decided.is_none() && line.opinion != Opinion::Agree.name())
+    };
+    if let Some(line) = opinions.opinions.iter().find(against) {
+        let id = &line.id;
+        output::next(
+            global,
+            &format!(
+                "to look at it: blindmatch matches show {id}; to decide by it: blindmatch matches dispute {id} \
+                 --case CASE --reason WHY"
+            ),
+        );
+    }
     Ok(Exit::Done)
 }
 
@@ -196,17 +212,37 @@ struct Opinions {
 #[derive(Clone, Serialize)]
 struct OpinionLine {
     id: String,
-    peer: String,
+    peer: Option<String>,
     opinion: &'static str,
+    /// How the match stands here.
+    state: &'static str,
+    /// What an operator decided last, by whom and when.
+    decided: Option<&'static str>,
+    decided_by: Option<String>,
+    decided_at: Option<String>,
+    /// Whether that is the contrary.
+    contradicts: bool,
 }
 
 impl OpinionLine {
-    fn of(heard: &Heard) -> Self {
-        Self {
+    fn of(heard: &Heard, matches: &[Match]) -> Option<Self> {
+        let found = matches.iter().find(|found| found.id == heard.id)?;
+        let decided = found.life.disposition();
+        let verdict = decided.map(|decided| decided.verdict);
+        let contradicts = match (heard.opinion, verdict) {
+            (Opinion::Agree, verdict) => verdict == Some(Verdict::Disputed),
+            (_, verdict) => verdict == Some(Verdict::Confirmed),
+        };
+        Some(Self {
             id: heard.id.to_string(),
-            peer: heard.peer.clone(),
+            peer: super::named(found),
             opinion: heard.opinion.name(),
-        }
+            state: found.state().name(),
+            decided: verdict.map(Verdict::name),
+            decided_by: decided.map(|decided| decided.by.clone()),
+            decided_at: decided.map(|decided| time(decided.at)),
+            contradicts,
+        })
     }
 }
 
@@ -219,11 +255,20 @@ impl Report for Opinions {
                 ("id", Side::Left),
                 ("peer", Side::Left),
                 ("opinion", Side::Left),
+                ("state", Side::Left),
+                ("decided", Side::Left),
             ];
             let mut table = Table::headed(&columns);
             for line in &self.opinions {
                 let opinion = line.opinion.replace('_', " ");
-                table.row(&[&line.id, &line.peer, &opinion]);
+                let decided = line.decided.unwrap_or("by nobody");
+                let decided = match (&line.decided_by, line.contradicts) {
+                    (Some(by), true) => format!("{decided} by {by}: the contrary"),
+                    (Some(by), false) => format!("{decided} by {by}"),
+                    (None, _) => decided.to_owned(),
+                };
+                let peer = line.peer.as_deref().unwrap_or_default();
+                table.row(&[&line.id, peer, &opinion, line.state, &decided]);
             }
             table.render()
         };

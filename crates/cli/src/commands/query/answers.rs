@@ -7,12 +7,15 @@ use blindmatch_feeds::Exclusions;
 use blindmatch_indicator::Indicator;
 use blindmatch_node::demo::Outcome;
 use blindmatch_node::exchange::query::PeerAnswer;
+use blindmatch_node::rules::Policy;
 use serde::Serialize;
 
 use crate::args::Global;
 use crate::commands::label::Fields;
 use crate::error::named;
 use crate::output::{self, Report, Side, Table};
+
+use super::explain::explain;
 
 #[derive(Serialize)]
 pub(super) struct Answers {
@@ -29,7 +32,8 @@ pub(super) struct Answers {
 struct Answer {
     indicator: String,
     r#type: &'static str,
-    peer: String,
+    /// Who answers; nothing where the policy says only how many hold something.
+    peer: Option<String>,
     /// The type of the view: an address is looked up among networks too.
     view: &'static str,
     purpose: String,
@@ -43,6 +47,9 @@ struct Answer {
     last_seen: Option<String>,
     age_days: Option<i64>,
     reports: Option<u16>,
+    /// Why it is so, or may be, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    explained: Vec<String>,
     #[serde(skip)]
     words: String,
 }
@@ -65,9 +72,14 @@ impl Answers {
                 continue;
             }
             let of_it = of_peers.iter().filter(|answer| answer.is_about(indicator));
-            let of_it: Vec<_> = of_it
+            let mut of_it: Vec<_> = of_it
                 .flat_map(|of| Answer::of(indicator, of, now))
                 .collect();
+            // Who is not named is not told by its place either.
+            of_it.sort_by_key(|answer| match answer.peer {
+                Some(_) => (false, ""),
+                None => (true, answer.answer),
+            });
             held += usize::from(of_it.iter().any(|answer| answer.answer == HELD));
             answers.extend(of_it);
         }
@@ -78,6 +90,30 @@ impl Answers {
             held,
             answers,
         }
+    }
+
+    /// The same, each with why it is so.
+    pub(super) fn explained(
+        mut self,
+        indicators: &[Indicator],
+        of_peers: &[PeerAnswer],
+        policy: &Policy,
+    ) -> Self {
+        let texts: BTreeMap<_, _> = indicators
+            .iter()
+            .map(|indicator| (indicator.to_text().to_string(), indicator))
+            .collect();
+        for answer in &mut self.answers {
+            let of = of_peers.iter().find(|of| {
+                Some(of.peer.as_str()) == answer.peer.as_deref()
+                    && of.indicator_type.name() == answer.view
+                    && of.purpose == answer.purpose
+            });
+            if let Some(indicator) = texts.get(&answer.indicator) {
+                answer.explained = explain(answer.answer, indicator, of, policy);
+            }
+        }
+        self
     }
 
     /// The same, with the commands in it for this home.
@@ -101,7 +137,8 @@ impl Answers {
                 &format!(
                     "why it is not allowed: blindmatch policy explain --peer {} --type {} --purpose \
                      {purpose} --direction ask",
-                    refused.peer, refused.view
+                    refused.named(),
+                    refused.view
                 ),
             );
         }
@@ -110,7 +147,7 @@ impl Answers {
                 global,
                 &format!(
                     "to fetch what is not here yet: blindmatch batch --peer {}",
-                    preparing.peer
+                    preparing.named()
                 ),
             );
         }
@@ -121,12 +158,16 @@ const HELD: &str = "held";
 const NOT_HELD: &str = "not_held";
 
 impl Answer {
+    fn named(&self) -> &str {
+        self.peer.as_deref().unwrap_or_default()
+    }
+
     fn new(indicator: &Indicator, of: Option<&PeerAnswer>, answer: &'static str) -> Self {
         let kind = indicator.indicator_type();
         Self {
             indicator: indicator.to_text().to_string(),
             r#type: kind.name(),
-            peer: of.map_or_else(String::new, |of| of.peer.to_string()),
+            peer: of.map_or_else(|| Some(String::new()), |of| Some(of.peer.to_string())),
             view: of.map_or(kind, |of| of.indicator_type).name(),
             purpose: of.map_or_else(String::new, |of| of.purpose.clone()),
             answer,
@@ -138,6 +179,7 @@ impl Answer {
             last_seen: None,
             age_days: None,
             reports: None,
+            explained: Vec::new(),
             words: String::new(),
         }
     }
@@ -170,14 +212,25 @@ impl Answer {
                     last_seen: fields.last_seen,
                     age_days: fields.age_days,
                     reports: Some(fields.reports),
-                    ..Self::new(indicator, Some(of), HELD)
+                    ..Self::new(indicator, Some(of), HELD).unnamed(of)
                 }
             })
             .collect();
         if !held.is_empty() {
             return held;
         }
-        vec![Self::new(indicator, Some(of), word).because(of.outcome.reason())]
+        let answer = Self::new(indicator, Some(of), word).because(of.outcome.reason());
+        vec![if word == NOT_HELD {
+            answer.unnamed(of)
+        } else {
+            answer
+        }]
+    }
+
+    /// Without its peer, where the policy has that not named.
+    fn unnamed(self, of: &PeerAnswer) -> Self {
+        let peer = self.peer.filter(|_| of.names);
+        Self { peer, ..self }
     }
 }
 
@@ -194,11 +247,11 @@ impl Report for Answers {
         let mut own = BTreeMap::new();
         for answer in &self.answers {
             if answer.view == answer.r#type {
-                own.insert((&answer.indicator, &answer.peer), answer.answer);
+                own.insert((&answer.indicator, answer.peer.as_deref()), answer.answer);
             }
         }
         let is_plain = |answer: &Answer| {
-            let own = own.get(&(&answer.indicator, &answer.peer));
+            let own = own.get(&(&answer.indicator, answer.peer.as_deref()));
             answer.view != answer.r#type
                 && own.is_some_and(|own| {
                     *own == answer.answer || [NOT_HELD, "not_served"].contains(&answer.answer)
@@ -216,12 +269,23 @@ impl Report for Answers {
             table.row(&[
                 &answer.indicator,
                 answer.r#type,
-                &answer.peer,
+                answer.peer.as_deref().unwrap_or("one of the peers"),
                 &answer.answer.replace('_', " "),
                 &said,
             ]);
         }
-        table.render()
+        let mut text = table.render();
+        for answer in self.answers.iter().filter(|answer| !is_plain(answer)) {
+            for line in &answer.explained {
+                let peer = match answer.peer.as_deref() {
+                    None => " at one of the peers",
+                    Some("") => "",
+                    Some(peer) => &format!(" at {peer}"),
+                };
+                text.push_str(&format!("{}{peer}: {line}\n", answer.indicator));
+            }
+        }
+        text
     }
 
     fn rows(&self) -> Vec<impl Serialize> {

@@ -55,7 +55,9 @@ async fn tell_programs(daemon: &Arc<Daemon>) -> Result<(), Error> {
         return Ok(());
     }
     let reading = Arc::clone(daemon);
-    let Ok(kept) = blocking(move || Kept::of(&reading)).await else {
+    let Ok(kept) =
+        blocking(move || Ok::<_, Error>(Kept::of(&reading)?.without_excluded(&reading))).await
+    else {
         error!("reading matches ended in a panic");
         return Ok(());
     };
