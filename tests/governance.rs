@@ -33,6 +33,11 @@ fn every_test_that_is_named_exists() {
     for row in rows {
         // Between the edge, the number, what is asked for, and what holds it.
         let tests = row.split('|').nth(4).unwrap();
+        let gap = row.split('|').nth(5).unwrap();
+        assert!(
+            tests.contains('`') || !gap.trim().is_empty(),
+            "neither a test nor a gap: {row}"
+        );
         for name in tests.split('`').skip(1).step_by(2) {
             assert!(code.contains(&format!("fn {name}(")), "{name}: {row}");
             named += 1;
