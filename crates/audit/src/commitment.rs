@@ -18,6 +18,10 @@ use crate::{
     tree::{self, Hash, ProofError},
 };
 
+mod parts;
+
+pub use self::parts::{PARTS, Part, PartSalts, ShownRow};
+
 /// The most bytes of a committed row.
 pub const MAX_ROW: usize = 64 * 1024;
 

@@ -4,7 +4,7 @@
 
 use blindmatch_audit::{
     Signature, SigningKey,
-    commitment::{Opening, ResultCommitment},
+    commitment::{Opening, PARTS, Part, PartSalts, ResultCommitment, ShownRow},
     note::{KeyName, Note, NoteKey},
     receipt::{Input, Receipt, Side, SignedReceipt},
     tree::{self, Hash},
@@ -112,6 +112,27 @@ fn result_commitments() {
         );
         opening.verify(&row, &commitment.root()).unwrap();
     }
+}
+
+#[test]
+fn parts_of_a_match() {
+    let commitment = &audit()["commitment"];
+    let vector = &commitment["parts"];
+    let values: Vec<_> = list(&vector["values"]).iter().map(bytes).collect();
+    let values: [&[u8]; PARTS] = std::array::from_fn(|at| values[at].as_slice());
+    let salts = PartSalts::new(&hash(&commitment["seed"]));
+    let at = number(&vector["number"]);
+    assert_eq!(salts.row(at, values), bytes(&vector["row"]));
+    let mut shown = salts.show(at, values);
+    let is_shown = list(&vector["shown_parts"]);
+    for part in Part::ALL {
+        if !is_shown.iter().any(|one| number(one) == part as u64) {
+            shown.hide(part);
+        }
+    }
+    assert_eq!(*shown.encode(), bytes(&vector["shown"]));
+    let read = ShownRow::decode(&bytes(&vector["shown"])).unwrap();
+    assert_eq!(read.row(), bytes(&vector["row"]));
 }
 
 #[test]

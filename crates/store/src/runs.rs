@@ -27,7 +27,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use blindmatch_audit::{commitment::Opening, receipt::Side, record::Event, tree::Hash};
+use blindmatch_audit::{
+    commitment::{Opening, ShownRow},
+    receipt::Side,
+    record::Event,
+    tree::Hash,
+};
 use blindmatch_psi::{agreement::RunId, batch::setup::SetupTerms, session::Debit};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -239,7 +244,8 @@ impl Runs {
     }
 
     /// Opens the ledger's commitment to match number `number` of a run, counted from 0 in the order
-    /// of [`matches`](Self::matches); gives also what was committed to. Reads all of them.
+    /// of [`matches`](Self::matches); gives also what was committed to, with all parts shown. Reads all of
+    /// them.
     ///
     /// # Errors
     ///
@@ -250,18 +256,18 @@ impl Runs {
         id: &RunId,
         number: u64,
         now: u64,
-    ) -> Result<(Opening, Zeroizing<Vec<u8>>), RunError> {
+    ) -> Result<(Opening, ShownRow), RunError> {
         let path = self.home.results(id);
         let read = self.matches(id, now)?.finish();
-        let (trailer, mut committed) = read.map_err(|error| self.home.in_file(&path, error))?;
+        let (trailer, committed) = read.map_err(|error| self.home.in_file(&path, error))?;
         let file = self.home.path(&path);
         let commitment = trailer.commitment(&committed);
         let commitment = commitment.ok_or(RunError::OtherResults { file })?;
         let at = usize::try_from(number).unwrap_or(usize::MAX);
-        let row = committed.get_mut(at).ok_or(RunError::Missing)?;
-        let row = std::mem::take(row);
-        let opening = commitment.open(number, &row).ok_or(RunError::Missing)?;
-        Ok((opening, row))
+        let row = committed.get(at).ok_or(RunError::Missing)?;
+        let row = trailer.show(number, row);
+        let opening = commitment.open(number, &row.row());
+        Ok((opening.ok_or(RunError::Missing)?, row))
     }
 
     /// Destroys the results whose time is over: their keys first. Gives how many runs' they were.

@@ -137,3 +137,49 @@ fn malformed_openings_are_refused() {
         assert!(!holds, "byte {index}");
     }
 }
+
+#[test]
+fn a_row_is_the_same_whichever_parts_of_it_are_shown() {
+    let values: [&[u8]; PARTS] = [b"indicator", b"member", b"", &[7; 6]];
+    let salts = PartSalts::new(&[9; 32]);
+    let row = salts.row(3, values);
+    for hidden in 0..1_u8 << PARTS {
+        let mut shown = salts.show(3, values);
+        for part in Part::ALL {
+            if hidden >> part as u8 & 1 == 1 {
+                shown.hide(part);
+            }
+        }
+        assert_eq!(shown.row(), row);
+        let bytes = shown.encode();
+        let read = ShownRow::decode(&bytes).unwrap();
+        assert_eq!(read, shown);
+        for (part, value) in Part::ALL.into_iter().zip(values) {
+            let is_hidden = hidden >> part as u8 & 1 == 1;
+            assert_eq!(read.value(part), (!is_hidden).then_some(value));
+            let stands = bytes.windows(value.len().max(1)).any(|w| w == value);
+            assert!(!is_hidden || value.is_empty() || !stands);
+        }
+        // Any other byte is of another row, or of none.
+        for at in 0..bytes.len() {
+            let mut other = bytes.to_vec();
+            other[at] ^= 1;
+            let other = ShownRow::decode(&other).map(|other| other.row());
+            assert_ne!(other, Ok(row.clone()), "{hidden} {at}");
+        }
+    }
+    assert_ne!(salts.row(4, values), row);
+    assert_ne!(PartSalts::new(&[8; 32]).row(3, values), row);
+}
+
+/// Equal values have hashes that say so to nobody: each part of each row has a salt of its own.
+#[test]
+fn equal_parts_do_not_show() {
+    let salts = PartSalts::new(&[9; 32]);
+    let rows = [0, 1].map(|number| salts.row(number, [b"same"; PARTS]));
+    let hashes: std::collections::BTreeSet<_> = rows
+        .iter()
+        .flat_map(|row| row[row.len() - 32 * PARTS..].chunks(32))
+        .collect();
+    assert_eq!(hashes.len(), 2 * PARTS);
+}

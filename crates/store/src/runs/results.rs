@@ -8,7 +8,7 @@ use std::{
 
 use blindmatch_audit::{
     codec::{DecodeError, Reader, Writer},
-    commitment::ResultCommitment,
+    commitment::{PARTS, PartSalts, ResultCommitment, ShownRow},
     tree::Hash,
 };
 use blindmatch_psi::{agreement::RunId, publication::LABEL_LENGTH};
@@ -23,12 +23,16 @@ use crate::{
     sealed::{Kind, SealedError, SealedReader, SealedWriter},
 };
 
-const CONTEXT: &str = "blindmatch run results v1";
-const MATCH: &str = "blindmatch match v1";
+const CONTEXT: &str = "blindmatch run results v2";
+/// The most bytes of a member's name.
+const MAX_NAME: usize = 255;
 /// The most bytes of a match: a row with all its references, and a label.
 const MAX_MATCH: usize = 24 << 10;
 /// What the trailer has, context included, and some more.
-const MAX_TRAILER: usize = 256;
+const MAX_TRAILER: usize = 512;
+/// Behind a label's handle: why, whose and how bad; when and how often (`spec/10 §5`).
+const ASSESSMENT: std::ops::Range<usize> = 16..18;
+const SEEN: std::ops::Range<usize> = 18..LABEL_LENGTH;
 
 /// Something that both sides hold. It has no `Debug`: it is somebody's personal data.
 #[derive(Clone, Copy)]
@@ -62,14 +66,20 @@ pub struct ResultWriter {
     /// There are leaves for at least so many.
     least: u64,
     seed: Zeroizing<[u8; 32]>,
+    /// The member at the other side.
+    contributor: String,
     /// The match that is being written.
     bytes: Zeroizing<Vec<u8>>,
-    /// What the ledger commits to of each.
-    committed: Committed,
+    salts: PartSalts,
+    /// What the ledger commits to of each, in their order.
+    rows: Vec<Vec<u8>>,
 }
 
-/// What is committed to of each match, in their order.
-pub(super) type Committed = Vec<Zeroizing<Vec<u8>>>;
+/// What the ledger commits to of a match, which has none of the owner's references.
+pub(super) struct Committed {
+    key: Zeroizing<Vec<u8>>,
+    label: Option<Zeroizing<[u8; LABEL_LENGTH]>>,
+}
 
 /// Results that are complete, with no name yet.
 pub(super) struct Finished {
@@ -93,6 +103,7 @@ pub(super) struct Trailer {
     pub(super) leaves: u64,
     pub(super) root: Hash,
     seed: Zeroizing<[u8; 32]>,
+    contributor: String,
 }
 
 /// Reads what a run found, one match at a time.
@@ -103,18 +114,30 @@ pub struct Matches<R> {
 }
 
 impl Match<'_> {
-    /// What the owner commits to of it, and shows of it to a liaison: the indicator and the other
-    /// side's label, none of the owner's references (`spec/46 §3`).
-    #[must_use]
-    pub fn committed(&self) -> Zeroizing<Vec<u8>> {
-        let mut writer = Writer::new(MATCH);
-        writer.reserve(self.row.key.len() + LABEL_LENGTH + 8);
-        writer.bytes(self.row.key).u8(self.label.is_some().into());
-        if let Some(label) = self.label {
-            writer.fixed(label);
+    fn committed(&self) -> Committed {
+        Committed {
+            key: Zeroizing::new(self.row.key.to_vec()),
+            label: self.label.map(|label| Zeroizing::new(*label)),
         }
-        Zeroizing::new(writer.finish())
     }
+}
+
+impl Committed {
+    fn values<'a>(&'a self, contributor: &'a str) -> [&'a [u8]; PARTS] {
+        values(&self.key, self.label.as_deref(), contributor)
+    }
+}
+
+/// The parts of a match: the indicator and what the other side says of it (`spec/46 §3`). That of its label
+/// which names the entry between the two is none.
+fn values<'a>(
+    key: &'a [u8],
+    label: Option<&'a [u8; LABEL_LENGTH]>,
+    contributor: &'a str,
+) -> [&'a [u8]; PARTS] {
+    let of_label = |range| label.and_then(|label| label.get(range)).unwrap_or_default();
+    let (assessment, seen) = (of_label(ASSESSMENT), of_label(SEEN));
+    [key, contributor.as_bytes(), assessment, seen]
 }
 
 impl OwnedMatch {
@@ -150,6 +173,7 @@ impl ResultWriter {
         disk: Disk,
         run: RunId,
         id: FileId,
+        contributor: &str,
         expires: Option<u64>,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Self {
@@ -166,9 +190,11 @@ impl ResultWriter {
             run,
             expires,
             least: 0,
+            salts: PartSalts::new(&seed),
             seed,
+            contributor: contributor.to_owned(),
             bytes: Zeroizing::new(Vec::with_capacity(MAX_MATCH)),
-            committed: Vec::new(),
+            rows: Vec::new(),
         }
     }
 
@@ -195,7 +221,8 @@ impl ResultWriter {
         let written = written.and_then(|()| self.write(&bytes));
         self.bytes = bytes;
         written?;
-        self.committed.push(found.committed());
+        let values = values(found.row.key, found.label, &self.contributor);
+        self.rows.push(self.salts.row(self.count(), values));
         Ok(())
     }
 
@@ -228,7 +255,7 @@ impl ResultWriter {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.committed.len() as u64
+        self.rows.len() as u64
     }
 
     pub(super) const fn run(&self) -> &RunId {
@@ -238,17 +265,18 @@ impl ResultWriter {
     /// `None` where there are more matches than any commitment has leaves for.
     pub(super) fn finish(mut self) -> io::Result<Option<Finished>> {
         let leaves = ResultCommitment::leaves_for(self.least.max(self.count()));
-        let commitment = ResultCommitment::new(&self.committed, leaves, *self.seed);
+        let commitment = ResultCommitment::new(&self.rows, leaves, *self.seed);
         let Some(commitment) = commitment else {
             return Ok(None);
         };
         let trailer = Trailer {
             run: self.run,
-            count: self.committed.len() as u64,
+            count: self.count(),
             expires: self.expires,
             leaves,
             root: commitment.root(),
             seed: self.seed.clone(),
+            contributor: mem::take(&mut self.contributor),
         };
         let bytes = Zeroizing::new(trailer.encode());
         self.write(&[0; 4])?;
@@ -263,7 +291,7 @@ impl ResultWriter {
 
 /// The root of what stands in few results; nothing where they do not read.
 pub(super) fn root(few: &[u8]) -> Option<Hash> {
-    let (mut rest, mut committed) = (few, Committed::new());
+    let (mut rest, mut committed) = (few, Vec::new());
     loop {
         let (length, behind) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -287,6 +315,7 @@ impl Trailer {
             .u64(self.leaves)
             .fixed(&self.root)
             .fixed(self.seed.as_slice())
+            .bytes(self.contributor.as_bytes())
             .finish()
     }
 
@@ -295,6 +324,8 @@ impl Trailer {
         let run = RunId(reader.fixed()?);
         let (count, expires, leaves) = (reader.u64()?, reader.u64()?, reader.u64()?);
         let (root, seed) = (reader.fixed()?, Zeroizing::new(reader.fixed()?));
+        let contributor = str::from_utf8(reader.bytes(MAX_NAME)?);
+        let contributor = contributor.map_err(|_| DecodeError::Field)?.to_owned();
         reader.finish()?;
         Ok(Self {
             run,
@@ -303,13 +334,24 @@ impl Trailer {
             leaves,
             root,
             seed,
+            contributor,
         })
     }
 
     /// The commitment to these matches, where they are those that were committed to.
-    pub(super) fn commitment(&self, committed: &[Zeroizing<Vec<u8>>]) -> Option<ResultCommitment> {
-        let commitment = ResultCommitment::new(committed, self.leaves, *self.seed)?;
+    pub(super) fn commitment(&self, committed: &[Committed]) -> Option<ResultCommitment> {
+        let salts = PartSalts::new(&self.seed);
+        let rows = (0..).zip(committed);
+        let rows = rows.map(|(number, one)| salts.row(number, one.values(&self.contributor)));
+        let rows: Vec<_> = rows.collect();
+        let commitment = ResultCommitment::new(&rows, self.leaves, *self.seed)?;
         (commitment.root() == self.root).then_some(commitment)
+    }
+
+    /// A match as it was committed to, with all of its parts.
+    pub(super) fn show(&self, number: u64, committed: &Committed) -> ShownRow {
+        let salts = PartSalts::new(&self.seed);
+        salts.show(number, committed.values(&self.contributor))
     }
 }
 
@@ -353,7 +395,7 @@ impl<R: Read + Seek> Matches<R> {
     }
 
     /// Reads to the end; what stands there, and what was committed to of each match.
-    pub(super) fn finish(mut self) -> Result<(Trailer, Committed), SealedError> {
+    pub(super) fn finish(mut self) -> Result<(Trailer, Vec<Committed>), SealedError> {
         let mut committed = Vec::new();
         while let Some(found) = self.next()? {
             committed.push(found.as_match().committed());

@@ -331,7 +331,14 @@ impl Run {
         }
         let id = Files::results_key(&self.id);
         let disk = self.home.disk.clone();
-        Ok(ResultWriter::new(disk, self.id, id, expires, rng))
+        Ok(ResultWriter::new(
+            disk,
+            self.id,
+            id,
+            self.head.peer.as_str(),
+            expires,
+            rng,
+        ))
     }
 
     /// Ends the run with its receipt, which both sides have signed: the ledger has it, a querier's

@@ -8,6 +8,7 @@ use std::{
 use blindmatch_audit::{
     Signature, SigningKey,
     codec::Writer,
+    commitment::Part,
     note::KeyName,
     receipt::{Input, Receipt, SignedReceipt},
     record::{Name, Salted},
@@ -630,7 +631,17 @@ fn a_run_ends_once_and_as_it_may() {
     });
     for number in 0..2 {
         let (opening, row) = runs.open_match(&run.id(), number, NOW).unwrap();
-        assert_eq!(opening.verify(&row, &root.unwrap()), Ok(()));
+        assert_eq!(opening.verify(&row.row(), &root.unwrap()), Ok(()));
+        let (indicator, label) = (key(u32::try_from(number).unwrap()), [9; 24]);
+        let parts = [
+            (Part::Indicator, indicator.as_slice()),
+            (Part::Contributor, b"beta"),
+            (Part::Assessment, &label[16..18]),
+            (Part::Seen, &label[18..]),
+        ];
+        for (part, value) in parts {
+            assert_eq!(row.value(part), Some(value));
+        }
     }
     let opened = runs.open_match(&run.id(), 2, NOW);
     assert!(matches!(opened.err(), Some(RunError::Missing)));

@@ -13,6 +13,7 @@ use std::{
 use blindmatch_audit::{
     Signature,
     codec::Writer,
+    commitment::Part,
     receipt::{Input, Receipt, Side, SignedReceipt},
     record::{Event, Name},
 };
@@ -710,7 +711,7 @@ impl Known {
         }
         if ending.matches > 0 {
             let (opening, row) = runs.open_match(id, 0, NOW).map_err(|e| e.to_string())?;
-            if opening.leaves != 1_024 || row.is_empty() {
+            if opening.leaves != 1_024 || row.value(Part::Indicator).is_none() {
                 return Err("an opening of something else".to_owned());
             }
         }
