@@ -214,10 +214,47 @@ mod tests {
                 assert_eq!(reach.days(values), days, "{values} of {day} {epoch}");
             }
         }
-        assert_eq!(
-            reach(IndicatorType::Ip, Budget { day: 0, epoch: 0 }, 0).days(1),
-            u64::MAX
-        );
+        for (day, epoch) in [(0, 8), (8, 0), (0, 0)] {
+            let reach = reach(IndicatorType::Ip, Budget { day, epoch }, 0);
+            assert_eq!((reach.days(0), reach.days(1)), (0, u64::MAX));
+        }
+        let by_day = |day| {
+            let budget = Budget { day, epoch: 8 };
+            reach(IndicatorType::Ip, budget, 0).days_by_day(17)
+        };
+        assert_eq!([by_day(0), by_day(8), by_day(17)], [u64::MAX, 3, 1]);
+    }
+
+    #[test]
+    fn days_and_shares_in_words() {
+        assert_eq!(Days(1).to_string(), "1 day");
+        assert_eq!(Days(2_048).to_string(), "2,048 days");
+        assert_eq!(Days(u64::MAX).to_string(), "no number of days");
+        for (part, all, words) in [
+            (0, 8, "0 %"),
+            (1, 8, "12.50 %"),
+            (1, 1_000_000, "0.01 %"),
+            (2_001, 2_000_000, "0.11 %"),
+            (8, 8, "100 %"),
+            (9, 8, "100 %"),
+            (1, 0, "100 %"),
+        ] {
+            assert_eq!(Percent(part, all).to_string(), words, "{part} of {all}");
+        }
+    }
+
+    #[test]
+    fn so_many_values_can_be_listed() {
+        for (kind, all, part) in [
+            (IndicatorType::Ip, 4_294_967_296, 16_777_216),
+            (IndicatorType::Network, 22_085_632, 86_272),
+            (IndicatorType::Phone, 10_000_000_000, 10_000_000),
+            (IndicatorType::CardWeak, 600_000_000_000, 600_000),
+            (IndicatorType::Asn, 4_294_967_296, 65_536),
+        ] {
+            let values = spaces(kind).map(|spaces| spaces.map(|space| space.values));
+            assert_eq!(values, Some([all, part]), "{kind}");
+        }
     }
 
     #[test]
