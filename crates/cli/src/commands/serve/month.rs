@@ -116,9 +116,11 @@ struct Oracle {
     last: BTreeMap<(&'static str, &'static str), (BTreeSet<u32>, u64)>,
     /// Evaluations by whom for whom, in all.
     charged: BTreeMap<(&'static str, &'static str), u64>,
+    /// The nights in which each member published.
+    published: BTreeMap<&'static str, Vec<u64>>,
     /// In which night a pair ran last.
     ran: BTreeMap<(&'static str, &'static str), u64>,
-    /// Bytes on the wire of every run: by whether it was the first of an epoch, whether another one was
+    /// Bytes on the wire of every run: by whether the whole file was fetched, whether another one was
     /// before it in that night, and by the class of what was asked for. Nothing else shows in them.
     bytes: BTreeMap<(bool, bool, u64), u64>,
     /// How the matches of `a` stand, by peer.
@@ -417,6 +419,7 @@ impl Oracle {
     }
 
     fn publishes(&mut self, member: &'static str, night: u64) {
+        self.published.entry(member).or_default().push(night);
         let (epoch, since) = self.epochs.entry(member).or_insert((1, night));
         if night >= *since + EPOCH_DAYS {
             (*epoch, *since) = (*epoch + 1, night);
@@ -440,10 +443,16 @@ impl Oracle {
         for (peer, (line, bytes)) in lines {
             let peer = *peer_of(&peer);
             let (epoch, _) = self.epochs[peer];
-            let is_first = !self.asked.contains_key(&(who, peer, epoch));
             if line.status == "done" {
-                let again = self.ran.insert((who, peer), night) == Some(night);
-                let length = self.bytes.entry((is_first, again, class(line.asked)));
+                let before = self.ran.insert((who, peer), night);
+                let again = before == Some(night);
+                // A difference is from one publication to the next: of who missed one, and with a new
+                // epoch, it is the whole.
+                let nights = self.published[peer].iter();
+                let between = |one: &&u64| before.is_some_and(|last| last < **one) && **one < night;
+                let is_new = !self.asked.contains_key(&(who, peer, epoch));
+                let is_whole = is_new || nights.filter(between).count() > 0;
+                let length = self.bytes.entry((is_whole, again, class(line.asked)));
                 assert_eq!(
                     *length.or_insert(bytes),
                     bytes,
