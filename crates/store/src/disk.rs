@@ -295,7 +295,7 @@ impl Disk {
         }
         let open = |place: &String| self.directory(place);
         let directories: Vec<_> = places.iter().map(open).collect::<io::Result<_>>()?;
-        let asides = files.iter().map(|(aside, _)| &aside.file as &dyn Syncable);
+        let asides = files.iter().map(|(aside, _)| aside as &dyn Syncable);
         let above = above.iter().map(|one| one as &dyn Syncable);
         sync_together(self, &above.chain(asides).collect::<Vec<_>>());
         for (aside, path) in &mut files {
@@ -319,10 +319,7 @@ impl Disk {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = self.open_with(Operation::Create, &path, &options)?;
-        Ok(Aside {
-            file,
-            published: false,
-        })
+        Ok(Aside::new(file))
     }
 
     /// Begins a file as `PATH.part`, beside the place that it is for: in a directory that is no
@@ -336,10 +333,7 @@ impl Disk {
         options.read(true).write(true).create(true).truncate(true);
         let path = format!("{path}.part");
         let file = self.open_with(Operation::Create, &path, options.mode(0o600))?;
-        Ok(Aside {
-            file,
-            published: false,
-        })
+        Ok(Aside::new(file))
     }
 
     /// Removes whatever a process that died left aside. Only the owner of the home may call this,

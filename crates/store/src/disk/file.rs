@@ -3,7 +3,8 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
-    thread,
+    sync::{Mutex, PoisonError},
+    thread::{self, Builder, JoinHandle},
 };
 
 use super::{Disk, Operation, Verdict, end_process, parent};
@@ -125,6 +126,23 @@ impl Syncable for DiskFile {
     }
 }
 
+impl Syncable for Aside {
+    fn check_sync(&self) -> io::Result<()> {
+        self.file.check_sync()
+    }
+
+    fn sync_checked(&self) -> io::Result<()> {
+        self.wait().and_then(|()| self.file.sync_checked())
+    }
+}
+
+fn joined(syncing: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    // A thread that died has synced nothing.
+    syncing
+        .join()
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
 /// What can be synced beside others.
 pub(super) trait Syncable: Sync {
     /// Asks the observer about the sync.
@@ -160,11 +178,18 @@ pub(super) fn sync_together(disk: &Disk, all: &[&dyn Syncable]) {
     synced.unwrap_or_else(|error| end_process(&error));
 }
 
+/// So many bytes of a file are on their way to the disk while the next are written.
+const AHEAD: usize = 8 << 20;
+
 /// A file that is being written aside. Dropped unpublished, it is removed.
 #[derive(Debug)]
 pub struct Aside {
     pub(super) file: DiskFile,
     pub(super) published: bool,
+    /// Bytes since what was written was last sent to the disk; none where it is not.
+    written: Option<usize>,
+    /// A sync that is under way, so that the last one has little to wait for.
+    syncing: Mutex<Option<JoinHandle<io::Result<()>>>>,
 }
 
 impl Aside {
@@ -176,6 +201,53 @@ impl Aside {
     /// The number of bytes in it.
     pub(crate) fn length(&self) -> io::Result<u64> {
         self.file.length()
+    }
+
+    pub(super) const fn new(file: DiskFile) -> Self {
+        Self {
+            file,
+            published: false,
+            written: None,
+            syncing: Mutex::new(None),
+        }
+    }
+
+    /// The same, sent to the disk while it is written: for what is long and will be published.
+    #[must_use]
+    pub const fn sent_ahead(mut self) -> Self {
+        self.written = Some(0);
+        self
+    }
+
+    /// Begins to sync what was written, unless a sync is under way.
+    fn sync_ahead(&mut self) -> io::Result<()> {
+        let syncing = self.syncing.get_mut();
+        let syncing = syncing.unwrap_or_else(PoisonError::into_inner);
+        if let Some(ended) = syncing.take_if(|syncing| syncing.is_finished()) {
+            joined(ended)?;
+        }
+        // Where there is no descriptor or thread for it, the last sync does it all.
+        if syncing.is_none()
+            && let Ok(file) = self.file.file.try_clone()
+        {
+            *syncing = Builder::new().spawn(move || file.sync_data()).ok();
+            self.written = Some(0);
+        }
+        Ok(())
+    }
+
+    /// Waits for a sync that is under way: what failed in it no later one would say again.
+    pub(super) fn wait(&self) -> io::Result<()> {
+        let syncing = self.syncing.lock();
+        let syncing = syncing.unwrap_or_else(PoisonError::into_inner).take();
+        self.file
+            .named(Operation::Sync, syncing.map_or(Ok(()), joined))
+    }
+
+    fn try_sync(&self) -> io::Result<()> {
+        self.check_sync()?;
+        self.file.disk.waits();
+        self.sync_checked()
     }
 
     /// Opens the file once more, to be read beside what has it open.
@@ -194,10 +266,11 @@ impl Aside {
     /// Those of the operating system; the file has not appeared then.
     pub fn publish(mut self, path: &str) -> io::Result<()> {
         let disk = &self.file.disk;
+        let synced = self.try_sync();
         if disk.foreign {
-            self.file.try_sync()?;
+            synced?;
         } else {
-            self.file.sync();
+            synced.unwrap_or_else(|error| end_process(&error));
         }
         let directory = disk.directory(parent(path))?;
         self.rename(path)?;
@@ -241,7 +314,14 @@ impl Read for Aside {
 
 impl Write for Aside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        if let Some(unsent) = &mut self.written {
+            *unsent += written;
+            if *unsent >= AHEAD {
+                self.sync_ahead()?;
+            }
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

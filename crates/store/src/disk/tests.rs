@@ -190,3 +190,35 @@ fn what_is_aside_can_be_read_back() {
     drop(aside);
     assert!(disk.list(ASIDE).unwrap().is_empty());
 }
+
+#[test]
+fn a_long_file_is_whole_though_it_was_sent_to_the_disk_in_parts() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Disk::new(home.path());
+    let mut aside = disk.aside().unwrap().sent_ahead();
+    let part: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();
+    for _ in 0..30 {
+        aside.write_all(&part).unwrap();
+    }
+    disk.publish_together(vec![(aside, "long".to_owned())])
+        .unwrap();
+    let written = fs::read(home.path().join("long")).unwrap();
+    assert_eq!(written.len(), 30 << 20);
+    assert!(written.chunks(1 << 20).all(|chunk| chunk == part));
+}
+
+#[test]
+fn a_sync_ahead_that_failed_is_not_forgotten() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Disk::new(home.path());
+    let mut aside = disk.aside().unwrap().sent_ahead();
+    // What cannot be synced at all.
+    aside.file.file = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    let megabyte = vec![0; 1 << 20];
+    for _ in 0..8 {
+        aside.write_all(&megabyte).unwrap();
+    }
+    assert!(aside.wait().is_err());
+    // Said once: it is the next write, or the end of the file, that fails.
+    assert!(aside.wait().is_ok());
+}

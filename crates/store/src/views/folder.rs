@@ -82,7 +82,7 @@ impl Folder {
     pub(super) fn write(&self, rng: &mut dyn CryptoRng) -> io::Result<Writing> {
         let id = FileId::random(rng);
         let key = file_key(&self.key, id);
-        let file = SealedWriter::new(self.disk.aside()?, Kind::ViewFile, id, &key)?;
+        let file = SealedWriter::new(self.disk.aside()?.sent_ahead(), Kind::ViewFile, id, &key)?;
         Ok(Writing { id, file })
     }
 
