@@ -210,7 +210,7 @@ Examples:
 The entries go out of every source of the collection. They are served until the next publication, which is
 that of the next day; with it every peer that may ask is told by names that mean something to those who matched
 them alone, and their matches are flagged. A feed that still has them brings them back with its next
-import: take them out there too, or exclude them (`blindmatch exclusions add`).";
+import: take them out there too, or exclude them (`blindmatch exclusions add FILE`).";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:

@@ -119,6 +119,7 @@ fn commands(text: &str) -> Vec<String> {
 fn typed(command: &str) -> Vec<String> {
     let command = command.split(" > ").next().unwrap_or_default();
     let command = command.split(" | ").next().unwrap_or_default();
+    let command = command.split(" && ").next().unwrap_or_default();
     // What stands behind it in a list of examples.
     let command = command.split("   ").next().unwrap_or_default();
     let words = command.split_whitespace();
@@ -136,6 +137,7 @@ fn typed(command: &str) -> Vec<String> {
         (_, "KIND") => "abuse".to_owned(),
         ("--type", word) if is_placeholder(word) => "email".to_owned(),
         (_, "ROLE") => "provider".to_owned(),
+        (_, "{id}") => "0123456789012345".to_owned(),
         (_, "HOST:PORT") => "acme.example:7443".to_owned(),
         (_, word) if is_placeholder(word) => "word".to_owned(),
         (_, word) => word.to_owned(),
