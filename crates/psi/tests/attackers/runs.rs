@@ -173,15 +173,19 @@ fn two_live_sessions_of_a_run_evaluate_one_batch_of_a_number() {
         let mut world = World::new(1, 8);
         let sessions = [1, 2].map(|number| world.responder_session(number).unwrap());
         let mut ends = Vec::new();
+        // A run that was begun before.
+        let mut earlier = World::new(1, 8);
+        connect(&mut earlier, 1, &mut Faithful);
+        let mut attached = earlier.querier.journal.first().cloned();
         for ((number, mut responder), seed) in (1..).zip(sessions).zip(seeds) {
             // With no record but its counter the querier begins anew, with these blinds.
-            let attached = world.querier.journal.first().cloned();
             let keys = std::mem::take(&mut world.querier.keys);
             world.querier = Host::new(keys, seed);
             world.querier.journal.extend(attached);
             let mut querier = world.querier_session(number, items(["a"])).unwrap();
             let pumped = world.pump(&mut querier, &mut responder, &mut Faithful);
             ends.extend(pumped.responder);
+            attached = world.querier.journal.get(1).cloned();
         }
         assert_eq!(ends, [End::Concluded, end]);
         assert_eq!(world.responder.charged(), 8);
