@@ -31,7 +31,7 @@ const DAY: u64 = 86_400;
 
 /// The stages of a night, as a querier goes through them: what is to be asked is counted; the
 /// publication comes; it is accepted, and what is known already is looked up; the run is agreed on;
-/// items are evaluated; what came is kept, looked up and stored as results.
+/// items are evaluated, what came is kept and looked up, and the run ends; it is reported.
 const STAGES: [&str; 6] = [
     "count_s",
     "download_s",
