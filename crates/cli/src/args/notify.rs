@@ -6,7 +6,7 @@ use super::collections::TablesArguments;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum NotifyCommand {
-    /// Tell each program that [notify] of blindmatch.toml names of the matches that it was not told of.
+    /// Tell each program that blindmatch.toml names under `notify` of the matches that it was not told of.
     #[command(after_help = SEND_EXAMPLES)]
     Send(SendArguments),
     /// Show the secret that messages to the webhook are signed with; made where there is none.
