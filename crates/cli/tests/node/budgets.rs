@@ -185,12 +185,12 @@ impl Hand {
         }
     }
 
-    /// Begins runs until the budget refuses them, and asks each as often as it likes.
+    /// Begins runs until the budget refuses them again and again, and asks each as often as it likes.
     async fn attack(self, seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
         let begin = Instant::now();
         let mut refused = 0;
-        while refused < 1 && begin.elapsed() < MOST {
+        while refused < 3 && begin.elapsed() < MOST {
             let class = if rng.random() { 8 } else { 24 };
             let proposal = self.proposal(class);
             let proposed = async {
@@ -205,8 +205,12 @@ impl Hand {
                         self.exploit(&agreement, class, &mut rng).await;
                     }
                 }
-                // What is too much may leave room for less.
-                Ok(Answer::Refusal(_)) => refused += u32::from(class == 8),
+                // What is too much may leave room for less, and what another hand was about to be charged may be
+                // lost with the process that was about to charge it.
+                Ok(Answer::Refusal(_)) => {
+                    refused += u32::from(class == 8);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 // It is dead at the moment.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
